@@ -1,0 +1,50 @@
+# Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test test-lowest check bench captures docs clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/installed  ## read a bundled capture and tell its story
+	$(BIN)/scep-analyzer timeline captures/scenarios/ndes-get-enrollment.pcap
+
+test: .venv/dev  ## run the tests; what is skipped says why and what to install
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-lowest: pyproject.toml  ## run the tests with the lowest versions of the dependencies that pyproject.toml allows
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet uv
+	VIRTUAL_ENV=$(CURDIR)/.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct -e .
+	VIRTUAL_ENV=$(CURDIR)/.venv-lowest .venv-lowest/bin/uv pip install --quiet --group dev
+	.venv-lowest/bin/python -m pytest
+
+check: .venv/dev  ## lint, types, layers, generated documentation
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/README.md anew
+	$(BIN)/python docs/generate.py
+
+bench: .venv/dev  ## measure start-up and whole runs; see docs/performance.md
+	$(BIN)/python benchmarks/startup.py
+
+captures: .venv/dev  ## record the lab's captures anew (root, Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
+	$(BIN)/python captures/lab/record.py
+
+clean:  ## remove what was built
+	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	touch $@

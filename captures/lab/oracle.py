@@ -1,0 +1,224 @@
+"""What independent programs say is in a capture: tshark the frames and HTTP, Python's http.client the bodies, openssl the CMS.
+
+Nothing here imports the analyzer: its tests are held to what is written here.
+"""
+
+import base64
+import http.client
+import io
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
+
+# Without these tshark misses GET requests that fill several segments, on ports it does not know, and reordered segments.
+TSHARK = ["tshark", "-n", "-o", "tcp.reassemble_out_of_order:TRUE", "-d", "tcp.port==1-65535,http"]
+ATTRIBUTES = {
+    "2.16.840.1.113733.1.9.2": "message_type",
+    "2.16.840.1.113733.1.9.3": "pki_status",
+    "2.16.840.1.113733.1.9.4": "fail_info",
+    "2.16.840.1.113733.1.9.5": "sender_nonce",
+    "2.16.840.1.113733.1.9.6": "recipient_nonce",
+    "2.16.840.1.113733.1.9.7": "transaction_id",
+}
+
+
+def run(*command: str, stdin: bytes | None = None) -> bytes:
+    """Output of a program; its failure is ours."""
+    return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout
+
+
+def exchanges(capture: Path) -> list[dict[str, Any]]:
+    """Every HTTP exchange, in order of the requests, as the oracles see it."""
+    rows = _rows(capture, "", "frame.number", "frame.time_epoch", "tcp.len")
+    times = {frame: time for frame, time, _ in rows}
+    # Where a body lasts until the close, tshark lists the FIN's frame too; it carried no byte.
+    empty = {int(frame) for frame, _, length in rows if length == "0"}
+    fields = ["frame.number", "tcp.stream", "tcp.segment", "http.request.method", "http.request.uri"]
+    requests = _rows(capture, "http.request", *fields)
+    fields = ["frame.number", "tcp.stream", "tcp.segment", "http.response.code", "http.content_type", "http.server"]
+    responses = _rows(capture, "http.response", *fields)
+    waiting: dict[str, list[list[str]]] = {}
+    for row in responses:
+        waiting.setdefault(row[1], []).append(row)
+    bodies = {stream: _bodies(capture, stream) for stream in {row[1] for row in requests}}
+    found = []
+    for frame, stream, segments, method, uri in requests:
+        request_body, response_body = bodies[stream].pop(0)
+        frames = _frames(frame, segments, empty)
+        entry: dict[str, Any] = {
+            "connection": int(stream),
+            "method": method,
+            "target_length": len(uri),
+            "operation": parse_qs(urlsplit(uri).query).get("operation", [""])[0],
+            "request_frames": frames,
+            "request_time": times[str(frames[0])],
+            "request_body_length": len(request_body),
+        }
+        message = request_body or _message_of(uri)
+        if entry["operation"] == "PKIOperation" and message:
+            entry["request"] = pki_message(message)
+        if waiting.get(stream):
+            frame, _, segments, status, content_type, server = waiting[stream].pop(0)
+            frames = _frames(frame, segments, empty)
+            entry |= {
+                "response_frames": frames,
+                "response_time": times[str(frames[0])],
+                "status": int(status),
+                "content_type": content_type,
+                "server": server,
+                "response_body_length": len(response_body or b""),
+            }
+            if response_body and int(status) == 200:
+                entry |= _content(entry["operation"], response_body)
+            elif response_body:
+                entry["body_text"] = response_body.decode("utf-8", "replace").strip()
+        found.append(entry)
+    return found
+
+
+def _content(operation: str, body: bytes) -> dict[str, Any]:
+    if operation == "GetCACaps":
+        return {"capabilities": body.decode().split()}
+    if operation == "GetCACert":
+        try:
+            pem = run("openssl", "pkcs7", "-inform", "DER", "-print_certs", stdin=body)
+        except subprocess.CalledProcessError:
+            pem = run("openssl", "x509", "-inform", "DER", stdin=body)
+        return {"certificates": certificates(pem.decode())}
+    return {"response": pki_message(body)}
+
+
+def _rows(capture: Path, display_filter: str, *fields: str) -> list[list[str]]:
+    wanted = [word for field in fields for word in ("-e", field)]
+    chosen = ["-Y", display_filter] if display_filter else []
+    output = run(
+        *TSHARK, "-r", str(capture), *chosen, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=,", *wanted
+    )
+    return [line.split("\t") for line in output.decode().splitlines()]
+
+
+def _frames(frame: str, segments: str, empty: set[int]) -> list[int]:
+    return [int(each) for each in segments.split(",") if int(each) not in empty] if segments else [int(frame)]
+
+
+def _bodies(capture: Path, stream: str) -> list[tuple[bytes, bytes | None]]:
+    """Request and response bodies of a connection, parted by http.client."""
+    output = run(*TSHARK, "-r", str(capture), "-q", "-z", f"follow,tcp,raw,{stream}").decode()
+    sides = {False: bytearray(), True: bytearray()}
+    for line in output.split("Node 1:", 1)[1].splitlines()[1:]:
+        if re.fullmatch(r"\t?[0-9a-f]+", line):
+            sides[line.startswith("\t")] += bytes.fromhex(line.strip())
+    asking, answering = io.BytesIO(sides[False]), io.BytesIO(sides[True])
+    pairs: list[tuple[bytes, bytes | None]] = []
+    while line := asking.readline():
+        headers = http.client.parse_headers(asking)
+        request = asking.read(int(headers.get("Content-Length", 0)))
+        answer = None
+        if answering.tell() < len(sides[True]):
+            response = http.client.HTTPResponse(_Socket(answering), method=line.split()[0].decode())  # type: ignore[arg-type]
+            response.begin()
+            answer = response.read()
+        pairs.append((request, answer))
+    return pairs
+
+
+class _Socket:
+    """Hands http.client one stream for several responses."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self._stream = stream
+
+    def makefile(self, *_args: object, **_options: object) -> io.BufferedReader:
+        stream = self._stream
+
+        class Kept(io.RawIOBase):
+            def readable(self) -> bool:
+                return True
+
+            def readinto(self, buffer: Any) -> int:
+                # One byte at a time, so that nothing of the next response is buffered away.
+                piece = stream.read(min(1, len(buffer)))
+                buffer[: len(piece)] = piece
+                return len(piece)
+
+        return io.BufferedReader(Kept(), buffer_size=1)
+
+
+def _message_of(uri: str) -> bytes:
+    match = re.search(r"[?&]message=([^&]*)", uri)
+    return base64.b64decode(unquote_to_bytes(match[1])) if match and len(match[1]) > 200 else b""
+
+
+def pki_message(message: bytes) -> dict[str, Any]:
+    """What openssl reads in a pkiMessage."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, inner = Path(folder, "message.der"), Path(folder, "inner.der")
+        path.write_bytes(message)
+        printed = run("openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", str(path)).decode()
+        values: dict[str, Any] = {"length": len(message)}
+        signer = printed[printed.index("signerInfos:") :]
+        for oid, name in ATTRIBUTES.items():
+            match = re.search(
+                rf"object: \S+ \({re.escape(oid)}\)\s+set:\s+(\w[\w ]*):(.*?)\n\n", signer + "\n\n", re.DOTALL
+            )
+            if match is None:
+                continue
+            text = match[2].split("\n        signatureAlgorithm")[0]
+            values[name] = _hex_dump(text) if match[1] == "OCTET STRING" else text.strip()
+            if name in ("message_type", "pki_status", "fail_info"):
+                values[name] = int(values[name])
+        values["digest_algorithm"] = re.findall(r"digestAlgorithm:\s+algorithm: (\S+)", signer)[0]
+        values["signature_algorithm"] = re.findall(r"signatureAlgorithm:\s+algorithm: (\S+)", signer)[0]
+        # `openssl cms -cmsout` would sort the certificates; `pkcs7` gives them as they stand.
+        pem = run("openssl", "pkcs7", "-inform", "DER", "-in", str(path), "-print_certs").decode()
+        values["certificates"] = certificates(pem)
+        done = subprocess.run(
+            ["openssl", "cms", "-verify", "-noverify", "-inform", "DER", "-in", str(path), "-out", str(inner)],
+            capture_output=True,
+            check=False,
+        )
+        values["signature_valid"] = done.returncode == 0
+        if done.returncode == 0 and inner.stat().st_size > 8:
+            opened = run("openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", str(inner)).decode()
+            values["recipient_serials"] = [_serial(each) for each in re.findall(r"serialNumber: (\S+)", opened)]
+            values["content_encryption_algorithm"] = re.findall(
+                r"contentEncryptionAlgorithm:\s+algorithm: (\S+)", opened
+            )[0]
+    return values
+
+
+def _hex_dump(text: str) -> str:
+    digits = (
+        re.sub(r"^\s*[0-9a-f]+ - ", "", line)[: 3 * 13].replace("-", " ") for line in text.splitlines() if " - " in line
+    )
+    return "".join("".join(re.findall(r"\b[0-9a-f]{2}\b", line)) for line in digits)
+
+
+def _serial(printed: str) -> str:
+    number = int(printed, 16) if printed.startswith("0x") else int(printed)
+    return f"{number:x}".zfill(len(f"{number:x}") + len(f"{number:x}") % 2)
+
+
+def certificates(pem: str) -> list[dict[str, Any]]:
+    """What openssl reads in each certificate of a PEM text."""
+    found = []
+    for one in re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", pem, re.DOTALL):
+        printed = run(
+            *("openssl", "x509", "-noout", "-subject", "-issuer", "-serial", "-enddate", "-dateopt", "iso_8601"),
+            *("-fingerprint", "-sha256", "-nameopt", "RFC2253,-esc_msb"),
+            stdin=one.encode(),
+        ).decode()
+        facts = dict(line.split("=", 1) for line in printed.splitlines())
+        found.append(
+            {
+                "subject": facts["subject"],
+                "issuer": facts["issuer"],
+                "serial_number": facts["serial"].lower(),
+                "not_after": facts["notAfter"].replace(" ", "T"),
+                "fingerprint_sha256": facts["sha256 Fingerprint"].replace(":", "").lower(),
+            }
+        )
+    return found

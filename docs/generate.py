@@ -1,0 +1,81 @@
+"""Writes the generated parts of the documentation: blocks between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+
+``--check`` writes nothing and fails where a block is not what it should be, so the documentation cannot drift.
+"""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FILES = ("README.md", "captures/README.md", "docs/commands.md")
+
+
+def program(*arguments: str, lines: int | None = None) -> str:
+    """What a command prints, as a code block."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scep_analyzer", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        env={"COLUMNS": "100", "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", "PATH": ""},
+    )
+    shown = done.stdout.decode().rstrip("\n").splitlines()
+    if lines is not None and len(shown) > lines:
+        shown = [*shown[:lines], "…"]
+    return "```console\n$ scep-analyzer " + " ".join(arguments) + "\n" + "\n".join(shown) + "\n```"
+
+
+def captures() -> str:
+    """The index of the corpus, from the sidecars."""
+    rows = ["| capture | story | source |", "|---|---|---|"]
+    for path in sorted(ROOT.glob("captures/*/*.toml")):
+        facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        name = next(each.name for each in path.parent.glob(path.stem + ".pcap*"))
+        rows.append(f"| `{path.parent.name}/{name}` | {facts['story'].strip()} | {facts['source']} |")
+    return "\n".join(rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "timeline": lambda: program("captures/scenarios/ndes-get-enrollment.pcap"),
+    "refused": lambda: program("--quiet", "captures/scenarios/ndes-refused-template.pcap"),
+    "captures": captures,
+    "help": lambda: program("--help"),
+    "help timeline": lambda: program("timeline", "--help"),
+    "help doctor": lambda: program("doctor", "--help"),
+}
+
+
+def generated(text: str) -> str:
+    """The text with every block written anew."""
+    pieces = text.split("<!-- generated: ")
+    whole = [pieces[0]]
+    for piece in pieces[1:]:
+        name, rest = piece.split(" -->", 1)
+        _, after = rest.split("<!-- end -->", 1)
+        whole.append(f"{name} -->\n{BLOCKS[name]()}\n<!-- end -->{after}")
+    return "<!-- generated: ".join(whole)
+
+
+def main() -> int:
+    """Write or check; gives the exit status."""
+    stale = []
+    for name in FILES:
+        path = ROOT / name
+        old = path.read_text(encoding="utf-8")
+        new = generated(old)
+        if new != old:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"not up to date: {', '.join(stale)}; run `make docs`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Capture files → packets: file kinds by magic, compression, several files as one."""

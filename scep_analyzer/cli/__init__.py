@@ -1,0 +1,68 @@
+"""The command line: arguments, exit codes, and where output goes. One module a command.
+
+Only argparse is imported here: ``--help`` and ``--version`` should feel instant. A command imports what it needs when it runs.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from scep_analyzer.version import __version__
+
+COMMANDS = {
+    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents (the default)",
+    "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
+}
+
+OK, USAGE, INPUT, INTERRUPTED = 0, 2, 3, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for a mistake, ending with what to type next."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"scep-analyzer: {message}; try `{self.prog} --help`\n")
+
+
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
+    parser = _Parser(
+        prog="scep-analyzer",
+        description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
+        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer timeline CAPTURE`. "
+        "Exit codes: 0 analysed, 2 usage, 3 input, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    return parser, {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; gives the exit code of the contract."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
+        words.insert(0, "timeline")
+    parser, by_name = _parser()
+    name = words[0] if words and words[0] in COMMANDS else None
+    module = import_module(f"scep_analyzer.cli.{name}") if name is not None else None
+    if module is not None and name is not None:
+        module.add_arguments(by_name[name])
+    try:
+        options = parser.parse_args(words)
+        return int(module.run(options)) if module is not None else OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        from scep_analyzer.model.anomalies import AnalyzerError
+        from scep_analyzer.render.safe import safe
+
+        if not isinstance(error, AnalyzerError):
+            raise
+        sys.stdout.flush()
+        print(f"scep-analyzer: {safe(str(error))}", file=sys.stderr)  # noqa: T201  # the one line the contract promises
+        return error.exit_code

@@ -1,0 +1,92 @@
+"""``timeline``: the annotated story of a capture."""
+
+import argparse
+from collections import Counter
+from datetime import UTC
+from typing import TextIO
+
+from scep_analyzer.analysis import Analysis
+from scep_analyzer.cli.output import clear_progress, console_for, opened, progress
+from scep_analyzer.engines import CHOICES
+from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.scep import ScepExchange
+from scep_analyzer.render import FORMATS
+from scep_analyzer.report import AnomalyList, ExchangeKey, key_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "capture",
+        nargs="+",
+        metavar="CAPTURE",
+        help="pcap or pcapng, also gzipped; several, or a directory, are read as one; - is stdin",
+    )
+    parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite the output file")
+    parser.add_argument("--engine", choices=CHOICES, default="auto", help="what reads the capture (default: auto)")
+    zone = parser.add_mutually_exclusive_group()
+    zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
+    zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color (default: auto)")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--quiet", action="store_true", help="headlines only")
+    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the capture and print."""
+    analysis = Analysis(options.capture, options.engine, progress())
+    try:
+        if options.format == "jsonl":
+            with opened(options.output, force=options.force, as_is=True) as stream:
+                _stream(analysis, stream)
+            return 0
+        report = analysis.report()
+    finally:
+        clear_progress()
+    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
+        if options.format == "json":
+            from scep_analyzer.render import json_v1
+
+            stream.write(json_v1.render(report))
+        else:
+            from scep_analyzer.render import terminal
+
+            style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose)
+            terminal.render(report, console_for(stream, options.color), style)
+    return 0
+
+
+def _stream(analysis: Analysis, stream: TextIO) -> None:
+    """JSON Lines: an exchange when it ends, its transaction when it can no longer grow, the rest at the end."""
+    from scep_analyzer.render import json_v1
+
+    numbers: dict[ExchangeKey, int] = {}
+    exchanges = transactions = 0
+    outcomes: Counter[str] = Counter()
+    anomalies = AnomalyList()
+    for item in analysis.stream():
+        if isinstance(item, Anomaly):
+            anomalies.add(item)
+            continue
+        digits = max((each.time_digits for each in analysis.engine.facts), default=6)
+        if isinstance(item, ScepExchange):
+            exchanges += 1
+            numbers[key_of(item)] = exchanges
+            stream.write(json_v1.line("exchange", json_v1.exchange_of(item, exchanges, None, digits)))
+        else:
+            transactions += 1
+            outcomes[item.outcome.value] += 1
+            ids = [numbers.pop(key_of(each)) for each in item.exchanges]
+            stream.write(json_v1.line("transaction", json_v1.transaction_of(item, transactions, ids, digits)))
+        stream.flush()
+    for facts in analysis.engine.facts:
+        stream.write(json_v1.line("capture", json_v1.capture_of(facts)))
+    summary = json_v1.summary_of(exchanges, transactions, dict(outcomes))
+    summary["schema"] = json_v1.SCHEMA
+    summary["generator"] = json_v1.generator_of(analysis.engine.name)
+    summary["anomalies"] = [json_v1.anomaly_of(each) for each in anomalies.listed()]
+    summary["not_checked"] = []
+    stream.write(json_v1.line("summary", summary))

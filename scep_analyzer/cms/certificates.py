@@ -1,0 +1,192 @@
+"""X.509 certificates, read leniently: a field that cannot be read is None, the rest stays (RFC 5280)."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from asn1crypto import cms, x509
+
+from scep_analyzer.cms import algorithms, names
+from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, read
+from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.certificates import Certificate, PublicKey
+
+T = TypeVar("T")
+
+# RFC 5280, Section 4.2.1.3, in bit order.
+KEY_USAGES = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+
+EXTENDED_KEY_USAGES = {
+    "2.5.29.37.0": "anyExtendedKeyUsage",
+    "1.3.6.1.5.5.7.3.1": "serverAuth",
+    "1.3.6.1.5.5.7.3.2": "clientAuth",
+    "1.3.6.1.5.5.7.3.3": "codeSigning",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.5": "ipsecEndSystem",
+    "1.3.6.1.5.5.7.3.8": "timeStamping",
+    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+    "1.3.6.1.5.5.7.3.17": "ipsecIKE",
+    "1.3.6.1.5.5.8.2.2": "iKEIntermediate",
+    "1.3.6.1.4.1.311.10.3.4": "encryptingFileSystem",
+    "1.3.6.1.4.1.311.20.2.1": "certificateRequestAgent",
+    "1.3.6.1.4.1.311.20.2.2": "smartcardLogon",
+}
+
+EXTENSIONS = {
+    "2.5.29.14": "subjectKeyIdentifier",
+    "2.5.29.15": "keyUsage",
+    "2.5.29.17": "subjectAltName",
+    "2.5.29.19": "basicConstraints",
+    "2.5.29.30": "nameConstraints",
+    "2.5.29.31": "cRLDistributionPoints",
+    "2.5.29.32": "certificatePolicies",
+    "2.5.29.35": "authorityKeyIdentifier",
+    "2.5.29.36": "policyConstraints",
+    "2.5.29.37": "extKeyUsage",
+    "1.3.6.1.5.5.7.1.1": "authorityInfoAccess",
+    "1.3.6.1.4.1.311.20.2": "certificateTemplateName",
+    "1.3.6.1.4.1.311.21.7": "certificateTemplate",
+    "1.3.6.1.4.1.311.21.10": "applicationPolicies",
+    "1.3.6.1.4.1.311.25.2": "ntdsSecurityIdentifier",
+}
+_UPN = "1.3.6.1.4.1.311.20.2.3"
+
+
+def read_certificate(encoded: bytes) -> Certificate:
+    """Read one certificate; DecodeError where not even its outline is there."""
+    try:
+        return _read(bytes(encoded[: element_length(encoded)]))
+    except ASN1_ERRORS as error:
+        raise DecodeError(f"no certificate: {str(error).splitlines()[0]}") from error
+
+
+@lru_cache(maxsize=1024)
+def _read(encoded: bytes) -> Certificate:
+    certificate = x509.Certificate.load(encoded)
+    body = certificate["tbs_certificate"]
+    subject, issuer = names.name_of(body["subject"]), names.name_of(body["issuer"])
+    extensions = _or_none(lambda: {each["extn_id"].dotted: each for each in body["extensions"] or ()}) or {}
+    usage = _or_none(lambda: _key_usage(extensions["2.5.29.15"]))
+    constraints = extensions.get("2.5.29.19")
+    is_ca = bool(constraints is not None and _or_none(lambda: constraints["extn_value"].parsed["ca"].native))
+    return Certificate(
+        subject=subject,
+        issuer=issuer,
+        serial_number=serial(body["serial_number"]),
+        not_before=_time(body["validity"], "not_before"),
+        not_after=_time(body["validity"], "not_after"),
+        public_key=_public_key(body["subject_public_key_info"]),
+        signature_algorithm=_or_none(
+            lambda: algorithms.name_of(certificate["signature_algorithm"]["algorithm"].dotted)
+        ),
+        fingerprint_sha256=hashlib.sha256(encoded).hexdigest(),
+        fingerprint_sha1=hashlib.sha1(encoded, usedforsecurity=False).hexdigest(),
+        is_ca=is_ca or (usage is not None and "keyCertSign" in usage),
+        self_issued=subject == issuer,
+        key_usage=usage,
+        extended_key_usage=_or_none(lambda: _extended_key_usage(extensions["2.5.29.37"])),
+        subject_alt_names=_or_none(lambda: _alt_names(extensions["2.5.29.17"])) or (),
+        critical_extensions=tuple(
+            EXTENSIONS.get(oid, oid)
+            for oid, each in extensions.items()
+            if _or_none(lambda each=each: each["critical"].native)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        ),
+    )
+
+
+def _or_none(read_field: Callable[[], T]) -> T | None:
+    try:
+        return read_field()
+    except (*ASN1_ERRORS, DecodeError):
+        return None
+
+
+def serial(number: Any) -> str:
+    """A serial number in hex as its INTEGER holds it, without the sign octet; sscep's have 33 octets, too many for decimals."""
+    content = read(number.dump()).content
+    return (content[1:] if len(content) > 1 and content[0] == 0 else content).hex()
+
+
+def _time(validity: Any, which: str) -> datetime | None:
+    value = _or_none(lambda: validity[which].native)
+    return value if isinstance(value, datetime) else None
+
+
+def _public_key(info: Any) -> PublicKey | None:
+    fingerprint = _or_none(lambda: hashlib.sha256(info.dump()).hexdigest())
+    if fingerprint is None:
+        return None
+    algorithm = (
+        _or_none(lambda: str(info.algorithm)) or _or_none(lambda: info["algorithm"]["algorithm"].dotted) or "unknown"
+    )
+    bits = _or_none(lambda: int(info.bit_size))
+    curve = _or_none(lambda: str(info.curve[1])) if algorithm == "ec" else None
+    return PublicKey(algorithm, bits, curve, fingerprint)
+
+
+def _key_usage(extension: Any) -> tuple[str, ...]:
+    bits = read(extension["extn_value"].contents).content  # first octet: unused bits
+    return tuple(
+        name for at, name in enumerate(KEY_USAGES) if at // 8 + 1 < len(bits) and bits[at // 8 + 1] & 0x80 >> at % 8
+    )
+
+
+def _extended_key_usage(extension: Any) -> tuple[str, ...]:
+    return tuple(EXTENDED_KEY_USAGES.get(each.dotted, each.dotted) for each in extension["extn_value"].parsed)
+
+
+def _alt_names(extension: Any) -> tuple[str, ...]:
+    return tuple(_general_name(each) for each in extension["extn_value"].parsed)
+
+
+_TEXT_NAMES = {"dns_name": "DNS", "rfc822_name": "email", "uniform_resource_identifier": "URI"}
+
+
+def _general_name(name: Any) -> str:
+    kind, value = name.name, name.chosen
+    if kind in _TEXT_NAMES:
+        return f"{_TEXT_NAMES[kind]}:{value.contents.decode('latin-1')}"
+    if kind == "ip_address":
+        return f"IP:{value.native}"
+    if kind == "directory_name":
+        return f"DirName:{names.name_of(value)}"
+    if kind == "registered_id":
+        return f"RID:{value.dotted}"
+    if kind == "other_name":
+        oid = value["type_id"].dotted
+        inner = read(value["value"].dump()).content  # the explicit [0] around the value
+        text = read(inner).text()
+        return f"{'UPN' if oid == _UPN else oid}:{text if text is not None else inner.hex()}"
+    return f"{kind}:{value.dump().hex()}"
+
+
+def read_certificate_set(encoded: bytes) -> list[Certificate]:
+    """The certificates of a degenerate SignedData (RFC 8894, Section 3.4), or of any other."""
+    try:
+        content = cms.ContentInfo.load(encoded)
+        if content["content_type"].native != "signed_data":
+            raise DecodeError(f"a {content['content_type'].native} where a SignedData is expected")
+        return certificates_in(content["content"])
+    except ASN1_ERRORS as error:
+        raise DecodeError(f"no certificate set: {str(error).splitlines()[0]}") from error
+
+
+def certificates_in(signed_data: Any) -> list[Certificate]:
+    """The X.509 certificates of an asn1crypto SignedData, in order."""
+    return [
+        read_certificate(choice.chosen.dump())
+        for choice in signed_data["certificates"] or ()
+        if choice.name == "certificate"
+    ]

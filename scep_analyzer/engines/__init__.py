@@ -1,0 +1,36 @@
+"""A capture → HTTP exchanges. Whatever can do that is an engine; the table of them is here."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from scep_analyzer.engines import builtin
+from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
+from scep_analyzer.model.exchanges import HttpExchange
+from scep_analyzer.model.packets import CaptureFacts
+from scep_analyzer.model.streams import ConnectionFailure
+
+
+class Engine(Protocol):
+    """One reading of a capture. ``facts`` is complete once :meth:`exchanges` has run out."""
+
+    name: str
+
+    @property
+    def facts(self) -> list[CaptureFacts]:
+        """What is known of each file, in the order read."""
+
+    def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | Anomaly]:
+        """Every HTTP exchange of the capture, and what was odd."""
+
+
+OnBytes = Callable[[int], None]
+ENGINES: dict[str, Callable[[list[str], OnBytes | None], Engine]] = {"builtin": builtin.BuiltinEngine}
+CHOICES = ("auto", *ENGINES, "tshark")
+
+
+def open_capture(paths: list[str], engine: str, on_bytes: OnBytes | None = None) -> Engine:
+    """Start reading a capture; ``auto`` takes the best engine that is there."""
+    name = "builtin" if engine == "auto" else engine
+    if name not in ENGINES:
+        raise AnalyzerError(f"engine {name!r} is not available in this version; use --engine builtin")
+    return ENGINES[name](paths, on_bytes)

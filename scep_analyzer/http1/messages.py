@@ -1,0 +1,320 @@
+"""One direction of an HTTP connection: bytes → messages, one after another, however they are cut.
+
+The parser is a state machine whose state is the method that handles the next bytes. It never waits for a byte that a Gap has
+taken: a hole inside a body is counted over, a hole inside a head ends the message there.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from scep_analyzer.http1.heads import (
+    RequestHead,
+    ResponseHead,
+    read_request_head,
+    read_response_head,
+    starts_request,
+    starts_response,
+)
+from scep_analyzer.model.exchanges import header
+from scep_analyzer.model.limits import Limits
+from scep_analyzer.model.streams import Data
+
+Head = RequestHead | ResponseHead
+
+
+@dataclass(slots=True)
+class Message:
+    """A message that is being read. ``start`` and ``end`` are stream offsets."""
+
+    head: Head
+    start: int
+    acknowledged: int | None
+    time_ns: int | None
+    frames: list[int] = field(default_factory=list)
+    end: int = 0
+    wanted: bool = False
+    """Whether its target or type looks like SCEP, so that its body is kept."""
+    body: bytearray = field(default_factory=bytearray)
+    length: int = 0
+    """Body bytes in the capture; those a hole took are not counted."""
+    lost: bool = False
+    """A hole lies in the body; ``body`` holds what comes before it."""
+    overflow: bool = False
+    """The body is longer than the limit; ``body`` holds its beginning."""
+    complete: bool = False
+    cut_by: str | None = None
+    """What ended it early: gap (a hole in the capture), or how the connection closed."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """Oddities met while reading: (code, detail)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What differs between reading requests and responses."""
+
+    starts: Callable[[bytes], bool | None]
+    read: Callable[..., Head | None]
+
+
+REQUESTS = Kind(starts_request, read_request_head)
+RESPONSES = Kind(starts_response, read_response_head)
+
+# DER or BER of a SEQUENCE (0x30, then a long-form or indefinite length), or its base64.
+_CMS_STARTS = (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83", b"MII", b"MIA")
+
+
+class MessageParser:
+    """Give it the events of one direction; it gives messages when they end.
+
+    ``framing`` says how the body of a message with this head ends: ``none``, ``length`` (with the number of bytes),
+    ``chunked``, ``close``, ``tunnel``; ``wanted`` whether its body is worth keeping.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        framing: Callable[[Message], tuple[str, int]],
+        wanted: Callable[[Message], bool],
+        limits: Limits,
+    ) -> None:
+        self.current: Message | None = None
+        self.lost_start = False
+        """A hole has swallowed where a message would start."""
+        self._kind, self._framing, self._wanted, self._limits = kind, framing, wanted, limits
+        self._buffer = bytearray()
+        self._spans: deque[tuple[int, Data]] = deque()
+        self._searched = 0
+        self._remaining = 0
+        self._step: Callable[[], Iterator[Message] | None] = self._read_start
+        self._more = False
+
+    def feed(self, data: Data) -> Iterator[Message]:
+        """Take bytes; give the messages they complete."""
+        self._buffer += data.content
+        self._spans.append((len(data.content), data))
+        yield from self._run()
+
+    def _run(self) -> Iterator[Message]:
+        self._more = True
+        while self._more:
+            self._more = False
+            yield from self._step() or ()
+
+    def gap(self, length: int) -> Iterator[Message]:
+        """Count over missing bytes inside a body; elsewhere give up the message that is being read."""
+        if self._step == self._read_length and length <= self._remaining:
+            self._lose()
+            self._remaining -= length
+            yield from self._finish_if_done()
+        elif self._step == self._read_chunk and length <= self._remaining:
+            self._lose()
+            self._remaining -= length
+            if not self._remaining:
+                self._goto(self._read_chunk_end)
+        elif self._step == self._read_until_close:
+            self._lose()
+        else:
+            self.lost_start = self.current is None and self._step == self._read_start
+            yield from self._break_off("gap")
+
+    def close(self, how: str) -> Iterator[Message]:
+        """No more bytes come; ``how`` as in ``Closed``. Only a FIN makes a body that lasts until the close whole."""
+        if self._step == self._read_until_close and how == "fin" and self.current is not None:
+            yield from self._end(complete=not self.current.lost)
+        else:
+            yield from self._break_off(how)
+
+    def _break_off(self, why: str) -> Iterator[Message]:
+        if self._step == self._read_head and self._buffer:
+            head = self._kind.read(bytes(self._buffer), cut=True)
+            if head is not None:
+                self._begin(head, len(self._buffer))
+        if self.current is not None:
+            self.current.cut_by = self.current.cut_by or why
+            yield from self._end(complete=False)
+        self._drop_buffer()
+        self._goto(self._read_start)
+
+    def _lose(self) -> None:
+        if self.current is not None:
+            self.current.lost = True
+            self.current.cut_by = "gap"
+
+    # -- bytes and the frames they came in ---------------------------------------------------------------------------
+
+    def _take(self, size: int) -> bytes:
+        """Consume bytes; their frames belong to the current message."""
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        while size > 0:
+            length, data = self._spans.popleft()
+            if length > size:
+                self._spans.appendleft((length - size, data))
+            if self.current is not None:
+                if not self.current.frames or self.current.frames[-1] != data.frame:
+                    self.current.frames.append(data.frame)
+                self.current.end = data.offset + len(data.content) - max(length - size, 0)
+            size -= length
+        return taken
+
+    def _drop_buffer(self) -> None:
+        self._buffer.clear()
+        self._spans.clear()
+        self._searched = 0
+
+    def _goto(self, step: Callable[[], Iterator[Message] | None]) -> None:
+        self._step = step
+        self._more = bool(self._buffer)
+
+    # -- states ------------------------------------------------------------------------------------------------------
+
+    def _read_start(self) -> None:
+        blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
+        if blank:  # RFC 9112, Section 2.2: ignore empty lines before a message
+            self._take(blank)
+        begins = self._kind.starts(bytes(self._buffer[:32]))
+        if begins:
+            self._searched = 0
+            self._goto(self._read_head)
+        elif begins is False:
+            self._drop_buffer()
+
+    def _read_head(self) -> Iterator[Message] | None:
+        ends = [
+            at + len(mark)
+            for mark in (b"\n\r\n", b"\n\n")
+            if (at := self._buffer.find(mark, max(self._searched - 3, 0))) >= 0
+        ]
+        if not ends:
+            self._searched = len(self._buffer)
+            if len(self._buffer) > self._limits.header_bytes:
+                return self._give_up_head()
+            return None
+        size = min(ends)
+        head = self._kind.read(bytes(self._buffer[:size]), cut=False)
+        if head is None:
+            self._drop_buffer()
+            self._goto(self._read_start)
+            return None
+        message = self._begin(head, size)
+        return self._begin_body(message)
+
+    def _give_up_head(self) -> Iterator[Message]:
+        head = self._kind.read(bytes(self._buffer), cut=True)
+        if head is not None:
+            message = self._begin(head, len(self._buffer))
+            message.notes.append(("limit-header", f"no end of the header within {self._limits.header_bytes:,} bytes"))
+        yield from self._break_off("limit")
+
+    def _begin(self, head: Head, size: int) -> Message:
+        first = self._spans[0][1]
+        start = first.offset + len(first.content) - self._spans[0][0]
+        self.current = Message(head, start, first.acknowledged, first.time_ns)
+        self._take(size)
+        return self.current
+
+    def _begin_body(self, message: Message) -> Iterator[Message]:
+        message.wanted = self._wanted(message)
+        framing, length = self._framing(message)
+        self._remaining = length
+        if framing == "length" and length:
+            self._goto(self._read_length)
+        elif framing == "chunked":
+            self._goto(self._read_chunk_size)
+        elif framing == "close":
+            self._goto(self._read_until_close)
+        else:
+            yield from self._end(complete=True)
+
+    def _read_length(self) -> Iterator[Message]:
+        self._keep(self._take(min(self._remaining, len(self._buffer))))
+        yield from self._finish_if_done()
+
+    def _finish_if_done(self) -> Iterator[Message]:
+        if not self._remaining:
+            yield from self._end(complete=self.current is not None and not self.current.lost)
+
+    def _read_until_close(self) -> None:
+        self._keep(self._take(len(self._buffer)))
+
+    def _read_chunk_size(self) -> Iterator[Message] | None:
+        at = self._buffer.find(b"\n")
+        if at < 0:
+            return self._break_off("limit") if len(self._buffer) > 4096 else None
+        digits = self._take(at + 1).split(b";")[0].strip()
+        try:
+            self._remaining = int(digits, 16)
+            if self._remaining < 0:
+                raise ValueError
+        except ValueError:
+            if self.current is not None:
+                self.current.notes.append(("chunk-size-bad", f"{digits[:20]!r} is no chunk size"))
+            return self._break_off("framing")
+        self._goto(self._read_chunk if self._remaining else self._read_trailer)
+        return None
+
+    def _read_chunk(self) -> None:
+        taken = self._take(min(self._remaining, len(self._buffer)))
+        self._remaining -= len(taken)
+        self._keep(taken, counted=True)
+        if not self._remaining:
+            self._goto(self._read_chunk_end)
+
+    def _read_chunk_end(self) -> None:
+        at = self._buffer.find(b"\n")
+        if at >= 0:
+            self._take(at + 1)
+            self._goto(self._read_chunk_size)
+
+    def _read_trailer(self) -> Iterator[Message] | None:
+        at = self._buffer.find(b"\n")
+        if at < 0:
+            return self._break_off("limit") if len(self._buffer) > self._limits.header_bytes else None
+        if self._take(at + 1).strip():
+            self._goto(self._read_trailer)
+            return None
+        return self._end(complete=self.current is not None and not self.current.lost)
+
+    def _keep(self, content: bytes, *, counted: bool = False) -> None:
+        message = self.current
+        if message is None:
+            return
+        if not message.length and not message.lost and not message.wanted:
+            message.wanted = content.startswith(_CMS_STARTS)
+        message.length += len(content)
+        if not counted:
+            self._remaining -= len(content)
+        if message.wanted and not message.lost:
+            room = self._limits.body_bytes - len(message.body)
+            message.body += content[:room]
+            message.overflow |= len(content) > room
+
+    def _end(self, *, complete: bool) -> Iterator[Message]:
+        message, self.current = self.current, None
+        self._goto(self._read_start)
+        if message is not None:
+            message.complete = complete
+            yield message
+
+
+def content_length(message: Message) -> int | None:
+    """The Content-Length, None where there is none that can be read; its oddities are noted on the message."""
+    headers = message.head.headers
+    value = header(headers, "content-length")
+    if value is None:
+        value = header(headers, "content-lenght")  # a misspelling seen in the field: openxpki/openxpki#859
+        if value is None:
+            return None
+        message.notes.append(("content-length-misspelled", "Content-Lenght is read as Content-Length"))
+    first = value.split(",")[0].strip()
+    if not first.isascii() or not first.isdigit():
+        message.notes.append(("content-length-bad", f"Content-Length {value[:40]!r} is no number"))
+        return None
+    return int(first[:18])
+
+
+def is_chunked(message: Message) -> bool:
+    """Whether Transfer-Encoding ends in chunked (RFC 9112, Section 6.1)."""
+    value = header(message.head.headers, "transfer-encoding")
+    return value is not None and value.lower().split(",")[-1].strip() == "chunked"

@@ -1,0 +1,91 @@
+"""HTTP requests and responses as values (RFC 9110, RFC 9112)."""
+
+from dataclasses import dataclass
+
+from scep_analyzer.model.packets import Endpoint
+
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The content of a message.
+
+    ``content`` is the bytes after chunks and compression are undone, None where they were not kept (not SCEP). ``length``
+    counts the bytes in the capture, chunk framing excluded, compression included. Where a hole lies in the body,
+    ``content`` is what comes before it and ``complete`` is False.
+    """
+
+    content: bytes | None
+    length: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. ``target`` and ``headers`` are as sent, bytes read as Latin-1.
+
+    ``cut_by`` says what ended an incomplete message: gap (bytes missing from the capture), fin, rst, reused, limit,
+    end-of-capture, framing (a chunk size that is none).
+    """
+
+    method: str
+    target: str
+    version: str
+    headers: tuple[Header, ...]
+    body: Body
+    frames: tuple[int, ...]
+    time_ns: int | None
+    complete: bool
+    cut_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One final HTTP response (1xx ones are stepped over). ``cut_by`` as in :class:`Request`."""
+
+    status: int
+    reason: str
+    version: str
+    headers: tuple[Header, ...]
+    body: Body
+    frames: tuple[int, ...]
+    time_ns: int | None
+    complete: bool
+    cut_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpExchange:
+    """A request and its response; either may be missing from the capture, not both.
+
+    ``gone`` says why there is no response: how the connection ended (fin, rst, reused, end-of-capture, limit), or lost where
+    the capture misses it.
+    """
+
+    connection: int
+    client: Endpoint
+    server: Endpoint
+    request: Request | None
+    response: Response | None
+    gone: str | None = None
+
+    @property
+    def frame(self) -> int:
+        """The first frame of the exchange."""
+        message = self.request or self.response
+        return message.frames[0] if message is not None and message.frames else 0
+
+    @property
+    def time_ns(self) -> int | None:
+        """When the exchange began."""
+        message = self.request or self.response
+        return message.time_ns if message is not None else None
+
+
+def header(headers: tuple[Header, ...], name: str) -> str | None:
+    """The first field of this name (given in lower case), None where there is none."""
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None

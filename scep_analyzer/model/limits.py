@@ -1,0 +1,67 @@
+"""Every limit in one place. Reaching one is an Anomaly (code ``limit-…``), never silence."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much each stage may hold. Sizes in bytes, counts in items, times in nanoseconds.
+
+    The numbers are far above what SCEP needs and low enough for a laptop: the longest
+    GET request seen in the field is about 16 KiB, the longest reply (a GetCACert chain) about 12 KiB.
+    """
+
+    record_bytes: int = 256 * KIB
+    """One packet record. Wireshark refuses longer ones too, so frame numbers agree."""
+
+    block_bytes: int = 64 * MIB
+    """One pcapng block that is not a packet (names, secrets, custom blocks)."""
+
+    fragment_bytes: int = 4 * MIB
+    """IP fragments waiting for the rest of their datagrams, over all datagrams."""
+
+    fragment_age_ns: int = 30 * 1_000_000_000
+    """How long a fragment waits, in capture time (RFC 8200, Section 4.5 says 60 s; hosts use 30 s)."""
+
+    connections: int = 65_536
+    """TCP connections remembered; beyond it the longest idle one is closed."""
+
+    out_of_order_bytes: int = 1 * MIB
+    """Bytes of one direction that wait for a hole before them to be filled."""
+
+    all_out_of_order_bytes: int = 32 * MIB
+    """The same over all connections together."""
+
+    hole_age_ns: int = 3 * 1_000_000_000
+    """A hole that the receiver has acknowledged is given up after this much capture time."""
+
+    header_bytes: int = 64 * KIB
+    """Request or status line and header fields of one HTTP message."""
+
+    body_bytes: int = 4 * MIB
+    """HTTP body kept (also after decompression); the rest is counted, not kept."""
+
+    pipelined_requests: int = 256
+    """Requests of one connection that wait for their answers."""
+
+    undecided_exchanges: int = 1_000
+    """HTTP exchanges remembered, without bodies, in case their path turns out to be SCEP's."""
+
+    reordered_exchanges: int = 1_000
+    """Finished exchanges that wait for an earlier request to be answered, in streamed output."""
+
+    open_transactions: int = 10_000
+    """SCEP transactions followed at a time, in streamed output."""
+
+    transaction_idle_ns: int = 86_400 * 1_000_000_000
+    """Without a message for this long (capture time), a transaction is reported and released. Clients that wait for
+    manual approval poll every few minutes to hours."""
+
+    anomalies_each: int = 1_000
+    """Anomalies of one code listed; the rest is counted."""
+
+
+LIMITS = Limits()

@@ -1,0 +1,218 @@
+"""SCEP messages, exchanges and transactions as values (RFC 8894)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, IntEnum
+
+from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.exchanges import HttpExchange
+from scep_analyzer.model.packets import Endpoint
+
+
+class MessageType(IntEnum):
+    """messageType (RFC 8894, Section 3.2.1.2; 18 is the UpdateReq of early draft-gutmann-scep)."""
+
+    CertRep = 3
+    RenewalReq = 17
+    UpdateReq = 18
+    PKCSReq = 19
+    CertPoll = 20
+    GetCert = 21
+    GetCRL = 22
+
+
+class PkiStatus(IntEnum):
+    """pkiStatus (RFC 8894, Section 3.2.1.3)."""
+
+    SUCCESS = 0
+    FAILURE = 2
+    PENDING = 3
+
+
+class FailInfo(IntEnum):
+    """failInfo (RFC 8894, Section 3.2.1.4)."""
+
+    badAlg = 0
+    badMessageCheck = 1
+    badRequest = 2
+    badTime = 3
+    badCertId = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom an envelope is encrypted for. ``kind`` is key-transport, key-agreement, kek, password or other.
+
+    Issuer and serial number are None where the certificate is named by ``key_identifier`` (hex) or not at all.
+    """
+
+    kind: str
+    issuer: str | None
+    serial_number: str | None
+    key_identifier: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """Issuer and serial number, as :attr:`Certificate.identity`."""
+        if self.issuer is None or self.serial_number is None:
+            return None
+        return self.issuer, self.serial_number
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The pkcsPKIEnvelope from outside (RFC 8894, Section 3.2.2): for whom and how it is encrypted."""
+
+    recipients: tuple[Recipient, ...]
+    key_encryption_algorithm: str | None
+    content_encryption_algorithm: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A signed attribute that is none of SCEP's and CMS's own: OID, name if known, value as text or hex."""
+
+    oid: str
+    name: str | None
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class PkiMessage:
+    """A pkiMessage: the outer SignedData and what its attributes say (RFC 8894, Section 3).
+
+    Every attribute may be absent (None). ``message_type``, ``pki_status`` and ``fail_info`` are numbers as sent, whatever their
+    meaning; nonces are lower-case hex. ``sha256`` identifies the whole message, to recognise it on another leg.
+    """
+
+    message_type: int | None
+    transaction_id: str | None
+    sender_nonce: str | None
+    recipient_nonce: str | None
+    pki_status: int | None
+    fail_info: int | None
+    fail_info_text: str | None
+    signing_time: datetime | None
+    hresult: int | None
+    digest_algorithm: str | None
+    signature_algorithm: str | None
+    signer_identity: tuple[str, str] | None
+    signer: Certificate | None
+    certificates: tuple[Certificate, ...]
+    envelope: Envelope | None
+    other_attributes: tuple[Attribute, ...]
+    sha256: str
+    length: int
+
+    @property
+    def issued(self) -> Certificate | None:
+        """The issued certificate, where the message carries it in the clear."""
+        return next((each for each in self.certificates if each.role == "issued"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CaCapabilities:
+    """GetCACaps: the words as sent, in order (RFC 8894, Section 3.5.2)."""
+
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaCertificates:
+    """GetCACert, GetCACertChain or GetNextCACert: the certificates with their roles.
+
+    ``form`` is x509 (one certificate), degenerate (a SignedData without signer) or signed (GetNextCACert's, ``signer``).
+    """
+
+    form: str
+    certificates: tuple[Certificate, ...]
+    signer_identity: tuple[str, str] | None = None
+
+
+ResponseContent = PkiMessage | CaCapabilities | CaCertificates
+
+
+@dataclass(frozen=True, slots=True)
+class ScepExchange:
+    """One HTTP exchange and what it means in SCEP.
+
+    ``http`` has its bodies released. ``operation`` is the canonical name, the name as sent where it is unknown, None where there is
+    none. ``body_text`` is the beginning of an answer that is text and not SCEP (an error page).
+    """
+
+    http: HttpExchange
+    operation: str | None
+    operation_as_sent: str | None
+    message_parameter: str | None
+    request: PkiMessage | None
+    response: ResponseContent | None
+    body_text: str | None = None
+    anomalies: tuple[Anomaly, ...] = ()
+
+    @property
+    def reply(self) -> PkiMessage | None:
+        """The response where it is a pkiMessage."""
+        return self.response if isinstance(self.response, PkiMessage) else None
+
+    @property
+    def transaction_id(self) -> str | None:
+        """The request's transactionID, else the reply's."""
+        if self.request is not None and self.request.transaction_id is not None:
+            return self.request.transaction_id
+        return self.reply.transaction_id if self.reply is not None else None
+
+
+class Kind(Enum):
+    """What a transaction is for."""
+
+    ENROLLMENT = "enrollment"
+    RENEWAL = "renewal"
+    POLL = "poll"
+    GET_CERT = "get-cert"
+    GET_CRL = "get-crl"
+    CA_CERTIFICATES = "ca-certificates"
+
+
+class Outcome(Enum):
+    """How a transaction ended, as far as the capture shows."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    PENDING = "pending"
+    UNANSWERED = "unanswered"
+    HTTP_ERROR = "http-error"
+    CONNECTION_FAILED = "connection-failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedConnection:
+    """A connection to a SCEP server that never opened: refused or unanswered."""
+
+    client: Endpoint
+    server: Endpoint
+    connection: int
+    how: str
+    frames: tuple[int, ...]
+    time_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Exchanges that belong together, in order of their requests, and how they ended."""
+
+    transaction_id: str | None
+    client: str
+    server: Endpoint
+    kind: Kind
+    outcome: Outcome
+    exchanges: tuple[ScepExchange, ...]
+    failed_connections: tuple[FailedConnection, ...] = field(default=())
+    subject: str | None = None
+    issued: Certificate | None = None
+    started_ns: int | None = None
+    ended_ns: int | None = None
+    polls: int = 0
+    decisive: ScepExchange | None = None
+    """The exchange that the outcome was read from."""

@@ -1,0 +1,34 @@
+"""The one shape every stage of the pipeline has: values in, values out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+from scep_analyzer.model.anomalies import Anomaly
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class Stage(ABC, Generic[In, Out]):
+    """Values in, values out; no files, no clock, no globals.
+
+    Anomalies that earlier stages report pass around this one, in order.
+    """
+
+    @abstractmethod
+    def feed(self, item: In) -> Iterable[Out | Anomaly]:
+        """Take one value; give whatever it completes."""
+
+    def finish(self) -> Iterable[Out | Anomaly]:
+        """Give what is still held when no more values come."""
+        return ()
+
+    def over(self, items: Iterable[In | Anomaly]) -> Iterator[Out | Anomaly]:
+        """Run the stage over a stream of values."""
+        for item in items:
+            if isinstance(item, Anomaly):
+                yield item
+            else:
+                yield from self.feed(item)
+        yield from self.finish()

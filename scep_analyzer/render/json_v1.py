@@ -1,0 +1,242 @@
+"""The published JSON, schema scep-analyzer.report/1 (docs/json.md). Shapes are copied here so that the model stays free to change.
+
+Absent or unknown is null, never a missing key. What this version does not decode yet is null as well.
+"""
+
+import json
+from typing import Any
+
+from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.exchanges import Request, Response, header
+from scep_analyzer.model.packets import CaptureFacts, Endpoint
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.render.names import fail_info_name, hresult_name, message_type_name, pki_status_name
+from scep_analyzer.render.times import iso, iso_of
+from scep_analyzer.report import Report, key_of, link_type_name
+from scep_analyzer.version import __version__
+
+SCHEMA = "scep-analyzer.report/1"
+Json = dict[str, Any]
+
+
+def render(report: Report) -> str:
+    """The whole report as one JSON document."""
+    digits = report.time_digits
+    document = {
+        "schema": SCHEMA,
+        "generator": generator_of(report.engine),
+        "captures": [capture_of(each) for each in report.captures],
+        "exchanges": [
+            exchange_of(each, number, report.transaction_ids.get(key_of(each)), digits)
+            for number, each in enumerate(report.exchanges, 1)
+        ],
+        "transactions": [
+            transaction_of(each, number, [report.exchange_ids[key_of(e)] for e in each.exchanges], digits)
+            for number, each in enumerate(report.transactions, 1)
+        ],
+        "findings": [],
+        "anomalies": [anomaly_of(each) for each in report.anomalies],
+        "not_checked": [],
+        "summary": summary_of(len(report.exchanges), len(report.transactions), report.outcomes),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def line(record: str, value: Json) -> str:
+    """One line of JSON Lines output."""
+    return json.dumps({"record": record, **value}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def generator_of(engine: str) -> Json:
+    """Which program wrote this."""
+    return {"name": "scep-analyzer", "version": __version__, "engine": engine}
+
+
+def capture_of(facts: CaptureFacts) -> Json:
+    """One capture file."""
+    return {
+        "path": facts.path,
+        "format": facts.format,
+        "link_types": [link_type_name(each) for each in facts.link_types],
+        "packets": facts.packets,
+        "bytes": facts.bytes,
+        "first_time": iso(facts.first_time_ns, facts.time_digits),
+        "last_time": iso(facts.last_time_ns, facts.time_digits),
+        "complete": facts.complete,
+    }
+
+
+def anomaly_of(anomaly: Anomaly) -> Json:
+    """One oddity."""
+    return {"layer": anomaly.layer, "code": anomaly.code, "frames": list(anomaly.frames), "detail": anomaly.detail}
+
+
+def summary_of(exchanges: int, transactions: int, outcomes: dict[str, int]) -> Json:
+    """The counts."""
+    return {
+        "exchanges": exchanges,
+        "transactions": transactions,
+        "outcomes": outcomes,
+        "findings": {"error": 0, "warning": 0, "info": 0},
+    }
+
+
+def exchange_of(exchange: ScepExchange, number: int, transaction: int | None, digits: int) -> Json:
+    """One exchange."""
+    http = exchange.http
+    request, response = http.request, http.response
+    duration = None
+    if request is not None and response is not None and request.time_ns is not None and response.time_ns is not None:
+        duration = round((response.time_ns - request.time_ns) / 1e6, max(digits - 3, 0))
+    return {
+        "id": number,
+        "connection": http.connection,
+        "client": _endpoint(http.client),
+        "server": _endpoint(http.server),
+        "operation": exchange.operation,
+        "operation_as_sent": exchange.operation_as_sent,
+        "message_parameter": exchange.message_parameter,
+        "request": _request(request, exchange, digits) if request is not None else None,
+        "response": _response(response, exchange, digits) if response is not None else None,
+        "duration_ms": duration,
+        "transaction": transaction,
+    }
+
+
+def _endpoint(endpoint: Endpoint) -> Json:
+    return {"address": endpoint.address, "port": endpoint.port}
+
+
+def _request(request: Request, exchange: ScepExchange, digits: int) -> Json:
+    return {
+        "frames": list(request.frames),
+        "time": iso(request.time_ns, digits),
+        "method": request.method,
+        "target": request.target,
+        "version": request.version or None,
+        "host": header(request.headers, "host"),
+        "user_agent": header(request.headers, "user-agent"),
+        "content_type": header(request.headers, "content-type"),
+        "body_length": request.body.length,
+        "complete": request.complete,
+        "pki_message": _pki_message(exchange.request) if exchange.request is not None else None,
+    }
+
+
+def _response(response: Response, exchange: ScepExchange, digits: int) -> Json:
+    content = exchange.response
+    return {
+        "frames": list(response.frames),
+        "time": iso(response.time_ns, digits),
+        "status": response.status,
+        "reason": response.reason or None,
+        "version": response.version,
+        "server": header(response.headers, "server"),
+        "content_type": header(response.headers, "content-type"),
+        "body_length": response.body.length,
+        "complete": response.complete,
+        "body_text": exchange.body_text,
+        "capabilities": list(content.keywords) if isinstance(content, CaCapabilities) else None,
+        "certificates": list(map(_certificate, content.certificates)) if isinstance(content, CaCertificates) else None,
+        "pki_message": _pki_message(content) if isinstance(content, PkiMessage) else None,
+    }
+
+
+def _pki_message(message: PkiMessage) -> Json:
+    hresult = message.hresult
+    return {
+        "message_type": message.message_type,
+        "message_type_name": message_type_name(message.message_type),
+        "transaction_id": message.transaction_id,
+        "sender_nonce": message.sender_nonce,
+        "recipient_nonce": message.recipient_nonce,
+        "pki_status": message.pki_status,
+        "pki_status_name": pki_status_name(message.pki_status),
+        "fail_info": message.fail_info,
+        "fail_info_name": fail_info_name(message.fail_info),
+        "fail_info_text": message.fail_info_text,
+        "signing_time": iso_of(message.signing_time),
+        "hresult": None if hresult is None else {"value": f"0x{hresult:08x}", "name": hresult_name(hresult)},
+        "digest_algorithm": message.digest_algorithm,
+        "signature_algorithm": message.signature_algorithm,
+        "digest_valid": None,
+        "signature_valid": None,
+        "signer": _certificate(message.signer) if message.signer is not None else None,
+        "certificates": list(map(_certificate, message.certificates)),
+        "other_attributes": [
+            {"oid": each.oid, "name": each.name, "value": each.value} for each in message.other_attributes
+        ],
+        "envelope": _envelope(message.envelope) if message.envelope is not None else None,
+        "length": message.length,
+        "sha256": message.sha256,
+    }
+
+
+def _envelope(envelope: Envelope) -> Json:
+    return {
+        "recipients": [
+            {
+                "kind": each.kind,
+                "issuer": each.issuer,
+                "serial_number": each.serial_number,
+                "key_identifier": each.key_identifier,
+            }
+            for each in envelope.recipients
+        ],
+        "key_encryption_algorithm": envelope.key_encryption_algorithm,
+        "content_encryption_algorithm": envelope.content_encryption_algorithm,
+        "opened": False,
+        "content": None,
+    }
+
+
+def _certificate(certificate: Certificate) -> Json:
+    key = certificate.public_key
+    usage, extended = certificate.key_usage, certificate.extended_key_usage
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial_number": certificate.serial_number,
+        "not_before": iso_of(certificate.not_before),
+        "not_after": iso_of(certificate.not_after),
+        "public_key": None if key is None else {"algorithm": key.algorithm, "bits": key.bits, "curve": key.curve},
+        "signature_algorithm": certificate.signature_algorithm,
+        "fingerprint_sha256": certificate.fingerprint_sha256,
+        "fingerprint_sha1": certificate.fingerprint_sha1,
+        "is_ca": certificate.is_ca,
+        "self_issued": certificate.self_issued,
+        "key_usage": list(usage) if usage is not None else None,
+        "extended_key_usage": list(extended) if extended is not None else None,
+        "subject_alt_names": list(certificate.subject_alt_names),
+        "critical_extensions": list(certificate.critical_extensions),
+        "role": certificate.role,
+    }
+
+
+def transaction_of(transaction: Transaction, number: int, exchange_ids: list[int], digits: int) -> Json:
+    """One transaction."""
+    return {
+        "id": number,
+        "transaction_id": transaction.transaction_id,
+        "client": {"address": transaction.client},
+        "server": _endpoint(transaction.server),
+        "exchanges": exchange_ids,
+        "kind": transaction.kind.value,
+        "outcome": transaction.outcome.value,
+        "subject": transaction.subject,
+        "issued_serial_number": transaction.issued.serial_number if transaction.issued is not None else None,
+        "started": iso(transaction.started_ns, digits),
+        "ended": iso(transaction.ended_ns, digits),
+        "polls": transaction.polls,
+        "failed_connections": [
+            {
+                "connection": each.connection,
+                "how": each.how,
+                "frames": list(each.frames),
+                "time": iso(each.time_ns, digits),
+            }
+            for each in transaction.failed_connections
+        ],
+        "root_cause": None,
+    }

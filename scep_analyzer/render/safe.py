@@ -1,0 +1,23 @@
+"""Text from the wire is hostile: nothing of it may steer a terminal or hide what is printed."""
+
+import re
+
+# C0 and C1 controls, DEL, line and paragraph separators, bidirectional overrides and isolates, zero-width characters,
+# tags and lone surrogates. Newline is among them: a value is one line.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+
+
+def safe(text: str) -> str:
+    r"""Write what a terminal would obey or swallow as an escape: ``\x1b``, ``\u202e``."""
+    return _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most ``limit`` characters, the end replaced by an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

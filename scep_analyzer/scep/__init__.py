@@ -1,0 +1,1 @@
+"""An HTTP exchange → what it means in SCEP (RFC 8894)."""

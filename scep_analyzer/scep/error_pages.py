@@ -1,0 +1,36 @@
+"""The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
+
+import html
+import re
+
+from scep_analyzer.model.exchanges import Response, header
+
+_TAGS = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_LONGEST = 400
+WITHHELD = "(not shown: the page may hold a challenge password)"
+
+
+def text_of_page(response: Response, path: str) -> str | None:
+    """The first words of a text body, None where it is empty, binary or not kept. NDES writes UTF-16."""
+    body = response.body.content
+    if not body:
+        return None
+    kind = (header(response.headers, "content-type") or "").lower()
+    raw = body[:16384]
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[1:40:2].count(0) > 15:
+        text = raw.decode("utf-16" if raw[0] > 0xF0 else "utf-16-le", "replace")
+    elif b"\x00" in raw:
+        return None
+    else:
+        text = raw.decode("utf-8", "replace")
+    if sum(character == "\ufffd" or (character < " " and character not in "\r\n\t") for character in text) * 10 > len(
+        text
+    ):
+        return None
+    lowered = text.lower()
+    if "mscep_admin" in path.lower() or ("challenge" in lowered and "password" in lowered):
+        return WITHHELD
+    if "html" in kind or "<html" in lowered or "<!doctype" in lowered:
+        text = html.unescape(_TAGS.sub(" ", text))
+    text = " ".join(text.split())
+    return (text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…") or None

@@ -1,0 +1,290 @@
+"""HTTP exchanges → SCEP exchanges: which ones are SCEP's, and what they say."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from scep_analyzer.cms.signed import read_signed
+from scep_analyzer.model.anomalies import Anomaly, DecodeError
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.exchanges import Body, HttpExchange, Response, header
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.scep import (
+    CaCertificates,
+    FailedConnection,
+    MessageType,
+    PkiMessage,
+    PkiStatus,
+    ResponseContent,
+    ScepExchange,
+)
+from scep_analyzer.model.stage import Stage
+from scep_analyzer.model.streams import ConnectionFailure
+from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of
+from scep_analyzer.scep.capabilities import is_capability_list, read_capabilities
+from scep_analyzer.scep.encoding import Notes, decode_body, decode_get_message
+from scep_analyzer.scep.error_pages import text_of_page
+from scep_analyzer.scep.messages import from_signed, is_pki_message, read_message
+from scep_analyzer.scep.operations import Query, read_query
+
+Out = ScepExchange | FailedConnection
+EndpointPath = tuple[Endpoint, str]
+
+# Types that only SCEP uses. application/x-x509-ca-cert is left out: web servers give CA certificates (AIA) under it.
+SCEP_TYPES = frozenset(
+    {
+        "application/x-pki-message",
+        "x-pki-message",
+        "application/x-x509-ca-ra-cert",
+        "application/x-x509-ca-ra-cert-chain",
+        "application/x-x509-next-ca-cert",
+    }
+)
+_CA_CERT_TYPE = "application/x-x509-ca-cert"
+_CERTIFICATE_OPERATIONS = frozenset({"GetCACert", "GetCACertChain", "GetNextCACert"})
+_MOST_CERTIFICATES = 10_000
+_MOST_ENDPOINTS = 10_000
+
+
+def content_type(headers: tuple[tuple[str, str], ...]) -> str | None:
+    """The media type in lower case, without parameters."""
+    value = header(headers, "content-type")
+    return value.split(";")[0].strip().lower() or None if value is not None else None
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was read of one message, and the oddities met on the way."""
+
+    content: ResponseContent | None
+    notes: Notes
+
+
+class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
+    """HTTP exchanges → SCEP exchanges; the others are left.
+
+    An exchange is SCEP's by its operation, its content type or body, or because its server and path carry SCEP elsewhere in
+    the capture; for the last, exchanges without a known operation are remembered a while, without their bodies.
+    """
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._known: OrderedDict[tuple[str, str], Certificate] = OrderedDict()
+        self._endpoints: OrderedDict[EndpointPath, None] = OrderedDict()
+        self._undecided: OrderedDict[tuple[int, int], tuple[EndpointPath, HttpExchange]] = OrderedDict()
+
+    def feed(self, item: HttpExchange | ConnectionFailure) -> Iterator[Out | Anomaly]:
+        """Take one HTTP exchange."""
+        if isinstance(item, ConnectionFailure):
+            connection = item.connection
+            yield FailedConnection(
+                connection.client, connection.server, connection.number, item.how, item.frames, item.time_ns
+            )
+            return
+        request = item.request
+        query = read_query(request.target, cut=not request.complete) if request is not None else _NO_QUERY
+        endpoint = (item.server, query.path)
+        if not self._is_scep(item, query) and (request is None or endpoint not in self._endpoints):
+            if request is not None:
+                self._undecided[item.connection, item.frame] = (endpoint, _without_bodies(item))
+                if len(self._undecided) > self._limits.undecided_exchanges:
+                    self._undecided.popitem(last=False)
+            return
+        if request is not None and endpoint not in self._endpoints:
+            self._endpoints[endpoint] = None
+            if len(self._endpoints) > _MOST_ENDPOINTS:
+                self._endpoints.popitem(last=False)
+            yield from self._decide(endpoint)
+        yield from self._interpret(item, query)
+
+    def _is_scep(self, item: HttpExchange, query: Query) -> bool:
+        if query.operation is not None:
+            return True
+        for message in (item.request, item.response):
+            if message is None:
+                continue
+            kind = content_type(message.headers)
+            if kind in SCEP_TYPES or (kind == _CA_CERT_TYPE and item.request is None):
+                return True
+            body = message.body.content
+            if body and (_holds_pki_message(body) or (item.request is None and is_capability_list(body))):
+                return True
+        return False
+
+    def _decide(self, endpoint: EndpointPath) -> Iterator[Out | Anomaly]:
+        """The path turns out to be SCEP's: its earlier exchanges are listed too."""
+        for key in [key for key, (each, _) in self._undecided.items() if each == endpoint]:
+            _, earlier = self._undecided.pop(key)
+            target = earlier.request.target if earlier.request is not None else ""
+            yield from self._interpret(earlier, read_query(target))
+
+    def _interpret(self, item: HttpExchange, query: Query) -> Iterator[Out | Anomaly]:
+        asked = self._request(item, query)
+        answer = self._response(item, query, asked.content)
+        request = asked.content if isinstance(asked.content, PkiMessage) else None
+        response = _with_roles(answer.content, request, self._known)
+        self._remember(response)
+        anomalies = []
+        for message, notes in ((item.request, (*query.notes, *asked.notes)), (item.response, answer.notes)):
+            frames = message.frames if message is not None else ()
+            anomalies += [Anomaly("scep", code, frames, detail) for code, detail in notes]
+        yield from anomalies
+        parameter = query.message
+        if query.operation == "PKIOperation" or request is not None:
+            parameter = None
+        body_text = None
+        if item.response is not None and response is None:
+            body_text = text_of_page(item.response, query.path)
+        yield ScepExchange(
+            _without_bodies(item),
+            query.operation or query.operation_as_sent,
+            query.operation_as_sent,
+            # A CA's name, not base64: it must not be decoded (micromdm/scep#114). It may be empty.
+            None if parameter is None else unquote(parameter),
+            request,
+            response,
+            body_text,
+            tuple(anomalies),
+        )
+
+    def _request(self, item: HttpExchange, query: Query) -> _Read:
+        """The pkiMessage of a request: from the body, else from the query."""
+        request = item.request
+        notes: Notes = []
+        if request is None or query.operation not in ("PKIOperation", None):
+            return _Read(None, notes)
+        body = request.body.content
+        if body:
+            encoded, notes = decode_body(body)
+            read = self._message(encoded, notes)
+            if read.content is not None or query.operation is None or not query.message:
+                return read if query.operation is not None or read.content is not None else _Read(None, [])
+            notes = [("message-in-post-query", "the body holds no message; the one in the query is read")]
+        if query.operation is None:
+            return _Read(None, notes)
+        if query.message is None:
+            if request.complete and not body:
+                notes.append(("message-missing", "PKIOperation without a message: neither message= nor a body"))
+            return _Read(None, notes)
+        if request.method.upper() == "POST" and not notes:
+            notes.append(("message-in-post-query", "a POST with the message in the query"))
+        encoded, more = decode_get_message(query.message)
+        return self._message(encoded, notes + more)
+
+    def _message(self, encoded: bytes, notes: Notes) -> _Read:
+        try:
+            message, more = read_message(encoded, self._known)
+        except DecodeError as error:
+            return _Read(None, [*notes, ("message-unreadable", str(error))])
+        notes = notes + more
+        if message.message_type is None:
+            notes.append(("message-type-missing", "the pkiMessage carries no readable messageType"))
+        return _Read(message, notes)
+
+    def _response(self, item: HttpExchange, query: Query, asked: ResponseContent | None) -> _Read:
+        """What an answer holds, judged by its bytes and not by its type."""
+        response = item.response
+        if response is None or not response.body.content:
+            return _Read(read_capabilities(b"")[0], []) if _means_no_capabilities(response, query) else _Read(None, [])
+        body = response.body.content
+        if query.operation == "GetCACaps" or (query.operation is None and is_capability_list(body)):
+            if content_type(response.headers) == "text/html" or response.status >= 300:
+                return _Read(None, [])
+            return _Read(*read_capabilities(body))
+        encoded, notes = decode_body(body)
+        if encoded[:1] != b"\x30":
+            return _Read(None, notes)
+        if query.operation not in _CERTIFICATE_OPERATIONS:
+            try:
+                signed = read_signed(encoded)
+                if is_pki_message(signed) or asked is not None:
+                    message, more = from_signed(signed, encoded, self._known)
+                    return _Read(message, notes + more)
+            except DecodeError as error:
+                if query.operation == "PKIOperation":
+                    return _Read(None, [*notes, ("message-unreadable", str(error))])
+        try:
+            certificates, more = read_ca_certificates(encoded)
+        except DecodeError as error:
+            return _Read(None, [*notes, ("ca-certificates-unreadable", str(error))])
+        return _Read(certificates, notes + more)
+
+    def _remember(self, response: ResponseContent | None) -> None:
+        certificates = response.certificates if isinstance(response, CaCertificates | PkiMessage) else ()
+        for each in certificates:
+            if each.role in ("ca", "ra", "ra-signing", "ra-encryption"):
+                self._known[each.identity] = each
+        while len(self._known) > _MOST_CERTIFICATES:
+            self._known.popitem(last=False)
+
+
+_NO_QUERY = Query("", None, None, None, ())
+
+
+def _means_no_capabilities(response: Response | None, query: Query) -> bool:
+    return query.operation == "GetCACaps" and response is not None and response.status == 200 and response.complete
+
+
+def _holds_pki_message(body: bytes) -> bool:
+    encoded, _ = decode_body(body)
+    if encoded[:1] != b"\x30":
+        return False
+    try:
+        return is_pki_message(read_signed(encoded))
+    except DecodeError:
+        return False
+
+
+def _without_bodies(item: HttpExchange) -> HttpExchange:
+    """The exchange with its bodies released: only their sizes stay."""
+
+    def released(body: Body) -> Body:
+        return Body(None, body.length, body.complete)
+
+    request, response = item.request, item.response
+    return replace(
+        item,
+        request=replace(request, body=released(request.body)) if request is not None else None,
+        response=replace(response, body=released(response.body)) if response is not None else None,
+    )
+
+
+def _with_roles(
+    response: ResponseContent | None, request: PkiMessage | None, known: OrderedDict[tuple[str, str], Certificate]
+) -> ResponseContent | None:
+    """Say what each certificate of a CertRep is for; one of them may be the issued one, in the clear (Go servers)."""
+    if not isinstance(response, PkiMessage) or response.message_type not in (MessageType.CertRep, None):
+        return response
+    issued = _issued(response, request, known)
+
+    def role(certificate: Certificate) -> Certificate:
+        if certificate.identity == issued:
+            return replace(certificate, role="issued")
+        earlier = known.get(certificate.identity)
+        return replace(certificate, role=earlier.role if earlier is not None else role_of(certificate))
+
+    signer = role(response.signer) if response.signer is not None else None
+    return replace(response, certificates=tuple(map(role, response.certificates)), signer=signer)
+
+
+def _issued(
+    reply: PkiMessage, request: PkiMessage | None, known: OrderedDict[tuple[str, str], Certificate]
+) -> tuple[str, str] | None:
+    """Issuer and serial of the issued certificate: the one with the requester's key, else the only one that is nobody else's."""
+    if reply.pki_status != PkiStatus.SUCCESS:
+        return None
+    requester = request.signer if request is not None else None
+    candidates = [
+        each
+        for each in reply.certificates
+        if each.identity != reply.signer_identity and each.identity not in known and not each.is_ca
+    ]
+    if requester is not None and requester.public_key is not None:
+        for each in candidates:
+            if each.public_key is not None and each.public_key.fingerprint == requester.public_key.fingerprint:
+                return each.identity
+    # A renewal may change the key: then the signer's certificate is the old one and must not be taken for the new.
+    others = [each for each in candidates if requester is None or each.identity != requester.identity]
+    return others[0].identity if len(others) == 1 else None

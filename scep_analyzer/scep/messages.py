@@ -1,0 +1,191 @@
+"""pkiMessage: SignedData → SCEP's attributes (RFC 8894, Section 3.2.1)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from scep_analyzer.cms import ber
+from scep_analyzer.cms.enveloped import read_envelope
+from scep_analyzer.cms.signed import Signed, Signer, read_signed
+from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.scep import Attribute, Envelope, MessageType, PkiMessage
+from scep_analyzer.scep import codes
+from scep_analyzer.scep.encoding import Notes
+
+_KNOWN = frozenset(
+    {
+        codes.MESSAGE_TYPE,
+        codes.PKI_STATUS,
+        codes.FAIL_INFO,
+        codes.SENDER_NONCE,
+        codes.RECIPIENT_NONCE,
+        codes.TRANSACTION_ID,
+        codes.FAIL_INFO_TEXT,
+        codes.FAIL_INFO_TEXT_MISTAKEN,
+        codes.CONTENT_TYPE,
+        codes.MESSAGE_DIGEST,
+        codes.SIGNING_TIME,
+        codes.HRESULT,
+    }
+)
+_PRINTABLE_STRING = 19
+
+
+def is_pki_message(signed: Signed) -> bool:
+    """Whether a SignedData carries SCEP's attributes."""
+    return any(
+        codes.MESSAGE_TYPE in each.attributes or codes.TRANSACTION_ID in each.attributes for each in signed.signers
+    )
+
+
+def read_message(encoded: bytes, known: Mapping[tuple[str, str], Certificate]) -> tuple[PkiMessage, Notes]:
+    """Read a pkiMessage; DecodeError where it is none.
+
+    ``known`` holds certificates seen earlier, by issuer and serial number: NDES leaves the signer's out of its replies.
+    """
+    return from_signed(read_signed(encoded), encoded, known)
+
+
+def from_signed(
+    signed: Signed, encoded: bytes, known: Mapping[tuple[str, str], Certificate]
+) -> tuple[PkiMessage, Notes]:
+    """Give the pkiMessage that a SignedData is, and its oddities."""
+    notes: Notes = list(signed.notes)
+    if not signed.signers:
+        raise DecodeError("a SignedData without a signer, where a pkiMessage is expected")
+    signer = signed.signers[0]
+    if len(signed.signers) > 1:
+        notes.append(("several-signers", f"{len(signed.signers)} signers; the first is read"))
+    reader = _Attributes(signer, notes)
+    message_type = reader.number(codes.MESSAGE_TYPE, "messageType")
+    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText") or reader.text(
+        codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"
+    )
+    hresult = reader.number(codes.HRESULT, "ENROLL_SCEP_ERROR")
+    included = {each.identity: each for each in signed.certificates}
+    signing = None
+    if signer.identity is not None:
+        signing = included.get(signer.identity) or known.get(signer.identity)
+    requester = (
+        replace(signing, role="requester") if signing is not None and message_type != MessageType.CertRep else signing
+    )
+    return (
+        PkiMessage(
+            message_type=message_type,
+            transaction_id=reader.text(codes.TRANSACTION_ID, "transactionID"),
+            sender_nonce=reader.hex(codes.SENDER_NONCE, "senderNonce"),
+            recipient_nonce=reader.hex(codes.RECIPIENT_NONCE, "recipientNonce"),
+            pki_status=reader.number(codes.PKI_STATUS, "pkiStatus"),
+            fail_info=reader.number(codes.FAIL_INFO, "failInfo"),
+            fail_info_text=text,
+            signing_time=reader.time(codes.SIGNING_TIME),
+            hresult=None if hresult is None else hresult & 0xFFFFFFFF,
+            digest_algorithm=signer.digest_algorithm,
+            signature_algorithm=signer.signature_algorithm,
+            signer_identity=signer.identity,
+            signer=requester,
+            certificates=tuple(
+                requester if requester and each.identity == requester.identity else each for each in signed.certificates
+            ),
+            envelope=_envelope(signed.content, notes),
+            other_attributes=tuple(_other(signer)),
+            sha256=hashlib.sha256(encoded[: signed.length]).hexdigest(),
+            length=signed.length,
+        ),
+        notes,
+    )
+
+
+def _envelope(content: bytes | None, notes: Notes) -> Envelope | None:
+    if not content:
+        return None  # FAILURE and PENDING carry none (RFC 8894, Section 3.3.2)
+    if len(content) < 8:
+        # NDES puts a single zero byte there (certnanny/sscep#80); it means nothing.
+        notes.append(("placeholder-content", f"{len(content)} byte(s) stand where an envelope or nothing belongs"))
+        return None
+    try:
+        return read_envelope(content)
+    except DecodeError as error:
+        notes.append(("envelope-unreadable", str(error)))
+        return None
+
+
+def _other(signer: Signer) -> list[Attribute]:
+    others = []
+    for oid, values in signer.attributes.items():
+        if oid in _KNOWN:
+            continue
+        shown = []
+        for value in values:
+            if oid in codes.SECRET_ATTRIBUTES:
+                shown.append(f"(redacted, {value.type_name} of {len(value.content)} characters)")
+            else:
+                shown.append(value.text() or value.content.hex())
+        others.append(Attribute(oid, codes.OTHER_ATTRIBUTES.get(oid), ", ".join(shown)))
+    return others
+
+
+class _Attributes:
+    """Reads the values of signed attributes; what is not as RFC 8894 writes it is noted."""
+
+    def __init__(self, signer: Signer, notes: Notes) -> None:
+        self._attributes, self._notes = signer.attributes, notes
+
+    def _one(self, oid: str, name: str) -> ber.Element | None:
+        values = self._attributes.get(oid)
+        if not values:
+            return None
+        if len(values) > 1:
+            self._notes.append(("attribute-several-values", f"{name} has {len(values)} values; the first is read"))
+        return values[0]
+
+    def number(self, oid: str, name: str) -> int | None:
+        """A number in a PrintableString of decimals; other string types and INTEGER are accepted and noted."""
+        value = self._one(oid, name)
+        if value is None:
+            return None
+        if value.tag != _PRINTABLE_STRING:
+            self._notes.append(("attribute-type", f"{name} is {value.type_name}, where PrintableString belongs"))
+        try:
+            if value.tag == ber.INTEGER:
+                return int.from_bytes(value.content, "big", signed=True)
+            return int((value.text() or value.content.decode("ascii")).strip())
+        except ValueError:
+            self._notes.append(("attribute-not-a-number", f"{name} is {value.content[:20]!r}, which is no number"))
+            return None
+
+    def text(self, oid: str, name: str) -> str | None:
+        """A string of any type; bytes that are none are given in hex."""
+        value = self._one(oid, name)
+        if value is None:
+            return None
+        if name == "transactionID" and value.tag != _PRINTABLE_STRING:
+            self._notes.append(("attribute-type", f"{name} is {value.type_name}, where PrintableString belongs"))
+        text = value.text()
+        return value.content.hex() if text is None else text
+
+    def hex(self, oid: str, name: str) -> str | None:
+        """A nonce: an OCTET STRING of 16 bytes (RFC 8894, Section 3.2.1.5)."""
+        value = self._one(oid, name)
+        if value is None:
+            return None
+        if value.tag != ber.OCTET_STRING or len(value.content) != 16:
+            what = f"{name} is {value.type_name} of {len(value.content)} bytes, where an OCTET STRING of 16 belongs"
+            self._notes.append(("nonce-form", what))
+        return value.content.hex()
+
+    def time(self, oid: str) -> datetime | None:
+        """signingTime: UTCTime or GeneralizedTime (RFC 5652, Section 11.3)."""
+        value = self._one(oid, "signingTime")
+        if value is None:
+            return None
+        digits = value.content.decode("latin-1")
+        for form in ("%y%m%d%H%M%SZ", "%Y%m%d%H%M%SZ"):
+            try:
+                return datetime.strptime(digits, form).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+        self._notes.append(("signing-time-unreadable", f"signingTime {digits[:24]!r} is no time"))
+        return None

@@ -1,0 +1,279 @@
+"""SCEP exchanges → transactions: which belong together, and how each ended.
+
+The rules are the contract's: a transaction is a client, a server and a transactionID; a request after a final reply starts a
+new one although clients keep their transactionID (it is often a hash of the key); polls belong to the request they poll for;
+GetCACaps, GetCACert and failed connections belong to the enrollment they lead up to; the same message on two legs of a proxy is one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.scep import (
+    CaCapabilities,
+    CaCertificates,
+    FailedConnection,
+    Kind,
+    MessageType,
+    Outcome,
+    PkiStatus,
+    ScepExchange,
+    Transaction,
+)
+from scep_analyzer.model.stage import Stage
+
+Pair = tuple[str, Endpoint]
+
+_STATUS_OUTCOMES = {
+    PkiStatus.SUCCESS: Outcome.SUCCESS,
+    PkiStatus.FAILURE: Outcome.FAILURE,
+    PkiStatus.PENDING: Outcome.PENDING,
+}
+_KINDS = {
+    MessageType.RenewalReq: Kind.RENEWAL,
+    MessageType.UpdateReq: Kind.RENEWAL,
+    MessageType.CertPoll: Kind.POLL,
+    MessageType.GetCert: Kind.GET_CERT,
+    MessageType.GetCRL: Kind.GET_CRL,
+}
+_REQUESTS = frozenset({MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq})
+_PRELUDE_OPERATIONS = frozenset({"GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert"})
+
+_FINAL_KEPT_NS = 60 * 1_000_000_000
+"""A finished transaction is kept this long (capture time), for its other leg through a proxy to join."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A transaction that may still grow. ``pki`` are its PKIOperations, ``exchanges`` all."""
+
+    pair: Pair
+    transaction_id: str | None = None
+    exchanges: list[ScepExchange] = field(default_factory=list)
+    pki: list[ScepExchange] = field(default_factory=list)
+    failed: list[FailedConnection] = field(default_factory=list)
+    final: bool = False
+    last_ns: int = 0
+
+
+class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
+    """Exchanges in the order of their requests → transactions, as they end."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._preludes: dict[Pair, _Open] = {}
+        self._open: dict[tuple[Pair, str | None], _Open] = {}
+        self._closing: list[_Open] = []
+        self._by_message: dict[str, _Open] = {}
+        self._failures: dict[Pair, list[FailedConnection]] = {}
+        self._servers: set[Endpoint] = set()
+        self._look_again_ns = 0
+
+    def feed(self, item: ScepExchange | FailedConnection) -> Iterator[Transaction | Anomaly]:
+        """Take one exchange or failed connection."""
+        pair = (item.client.address, item.server) if isinstance(item, FailedConnection) else _pair(item)
+        if isinstance(item, FailedConnection):
+            # One SYN without an answer proves nothing: the capture may have ended with it.
+            if item.how == "refused" or len(item.frames) > 1:
+                self._failures.setdefault(pair, []).append(item)
+            if len(self._failures) > self._limits.open_transactions:
+                del self._failures[next(iter(self._failures))]
+            return
+        self._servers.add(item.http.server)
+        if (item.request is None and item.reply is None and item.operation in _PRELUDE_OPERATIONS) or _is_stray(item):
+            prelude = self._preludes.get(pair)
+            if prelude is None:
+                prelude = self._preludes[pair] = _Open(pair)
+            self._add(prelude, item)
+        else:
+            yield from self._pki_operation(pair, item)
+        yield from self._expire(item.http.time_ns or 0)
+
+    def finish(self) -> Iterator[Transaction | Anomaly]:
+        """The capture ends: every transaction is as finished as it will be."""
+        for pair, failed in self._failures.items():
+            if failed and pair[1] in self._servers:
+                prelude = self._preludes.setdefault(pair, _Open(pair))
+                prelude.failed += failed
+        left = {id(each): each for each in (*self._closing, *self._open.values(), *self._preludes.values())}
+        for each in sorted(left.values(), key=_started):
+            yield _close(each)
+
+    def _pki_operation(self, pair: Pair, item: ScepExchange) -> Iterator[Transaction]:
+        transaction = self._other_leg(pair, item)
+        if transaction is None:
+            key = (pair, item.transaction_id)
+            transaction = self._open.get(key)
+            if transaction is not None and transaction.final:
+                self._closing.append(transaction)
+                transaction = None
+            if transaction is None:
+                transaction = self._open[key] = _Open(pair, item.transaction_id)
+        self._absorb(transaction, pair)
+        self._add(transaction, item)
+        transaction.pki.append(item)
+        if item.request is not None:
+            self._by_message[item.request.sha256] = transaction
+        reply = item.reply
+        if reply is not None and reply.pki_status in (PkiStatus.SUCCESS, PkiStatus.FAILURE):
+            transaction.final = True
+        if len(self._open) > self._limits.open_transactions:
+            oldest = self._open.pop(next(iter(self._open)))
+            yield self._released(oldest)
+
+    def _other_leg(self, pair: Pair, item: ScepExchange) -> _Open | None:
+        """The transaction that holds this very message between other endpoints: it passed through a proxy."""
+        if item.request is None:
+            return None
+        transaction = self._by_message.get(item.request.sha256)
+        if transaction is None:
+            return None
+        for earlier in transaction.pki:
+            same = earlier.request is not None and earlier.request.sha256 == item.request.sha256
+            if same and _pair(earlier) != pair and _overlap(earlier, item):
+                return transaction
+        return None
+
+    def _absorb(self, transaction: _Open, pair: Pair) -> None:
+        """What led up to a PKIOperation joins its transaction."""
+        prelude = self._preludes.pop(pair, None)
+        if prelude is not None:
+            transaction.exchanges += prelude.exchanges
+            transaction.failed += prelude.failed
+
+    def _add(self, transaction: _Open, item: ScepExchange) -> None:
+        transaction.exchanges.append(item)
+        transaction.failed += self._failures.pop(_pair(item), ())
+        transaction.last_ns = max(transaction.last_ns, item.http.time_ns or 0)
+
+    def _expire(self, now: int) -> Iterator[Transaction]:
+        if now < self._look_again_ns:
+            return
+        self._look_again_ns = now + _FINAL_KEPT_NS // 2
+        for key, each in list(self._open.items()):
+            if now - each.last_ns > (_FINAL_KEPT_NS if each.final else self._limits.transaction_idle_ns):
+                del self._open[key]
+                yield self._released(each)
+        for each in [each for each in self._closing if now - each.last_ns > _FINAL_KEPT_NS]:
+            self._closing.remove(each)
+            yield self._released(each)
+        for pair, each in list(self._preludes.items()):
+            if now - each.last_ns > self._limits.transaction_idle_ns:
+                yield self._released(self._preludes.pop(pair))
+
+    def _released(self, transaction: _Open) -> Transaction:
+        for each in transaction.pki:
+            if each.request is not None and self._by_message.get(each.request.sha256) is transaction:
+                del self._by_message[each.request.sha256]
+        return _close(transaction)
+
+
+def _pair(item: ScepExchange) -> Pair:
+    return item.http.client.address, item.http.server
+
+
+def _is_stray(item: ScepExchange) -> bool:
+    """Neither a PKIOperation nor a known operation: some other request to the SCEP path."""
+    return item.operation != "PKIOperation" and item.request is None and item.reply is None
+
+
+def _overlap(outer: ScepExchange, inner: ScepExchange) -> bool:
+    """Whether the inner request was sent while the outer one waited for its answer."""
+    answered = outer.http.response.time_ns if outer.http.response is not None else None
+    return answered is None or (inner.http.time_ns or 0) <= answered
+
+
+def _started(transaction: _Open) -> tuple[int, int]:
+    if transaction.exchanges:
+        first = min(transaction.exchanges, key=lambda each: (each.http.time_ns or 0, each.http.frame))
+        return first.http.time_ns or 0, first.http.frame
+    return (transaction.failed[0].time_ns or 0, transaction.failed[0].frames[0]) if transaction.failed else (0, 0)
+
+
+def _close(transaction: _Open) -> Transaction:
+    exchanges = sorted(transaction.exchanges, key=lambda each: (each.http.time_ns or 0, each.http.frame))
+    decisive, outcome = _outcome(transaction)
+    issued = next(
+        (reply.issued for each in reversed(transaction.pki) if (reply := each.reply) is not None and reply.issued), None
+    )
+    signer = next(
+        (each.request.signer for each in transaction.pki if each.request is not None and each.request.signer), None
+    )
+    first_client, first_server = transaction.pair
+    if exchanges:
+        first_client, first_server = _pair(exchanges[0])
+    times = [
+        message.time_ns
+        for each in exchanges
+        for message in (each.http.request, each.http.response)
+        if message is not None and message.time_ns is not None
+    ] or [each.time_ns for each in transaction.failed if each.time_ns is not None]
+    polls = {
+        each.request.sha256
+        for each in transaction.pki
+        if each.request is not None and each.request.message_type == MessageType.CertPoll
+    }
+    return Transaction(
+        transaction_id=transaction.transaction_id,
+        client=first_client,
+        server=first_server,
+        kind=_kind(transaction),
+        outcome=outcome,
+        exchanges=tuple(exchanges),
+        failed_connections=tuple(sorted(transaction.failed, key=lambda each: each.frames)),
+        subject=issued.subject if issued is not None else signer.subject if signer is not None else None,
+        issued=issued,
+        started_ns=min(times, default=None),
+        ended_ns=max(times, default=None),
+        polls=len(polls),
+        decisive=decisive,
+    )
+
+
+def _kind(transaction: _Open) -> Kind:
+    if not transaction.pki:
+        return Kind.CA_CERTIFICATES
+    requests = [each.request for each in transaction.pki if each.request is not None]
+    main = next((each for each in requests if each.message_type in _REQUESTS), requests[0] if requests else None)
+    if main is None or main.message_type is None:
+        return Kind.ENROLLMENT
+    if main.message_type == MessageType.PKCSReq:
+        # Cisco, sscep and jscep renew with PKCSReq, signed with the certificate that a CA issued them.
+        signed_by_ca = main.signer is not None and not main.signer.self_issued
+        return Kind.RENEWAL if signed_by_ca else Kind.ENROLLMENT
+    return next((kind for number, kind in _KINDS.items() if number == main.message_type), Kind.ENROLLMENT)
+
+
+def _outcome(transaction: _Open) -> tuple[ScepExchange | None, Outcome]:
+    if transaction.pki:
+        # On a proxy's two legs the outer one began first and tells what the client got.
+        legs = [each for each in transaction.pki if _pair(each) == _pair(transaction.pki[0])]
+        decisive = max(legs, key=lambda each: (each.http.time_ns or 0, each.http.frame))
+        return decisive, outcome_of(decisive)
+    asked = [each for each in transaction.exchanges if each.operation in _PRELUDE_OPERATIONS] or transaction.exchanges
+    last_ns = max((each.http.time_ns or 0 for each in asked), default=0)
+    if not asked or any((each.time_ns or 0) > last_ns for each in transaction.failed):
+        return None, Outcome.CONNECTION_FAILED
+    certificates = [each for each in asked if each.operation != "GetCACaps"]
+    decisive = (certificates or asked)[-1]
+    return decisive, outcome_of(decisive)
+
+
+def outcome_of(exchange: ScepExchange) -> Outcome:
+    """How one exchange ended."""
+    http, response = exchange.http, exchange.http.response
+    reply = exchange.reply
+    if reply is not None:
+        return next(
+            (outcome for status, outcome in _STATUS_OUTCOMES.items() if status == reply.pki_status), Outcome.UNKNOWN
+        )
+    if isinstance(exchange.response, CaCertificates | CaCapabilities):
+        return Outcome.SUCCESS
+    if response is None:
+        # "Unanswered" is a claim about the wire; where the capture lost bytes it cannot be made.
+        return Outcome.UNKNOWN if http.gone in ("lost", "gap", "limit") else Outcome.UNANSWERED
+    if response.status >= 300 or response.complete:
+        return Outcome.HTTP_ERROR
+    return Outcome.UNKNOWN

@@ -1,0 +1,1 @@
+"""TCP segments → bytes in order, holes, and ends."""

@@ -1,0 +1,144 @@
+"""One direction of a connection: segments in any order → each byte once, in order.
+
+Offsets count bytes of the direction from its first known one and do not wrap. The first copy of a byte counts, as in
+Wireshark, whatever a retransmission holds.
+"""
+
+from bisect import insort
+from collections.abc import Iterator
+from typing import NamedTuple
+
+WRAP = 1 << 32
+
+
+class Piece(NamedTuple):
+    """Payload that starts at ``offset``; ``cut`` more bytes were sent and not captured."""
+
+    offset: int
+    frame: int
+    time_ns: int | None
+    payload: bytes
+    cut: int
+    acknowledged: int | None
+
+    @property
+    def end(self) -> int:
+        """The offset after the last byte, cut ones included."""
+        return self.offset + len(self.payload) + self.cut
+
+
+class Hole(NamedTuple):
+    """Bytes that were sent and are not in the capture; ``frame`` proves it."""
+
+    length: int
+    reason: str
+    frame: int
+
+
+class HalfStream:
+    """What one side has sent so far."""
+
+    __slots__ = (
+        "acknowledged",
+        "acknowledged_frame",
+        "base",
+        "closed",
+        "fin",
+        "fin_frame",
+        "fin_time_ns",
+        "held",
+        "next",
+        "pinned",
+        "started",
+        "waiting",
+    )
+
+    def __init__(self) -> None:
+        self.base: int | None = None
+        """The sequence number of offset 0."""
+        self.next = 0
+        """The offset of the next byte to deliver."""
+        self.pinned = False
+        """Whether ``base`` comes from a SYN, so that no byte can come before it."""
+        self.started = False
+        """Whether a byte has been delivered."""
+        self.waiting: list[Piece] = []
+        """Pieces behind a hole, by offset."""
+        self.held = 0
+        self.fin: int | None = None
+        self.fin_frame = 0
+        self.fin_time_ns: int | None = None
+        self.acknowledged = 0
+        """How far the other side says it has received."""
+        self.acknowledged_frame = 0
+        self.closed = False
+
+    def offset(self, sequence: int) -> int:
+        """The offset of a sequence number, the one nearest to where the stream is (RFC 9293, Section 3.4: it wraps)."""
+        if self.base is None:
+            self.base = sequence
+        distance = (sequence - self.base - self.next) % WRAP
+        return self.next + (distance - WRAP if distance >= WRAP // 2 else distance)
+
+    def pin(self, sequence: int) -> None:
+        """Set the first byte's sequence number, known from a SYN or from what the other side acknowledged."""
+        if self.base is None:
+            self.base = sequence
+        if not self.started and not self.pinned:
+            self.base, self.next = sequence, 0
+        self.pinned = True
+
+    def add(self, piece: Piece) -> Iterator[Piece | Hole]:
+        """Take a piece; give what is now in order."""
+        if not self.started and not self.pinned and not self.waiting and piece.offset != self.next:
+            # The capture began inside the stream: whatever comes first is the start.
+            self.next = piece.offset
+        if piece.end <= self.next:
+            return
+        if piece.offset > self.next:
+            insort(self.waiting, piece)
+            self.held += len(piece.payload)
+            return
+        yield from self._deliver(piece)
+        yield from self._drain()
+
+    def _deliver(self, piece: Piece) -> Iterator[Piece | Hole]:
+        skip = self.next - piece.offset
+        payload = piece.payload[skip:] if skip else piece.payload
+        self.started = True
+        if payload:
+            yield piece._replace(offset=self.next, payload=payload)
+            self.next += len(payload)
+        # A copy that the snaplen did not cut may already wait for these bytes.
+        cut_to = min(piece.end, self.waiting[0].offset) if self.waiting else piece.end
+        if piece.cut and cut_to > self.next:
+            yield Hole(cut_to - self.next, "snaplen", piece.frame)
+            self.next = cut_to
+
+    def _drain(self) -> Iterator[Piece | Hole]:
+        while self.waiting and self.waiting[0].offset <= self.next:
+            piece = self.waiting.pop(0)
+            self.held -= len(piece.payload)
+            if piece.end > self.next:
+                yield from self._deliver(piece)
+
+    def give_up_hole(self, reason: str) -> Iterator[Piece | Hole]:
+        """Stop waiting for the bytes before the first waiting piece."""
+        if self.waiting:
+            first = self.waiting[0]
+            yield Hole(first.offset - self.next, reason, first.frame)
+            self.next = first.offset
+            yield from self._drain()
+
+    def flush(self) -> Iterator[Piece | Hole]:
+        """No more segments come: give everything that waits, and the hole at the end that only FIN or ACK numbers show."""
+        while self.waiting:
+            yield from self.give_up_hole("lost")
+        end, frame = (
+            (self.fin, self.fin_frame) if self.fin is not None else (self.acknowledged, self.acknowledged_frame)
+        )
+        # Without the FIN in the capture the last acknowledged number may be the FIN's own: one byte proves nothing.
+        missing = end - self.next
+        if (self.started or self.pinned) and missing > (0 if self.fin is not None else 1) and missing < WRAP // 4:
+            yield Hole(missing, "lost", frame)
+            self.next = end

@@ -1,0 +1,1 @@
+"""Builds what tests and recipes need: certificates, SCEP messages, packets. Never imports the analyzer."""

@@ -1,0 +1,40 @@
+"""What every test may use: the corpus, and the program in this process."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from scep_analyzer.cli import main
+
+ROOT = Path(__file__).parent.parent
+CAPTURES = sorted((ROOT / "captures").glob("*/*.pcap*"))
+
+
+class Result(NamedTuple):
+    """What a run of the program gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def scep_analyzer(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run the program with these arguments."""
+
+    def run(*arguments: object) -> Result:
+        try:
+            code = main([str(each) for each in arguments])
+        except SystemExit as stopped:  # argparse: --help, and mistakes
+            code = stopped.code if isinstance(stopped.code, int) else 1
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
