@@ -32,11 +32,18 @@ class Analysis:
             else:
                 anomalies.add(item)
         ordered = in_order(exchanges)
+        transactions = []
+        for grouped in _grouped(ordered, failures):
+            if isinstance(grouped, Anomaly):
+                anomalies.add(grouped)
+            else:
+                transactions.append(grouped)
+        transactions.sort(key=lambda each: (each.started_ns or 0, _first_frame(each)))
         return Report(
             self.engine.name,
             tuple(self.engine.facts),
             ordered,
-            _grouped(ordered, failures),
+            tuple(transactions),
             anomalies.listed(),
             self._http_exchanges,
         )
@@ -62,11 +69,10 @@ class Analysis:
             yield item
 
 
-def _grouped(exchanges: tuple[ScepExchange, ...], failures: list[FailedConnection]) -> tuple[Transaction, ...]:
+def _grouped(exchanges: tuple[ScepExchange, ...], failures: list[FailedConnection]) -> Iterator[Transaction | Anomaly]:
     items: list[ScepExchange | FailedConnection] = [*exchanges, *failures]
     items.sort(key=_when)
-    transactions = [each for each in Grouper().over(items) if isinstance(each, Transaction)]
-    return tuple(sorted(transactions, key=lambda each: (each.started_ns or 0, _first_frame(each))))
+    return Grouper().over(items)
 
 
 def _when(item: ScepExchange | FailedConnection) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from scep_analyzer.model.anomalies import DecodeError
 ASN1_ERRORS = (
     ValueError,
     TypeError,
-    KeyError,
-    IndexError,
+    LookupError,
     AttributeError,
-    OverflowError,
+    ArithmeticError,
+    NameError,  # an unbound variable in asn1crypto.keys, for a key of an unknown algorithm
     RecursionError,
     NotImplementedError,
 )

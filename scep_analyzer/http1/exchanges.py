@@ -5,6 +5,7 @@ response carries tells which requests its server had received.
 """
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -103,6 +104,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         self._conversations: dict[int, _Conversation] = {}
         self._open: dict[int, tuple[int, int]] = {}
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
+        self._ties = itertools.count()
 
     def feed(self, item: StreamEvent | ConnectionFailure) -> Iterator[Out | Anomaly]:
         """Take one event of a connection."""
@@ -223,7 +225,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
                 yield Anomaly("http", code, tuple(message.frames) if message else (), detail)
         exchange = HttpExchange(conversation.connection.number, client, server, asked, answer, gone)
         if any(message is not None and message.wanted for message in (request, response)):
-            entry = (exchange.time_ns or 0, exchange.frame, conversation.connection.number, exchange)
+            entry = (exchange.time_ns or 0, exchange.frame, next(self._ties), exchange)
             heapq.heappush(self._ready, entry)
         else:
             yield exchange

@@ -32,6 +32,9 @@ class Limits:
     out_of_order_bytes: int = 1 * MIB
     """Bytes of one direction that wait for a hole before them to be filled."""
 
+    out_of_order_segments: int = 4_096
+    """The same in segments: a flood of tiny ones must not cost more than its bytes. A full window is about 1,000."""
+
     all_out_of_order_bytes: int = 32 * MIB
     """The same over all connections together."""
 

@@ -7,6 +7,7 @@ GetCACaps, GetCACert and failed connections belong to the enrollment they lead u
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
@@ -25,6 +26,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.model.stage import Stage
 
 Pair = tuple[str, Endpoint]
+T = TypeVar("T")
 
 _STATUS_OUTCOMES = {
     PkiStatus.SUCCESS: Outcome.SUCCESS,
@@ -86,6 +88,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
             prelude = self._preludes.get(pair)
             if prelude is None:
                 prelude = self._preludes[pair] = _Open(pair)
+                yield from self._bound(self._preludes, item)
             self._add(prelude, item)
         else:
             yield from self._pki_operation(pair, item)
@@ -101,7 +104,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         for each in sorted(left.values(), key=_started):
             yield _close(each)
 
-    def _pki_operation(self, pair: Pair, item: ScepExchange) -> Iterator[Transaction]:
+    def _pki_operation(self, pair: Pair, item: ScepExchange) -> Iterator[Transaction | Anomaly]:
         transaction = self._other_leg(pair, item)
         if transaction is None:
             key = (pair, item.transaction_id)
@@ -119,8 +122,15 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         reply = item.reply
         if reply is not None and reply.pki_status in (PkiStatus.SUCCESS, PkiStatus.FAILURE):
             transaction.final = True
-        if len(self._open) > self._limits.open_transactions:
-            oldest = self._open.pop(next(iter(self._open)))
+        yield from self._bound(self._open, item)
+
+    def _bound(self, held: dict[T, _Open], item: ScepExchange) -> Iterator[Transaction | Anomaly]:
+        """Release the oldest where too many are held; one that might still have grown is named."""
+        if len(held) > self._limits.open_transactions:
+            oldest = held.pop(next(iter(held)))
+            if not oldest.final:
+                detail = f"more than {self._limits.open_transactions:,} transactions are open: the oldest is reported as it stands"
+                yield Anomaly("scep", "limit-transactions", (item.http.frame,), detail)
             yield self._released(oldest)
 
     def _other_leg(self, pair: Pair, item: ScepExchange) -> _Open | None:

@@ -121,7 +121,7 @@ class Reassembler(Stage[Segment, Event]):
                 tracked.established = True
                 other.pin(item.acknowledgment)
         offset = stream.offset(sequence)
-        if item.payload or item.cut:
+        if (item.payload or item.cut) and not stream.closed:
             tracked.established = True
             piece = Piece(offset, item.frame, item.time_ns, item.payload, item.cut, acknowledged)
             yield from self._events(tracked, direction, stream.add(piece))
@@ -159,6 +159,7 @@ class Reassembler(Stage[Segment, Event]):
         for direction, stream in streams.items():
             while stream.waiting:
                 over = stream.held > self._limits.out_of_order_bytes or full
+                over = over or len(stream.waiting) > self._limits.out_of_order_segments
                 if not over and not (old and stream.acknowledged >= stream.waiting[0].offset):
                     break
                 before = stream.held
