@@ -104,6 +104,14 @@ def _pieces(content: bytes, depth: int) -> Iterator[bytes]:
         content = content[len(header) + len(inner) + len(trailer) :]
 
 
+def children(content: bytes) -> Iterator[bytes]:
+    """The elements that follow one another in a constructed element's content, each with its header."""
+    while content:
+        size = element_length(content)
+        yield content[:size]
+        content = content[size:]
+
+
 def element_length(data: bytes) -> int:
     """The number of bytes that the first element takes."""
     try:

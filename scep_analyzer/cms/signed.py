@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from asn1crypto import cms
+from asn1crypto import cms, core
 
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import (
     ASN1_ERRORS,
     OCTET_STRING,
     Element,
+    children,
     claimed_length,
     element_length,
     is_indefinite,
@@ -97,9 +98,10 @@ def _signer(info: Any) -> Signer:
         identity = names.name_of(sid.chosen["issuer"]), serial(sid.chosen["serial_number"])
     attributes: dict[str, tuple[Element, ...]] = {}
     for attribute in info["signed_attrs"] or ():
-        oid = attribute["type"].dotted
-        values = tuple(read(value.dump()) for value in attribute["values"])
-        attributes[oid] = attributes.get(oid, ()) + values
+        # Read below asn1crypto's types: it refuses the whole message where a value is not of the type it expects.
+        kind, values = list(children(read(attribute.dump()).content))[:2]
+        oid = core.ObjectIdentifier.load(kind).dotted
+        attributes[oid] = attributes.get(oid, ()) + tuple(map(read, children(read(values).content)))
     return Signer(
         identity,
         algorithms.name_of(info["digest_algorithm"]["algorithm"].dotted),

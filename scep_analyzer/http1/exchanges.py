@@ -47,6 +47,9 @@ class _Conversation:
         self.how: str | None = None
         self.server_ended: str | None = None
         self.resync = False
+        self.carries_scep = False
+        self.gaps: list[Anomaly] = []
+        """Holes met before it is known whether the connection carries SCEP; on other connections they do not matter."""
         self._limits = limits
         self.request_parser = MessageParser(REQUESTS, _request_framing, lambda each: looks_like_scep(each.head), limits)
         self.response_parser = MessageParser(RESPONSES, self._response_framing, self._response_wanted, limits)
@@ -114,7 +117,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         number = item.connection.number
         conversation = self._conversations.get(number)
         if conversation is None:
-            if not isinstance(item, Data):
+            if isinstance(item, Closed):
                 return
             conversation = self._conversations[number] = _Conversation(item.connection, self._limits)
         yield from self._event(conversation, item)
@@ -147,12 +150,9 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
                 _decide_roles(conversation, item, from_client)
             messages = conversation.parser_of(from_client).feed(item)
         elif isinstance(item, Gap):
-            parser = conversation.parser_of(from_client)
-            messages = parser.gap(item.length)
+            messages = conversation.parser_of(from_client).gap(item.length)
             detail = f"tcp.stream {item.connection.number}: {item.length:,} bytes missing from the {item.direction.value} ({item.reason})"
-            in_http = parser.current is not None or conversation.requests or conversation.request_parser.current
-            if in_http:
-                yield Anomaly("tcp", "gap", (item.frame,), detail)
+            conversation.gaps.append(Anomaly("tcp", "gap", (item.frame,), detail))
         else:
             conversation.ended.add(item.direction)
             conversation.how = item.how
@@ -161,6 +161,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             messages = conversation.parser_of(from_client).close(item.how)
         is_request = from_client != conversation.swapped
         for message in messages:
+            conversation.carries_scep |= message.wanted
             for code, detail in message.notes:
                 yield Anomaly("http", code, tuple(message.frames), detail)
             message.notes.clear()
@@ -173,6 +174,10 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             yield from self._pair(conversation)
         if isinstance(item, Gap) and not is_request and conversation.response_parser.lost_start:
             conversation.resync, conversation.response_parser.lost_start = True, False
+        if conversation.carries_scep:
+            yield from conversation.gaps
+            conversation.gaps.clear()
+        del conversation.gaps[self._limits.anomalies_each :]
         if isinstance(item, Closed):
             yield from self._pair(conversation)
             if len(conversation.ended) == 2:

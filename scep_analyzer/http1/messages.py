@@ -211,11 +211,11 @@ class MessageParser:
         first = self._spans[0][1]
         start = first.offset + len(first.content) - self._spans[0][0]
         self.current = Message(head, start, first.acknowledged, first.time_ns)
+        self.current.wanted = self._wanted(self.current)
         self._take(size)
         return self.current
 
     def _begin_body(self, message: Message) -> Iterator[Message]:
-        message.wanted = self._wanted(message)
         framing, length = self._framing(message)
         self._remaining = length
         if framing == "length" and length:

@@ -1,0 +1,131 @@
+"""pkiMessages built to the byte, and what openssl-independent readers would trip on."""
+
+import random
+
+import pytest
+from asn1crypto import core
+
+from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.scep.messages import read_message
+from tests.builders import pki
+from tests.builders.scene import CA, CLIENT_KEY, REQUESTER, SIGNER, SIGNER_KEY
+
+NONCE, REPLY_NONCE = bytes(range(16)), bytes(range(16, 32))
+
+
+def _attributes(message_type: core.Asn1Value | str = "19", transaction_id: core.Asn1Value | str = "ABC") -> list[bytes]:
+    typed = core.PrintableString(message_type) if isinstance(message_type, str) else message_type
+    named = core.PrintableString(transaction_id) if isinstance(transaction_id, str) else transaction_id
+    return [
+        pki.attribute(pki.MESSAGE_TYPE, typed),
+        pki.attribute(pki.TRANSACTION_ID, named),
+        pki.octets(pki.SENDER_NONCE, NONCE),
+    ]
+
+
+def _request(*more: bytes, **how: core.Asn1Value | str) -> bytes:
+    sealed = pki.envelope(b"\x30\x03\x02\x01\x05", SIGNER, "aes-128-cbc", random.Random(3))
+    return pki.signed_message(sealed, [*_attributes(**how), *more], REQUESTER, CLIENT_KEY, [REQUESTER])
+
+
+def test_a_request() -> None:
+    message, notes = read_message(_request(), {})
+    assert (message.message_type, message.transaction_id, message.sender_nonce) == (19, "ABC", NONCE.hex())
+    assert message.signer is not None
+    assert (message.signer.role, message.signer.self_issued) == ("requester", True)
+    assert message.envelope is not None
+    assert [each.identity for each in message.envelope.recipients] == [("CN=Test CA", "0b")]
+    assert message.envelope.content_encryption_algorithm == "aes-128-cbc"
+    assert notes == []
+
+
+def test_a_refusal_of_ndes() -> None:
+    """No certificates, one byte of content, the HRESULT in a signed attribute (certnanny/sscep#59)."""
+    more = [
+        pki.printable(pki.PKI_STATUS, "2"),
+        pki.printable(pki.FAIL_INFO, "2"),
+        pki.printable(pki.HRESULT, "-2147024809"),
+    ]
+    encoded = pki.signed_message(
+        b"\0", [*_attributes("3"), *more, pki.octets(pki.RECIPIENT_NONCE, NONCE)], SIGNER, SIGNER_KEY, None
+    )
+    message, notes = read_message(encoded, {})
+    assert (message.message_type, message.pki_status, message.fail_info, message.hresult) == (3, 2, 2, 0x80070057)
+    assert (message.signer, message.signer_identity, message.certificates) == (None, ("CN=Test CA", "0b"), ())
+    assert [code for code, _ in notes] == ["placeholder-content"]
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_an_absent_or_empty_content_is_none(content: bytes | None) -> None:
+    message, notes = read_message(pki.signed_message(content, _attributes("3"), SIGNER, SIGNER_KEY, [SIGNER]), {})
+    assert (message.envelope, notes) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("how", "codes"),
+    [
+        ({"message_type": core.Integer(19)}, ["attribute-type"]),
+        ({"message_type": core.UTF8String("19")}, ["attribute-type"]),
+        ({"message_type": core.IA5String("19")}, ["attribute-type"]),
+        ({"transaction_id": core.UTF8String("ABC")}, ["attribute-type"]),
+    ],
+)
+def test_other_string_types_are_read_and_noted(how: dict[str, core.Asn1Value], codes: list[str]) -> None:
+    message, notes = read_message(_request(**how), {})
+    assert (message.message_type, message.transaction_id) == (19, "ABC")
+    assert [code for code, _ in notes] == codes
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (pki.octets(pki.RECIPIENT_NONCE, b"short"), "nonce-form"),
+        (pki.printable(pki.PKI_STATUS, "many"), "attribute-not-a-number"),
+        (pki.attribute("1.2.840.113549.1.9.5", core.PrintableString("yesterday")), "signing-time-unreadable"),
+    ],
+)
+def test_odd_attributes_are_noted(more: bytes, code: str) -> None:
+    _, notes = read_message(_request(more), {})
+    assert [each for each, _ in notes] == [code]
+
+
+def test_unknown_attributes_are_kept_and_secrets_are_not_shown() -> None:
+    unknown = pki.attribute("1.2.3.4", core.UTF8String("hello"))
+    secret = pki.attribute("1.2.840.113549.1.9.7", core.PrintableString("topsecret"))
+    message, _ = read_message(_request(unknown, secret), {})
+    shown = {each.oid: (each.name, each.value) for each in message.other_attributes}
+    assert shown["1.2.3.4"] == (None, "hello")
+    assert shown["1.2.840.113549.1.9.7"] == ("challengePassword", "(redacted, PrintableString of 9 characters)")
+
+
+def test_bytes_after_the_message_are_noted() -> None:
+    message, notes = read_message(_request() + b"\n", {})
+    assert message.message_type == 19
+    assert [code for code, _ in notes] == ["trailing-bytes"]
+
+
+def test_a_truncated_message_says_how_much_is_there() -> None:
+    encoded = _request()
+    with pytest.raises(DecodeError, match=rf"truncated: {len(encoded) - 100:,} of {len(encoded):,} bytes"):
+        read_message(encoded[:-100], {})
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [b"", b"\x30", b"\x30\x00", b"hello", CA, b"\x30\x80" * 2000, b"\x30\x84\x7f\xff\xff\xff", pki.degenerate([CA])],
+)
+def test_what_is_no_message_is_said_to_be_none(encoded: bytes) -> None:
+    with pytest.raises(DecodeError):
+        read_message(encoded, {})
+
+
+def test_any_damage_is_survived() -> None:
+    encoded, chance = _request(), random.Random(4)
+    for _ in range(1500):
+        damaged = bytearray(encoded)
+        for _ in range(chance.randrange(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            read_message(bytes(damaged), {})
+        except DecodeError as error:
+            assert "\n" not in str(error)

@@ -1,0 +1,72 @@
+"""What import contracts cannot see: no files, no clock, no printing in the decoding stages; each module has a test."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "scep_analyzer"
+PURE = ("model", "link", "tcp", "http1", "cms", "scep", "report.py")
+FORBIDDEN = {"open", "print", "input", "time.time", "datetime.now", "datetime.today", "datetime.utcnow"}
+
+
+def _modules(*parts: str) -> list[Path]:
+    return sorted(
+        path
+        for part in parts
+        for path in ([PACKAGE / part] if part.endswith(".py") else (PACKAGE / part).rglob("*.py"))
+    )
+
+
+@pytest.mark.parametrize("path", _modules(*PURE), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_decoding_stage_does_no_io_and_knows_no_clock(path: Path) -> None:
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert calls.isdisjoint(FORBIDDEN)
+
+
+# Tables, dataclasses and glue, which the tests of the modules that use them cover.
+WITHOUT_OWN_TEST = {
+    "__init__", "__main__", "version", "algorithms", "codes", "names", "words", "limits", "anomalies", "packets", "streams",
+    "exchanges", "certificates", "scep", "stage", "output", "timeline", "doctor", "json_v1", "report", "analysis", "builtin",
+}  # fmt: skip
+TESTED_TOGETHER = {
+    "link/ethernet": "link/test_decode", "link/sll": "link/test_decode", "link/raw": "link/test_decode",
+    "link/loopback": "link/test_decode", "link/ip": "link/test_decode", "http1/messages": "http1/test_exchanges",
+    "http1/bodies": "http1/test_exchanges", "scep/error_pages": "scep/test_exchanges", "cms/signed": "scep/test_messages",
+    "cms/enveloped": "scep/test_messages",
+}  # fmt: skip
+
+
+def test_every_module_has_its_test() -> None:
+    missing = []
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        folder, _, stem = name.rpartition("/")
+        test = TESTED_TOGETHER.get(name, f"{folder}/test_{stem}")
+        if stem not in WITHOUT_OWN_TEST and not (ROOT / "tests" / f"{test}.py").exists():
+            missing.append(name)
+    assert missing == []
+
+
+def test_help_does_not_import_what_it_does_not_need() -> None:
+    """Start-up is felt. What is imported can be asserted; how long it takes is for benchmarks/."""
+    code = "import sys; from scep_analyzer.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
+    loaded = set(done.stdout.splitlines())
+    assert loaded.isdisjoint(
+        {"rich", "asn1crypto", "cryptography", "scapy", "pyshark", "dataclasses", "json", "importlib.metadata"}
+    )
+
+
+def test_the_library_is_there_for_python_programs() -> None:
+    import scep_analyzer
+
+    report = scep_analyzer.analyze(str(ROOT / "captures" / "scenarios" / "ndes-get-enrollment.pcap"))
+    assert isinstance(report, scep_analyzer.Report)
+    assert report.outcomes == {"success": 1}
+    with pytest.raises(AttributeError):
+        _ = scep_analyzer.nothing
