@@ -22,6 +22,8 @@ from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, D
 
 Out = HttpExchange | ConnectionFailure
 
+_TLS_HANDSHAKE = b"\x16\x03"
+_MOST_TLS_SERVERS = 5
 # Types that carry SCEP or the CMS and certificates it is made of (RFC 8894, Section 4; others are what clients tolerate).
 _SCEP_TYPES = ("x-pki-message", "x-x509-", "pkcs7", "x-pkcs7", "pkix-cert", "x-x509")
 
@@ -108,6 +110,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         self._open: dict[int, tuple[int, int]] = {}
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
         self._ties = itertools.count()
+        self._tls: dict[Endpoint, list[int]] = {}
 
     def feed(self, item: StreamEvent | ConnectionFailure) -> Iterator[Out | Anomaly]:
         """Take one event of a connection."""
@@ -120,6 +123,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             if isinstance(item, Closed):
                 return
             conversation = self._conversations[number] = _Conversation(item.connection, self._limits)
+            if isinstance(item, Data) and item.content.startswith(_TLS_HANDSHAKE):
+                self._tls.setdefault(item.connection.server, []).append(item.frame)
         yield from self._event(conversation, item)
         if len(conversation.ended) == 2:
             del self._conversations[number]
@@ -134,6 +139,18 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         """Everything has been closed by the stage before; give what still waits for its turn."""
         self._open.clear()
         yield from self._release()
+        if self._tls:
+            yield self._opaque()
+
+    def _opaque(self) -> Anomaly:
+        frames = [frames[0] for frames in self._tls.values()]
+        count = sum(map(len, self._tls.values()))
+        busiest = sorted(self._tls, key=lambda server: -len(self._tls[server]))[:_MOST_TLS_SERVERS]
+        servers = ", ".join(map(str, busiest)) + (", …" if len(self._tls) > len(busiest) else "")
+        connections = "1 connection is" if count == 1 else f"{count:,} connections are"
+        return Anomaly(
+            "http", "tls-not-decrypted", (min(frames),), f"{connections} TLS ({servers}); SCEP inside cannot be seen"
+        )
 
     def _release(self) -> Iterator[HttpExchange]:
         while self._ready:
