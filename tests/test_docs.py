@@ -9,7 +9,8 @@ KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 OTHER_WORDS = {  # kebab-case words in the stages that are no anomaly codes
     "end-of-capture", "ra-signing", "ra-encryption", "get-cert", "get-crl", "ca-certificates", "http-error", "connection-failed",
     "key-transport", "key-agreement", "content-type", "content-length", "content-lenght", "content-encoding", "transfer-encoding",
-    "x-gzip", "x-pkcs7", "x-x509", "x-pki-message", "pkix-cert", "utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32-be",
+    "x-gzip", "x-pkcs7", "x-x509", "x-pki-message", "pkix-cert", "utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be",
+    "utf-32-be",
 }  # fmt: skip
 
 

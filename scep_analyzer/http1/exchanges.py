@@ -6,7 +6,7 @@ response carries tells which requests its server had received.
 
 import heapq
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -110,7 +110,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         self._open: dict[int, tuple[int, int]] = {}
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
         self._ties = itertools.count()
-        self._tls: dict[Endpoint, list[int]] = {}
+        self._tls: Counter[Endpoint] = Counter()
+        self._first_tls_frame = 0
 
     def feed(self, item: StreamEvent | ConnectionFailure) -> Iterator[Out | Anomaly]:
         """Take one event of a connection."""
@@ -124,7 +125,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
                 return
             conversation = self._conversations[number] = _Conversation(item.connection, self._limits)
             if isinstance(item, Data) and item.content.startswith(_TLS_HANDSHAKE):
-                self._tls.setdefault(item.connection.server, []).append(item.frame)
+                self._tls[item.connection.server] += 1
+                self._first_tls_frame = self._first_tls_frame or item.frame
         yield from self._event(conversation, item)
         if len(conversation.ended) == 2:
             del self._conversations[number]
@@ -143,13 +145,15 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             yield self._opaque()
 
     def _opaque(self) -> Anomaly:
-        frames = [frames[0] for frames in self._tls.values()]
-        count = sum(map(len, self._tls.values()))
-        busiest = sorted(self._tls, key=lambda server: -len(self._tls[server]))[:_MOST_TLS_SERVERS]
-        servers = ", ".join(map(str, busiest)) + (", …" if len(self._tls) > len(busiest) else "")
+        count = self._tls.total()
+        busiest = [str(server) for server, _ in self._tls.most_common(_MOST_TLS_SERVERS)]
+        servers = ", ".join(busiest) + (", …" if len(self._tls) > len(busiest) else "")
         connections = "1 connection is" if count == 1 else f"{count:,} connections are"
         return Anomaly(
-            "http", "tls-not-decrypted", (min(frames),), f"{connections} TLS ({servers}); SCEP inside cannot be seen"
+            "http",
+            "tls-not-decrypted",
+            (self._first_tls_frame,),
+            f"{connections} TLS ({servers}); SCEP inside cannot be seen",
         )
 
     def _release(self) -> Iterator[HttpExchange]:
