@@ -16,8 +16,8 @@ test: .venv/dev  ## run the tests; what is skipped says why and what to install
 test-lowest: pyproject.toml  ## run the tests with the lowest versions of the dependencies that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install --quiet uv
+	VIRTUAL_ENV=$(CURDIR)/.venv-lowest .venv-lowest/bin/uv pip install --quiet --group test
 	VIRTUAL_ENV=$(CURDIR)/.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct -e .
-	VIRTUAL_ENV=$(CURDIR)/.venv-lowest .venv-lowest/bin/uv pip install --quiet --group dev
 	.venv-lowest/bin/python -m pytest
 
 check: .venv/dev  ## lint, types, layers, generated documentation
