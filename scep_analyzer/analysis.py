@@ -1,7 +1,8 @@
 """Joins engine → scep → report; the only place that knows the order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.engines import Engine, open_capture
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
@@ -13,10 +14,22 @@ from scep_analyzer.scep.transactions import Grouper
 
 
 class Analysis:
-    """One run over a capture. Take :meth:`report` for the whole, or :meth:`stream` for values as they come; not both."""
+    """One run over a capture: :meth:`report` for the whole, or :meth:`stream` for values as they come; not both.
 
-    def __init__(self, paths: list[str], engine: str = "auto", on_bytes: Callable[[int], None] | None = None) -> None:
+    ``keys`` open envelopes, ``keep`` keeps the messages' bytes in the exchanges.
+    """
+
+    def __init__(
+        self,
+        paths: list[str],
+        engine: str = "auto",
+        on_bytes: Callable[[int], None] | None = None,
+        keys: Sequence[PrivateKey] = (),
+        *,
+        keep: bool = False,
+    ) -> None:
         self.engine: Engine = open_capture(paths, engine, on_bytes)
+        self._keys, self._keep = keys, keep
         self._http_exchanges = 0
 
     def report(self) -> Report:
@@ -59,7 +72,7 @@ class Analysis:
         yield from grouper.finish()
 
     def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Anomaly]:
-        return Interpreter().over(self._counted(self.engine.exchanges()))
+        return Interpreter(keys=self._keys, keep=self._keep).over(self._counted(self.engine.exchanges()))
 
     def _counted(
         self, items: Iterator[HttpExchange | ConnectionFailure | Anomaly]

@@ -18,7 +18,14 @@ def _codes_in_source() -> set[str]:
     found = {"gap"}
     for part in ("capture", "link", "tcp", "http1", "scep", "cms"):
         for path in (ROOT / "scep_analyzer" / part).glob("*.py"):
-            if path.name in ("algorithms.py", "codes.py", "certificates.py"):
+            if path.name in (
+                "algorithms.py",
+                "codes.py",
+                "certificates.py",
+                "opening.py",
+                "message_data.py",
+                "verification.py",
+            ):
                 continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and KEBAB.fullmatch(node.value):

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TextIO
 
 from scep_analyzer.analysis import Analysis
+from scep_analyzer.cli.options import add_key_arguments, keys_of
 from scep_analyzer.cli.output import clear_progress, console_for, opened, progress
 from scep_analyzer.engines import CHOICES
 from scep_analyzer.model.anomalies import Anomaly
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
     parser.add_argument("--force", action="store_true", help="overwrite the output file")
     parser.add_argument("--engine", choices=CHOICES, default="auto", help="what reads the capture (default: auto)")
+    add_key_arguments(parser)
     zone = parser.add_mutually_exclusive_group()
     zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
     zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
@@ -37,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print."""
-    analysis = Analysis(options.capture, options.engine, progress())
+    analysis = Analysis(options.capture, options.engine, progress(), keys_of(options))
     try:
         if options.format == "jsonl":
             with opened(options.output, force=options.force, as_is=True) as stream:
-                _stream(analysis, stream)
+                _stream(analysis, stream, secrets=options.show_secrets)
             return 0
         report = analysis.report()
     finally:
@@ -50,16 +52,16 @@ def run(options: argparse.Namespace) -> int:
         if options.format == "json":
             from scep_analyzer.render import json_v1
 
-            stream.write(json_v1.render(report))
+            stream.write(json_v1.render(report, secrets=options.show_secrets))
         else:
             from scep_analyzer.render import terminal
 
-            style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose)
+            style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets)
             terminal.render(report, console_for(stream, options.color), style)
     return 0
 
 
-def _stream(analysis: Analysis, stream: TextIO) -> None:
+def _stream(analysis: Analysis, stream: TextIO, *, secrets: bool) -> None:
     """JSON Lines: an exchange when it ends, its transaction when it can no longer grow, the rest at the end."""
     from scep_analyzer.render import json_v1
 
@@ -75,7 +77,7 @@ def _stream(analysis: Analysis, stream: TextIO) -> None:
         if isinstance(item, ScepExchange):
             exchanges += 1
             numbers[key_of(item)] = exchanges
-            stream.write(json_v1.line("exchange", json_v1.exchange_of(item, exchanges, None, digits)))
+            stream.write(json_v1.line("exchange", json_v1.exchange_of(item, exchanges, None, digits, secrets=secrets)))
         else:
             transactions += 1
             outcomes[item.outcome.value] += 1

@@ -77,36 +77,36 @@ def _read(encoded: bytes) -> Certificate:
     certificate = x509.Certificate.load(encoded)
     body = certificate["tbs_certificate"]
     subject, issuer = names.name_of(body["subject"]), names.name_of(body["issuer"])
-    extensions = _or_none(lambda: {each["extn_id"].dotted: each for each in body["extensions"] or ()}) or {}
-    usage = _or_none(lambda: _key_usage(extensions["2.5.29.15"]))
+    extensions = or_none(lambda: {each["extn_id"].dotted: each for each in body["extensions"] or ()}) or {}
+    usage = or_none(lambda: key_usage_of(extensions["2.5.29.15"]))
     constraints = extensions.get("2.5.29.19")
-    is_ca = bool(constraints is not None and _or_none(lambda: constraints["extn_value"].parsed["ca"].native))
+    is_ca = bool(constraints is not None and or_none(lambda: constraints["extn_value"].parsed["ca"].native))
     return Certificate(
         subject=subject,
         issuer=issuer,
         serial_number=serial(body["serial_number"]),
         not_before=_time(body["validity"], "not_before"),
         not_after=_time(body["validity"], "not_after"),
-        public_key=_public_key(body["subject_public_key_info"]),
-        signature_algorithm=_or_none(
-            lambda: algorithms.name_of(certificate["signature_algorithm"]["algorithm"].dotted)
-        ),
+        public_key=public_key_of(body["subject_public_key_info"]),
+        signature_algorithm=or_none(lambda: algorithms.name_of(certificate["signature_algorithm"]["algorithm"].dotted)),
         fingerprint_sha256=hashlib.sha256(encoded).hexdigest(),
         fingerprint_sha1=hashlib.sha1(encoded, usedforsecurity=False).hexdigest(),
         is_ca=is_ca or (usage is not None and "keyCertSign" in usage),
         self_issued=subject == issuer,
         key_usage=usage,
-        extended_key_usage=_or_none(lambda: _extended_key_usage(extensions["2.5.29.37"])),
-        subject_alt_names=_or_none(lambda: _alt_names(extensions["2.5.29.17"])) or (),
+        extended_key_usage=or_none(lambda: extended_key_usage_of(extensions["2.5.29.37"])),
+        subject_alt_names=or_none(lambda: alt_names_of(extensions["2.5.29.17"])) or (),
         critical_extensions=tuple(
             EXTENSIONS.get(oid, oid)
             for oid, each in extensions.items()
-            if _or_none(lambda each=each: each["critical"].native)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            if or_none(lambda each=each: each["critical"].native)  # type: ignore[misc]  # mypy cannot infer a lambda's default
         ),
+        encoded=encoded,
     )
 
 
-def _or_none(read_field: Callable[[], T]) -> T | None:
+def or_none(read_field: Callable[[], T]) -> T | None:
+    """What the function gives, None where asn1crypto cannot read it."""
     try:
         return read_field()
     except (*ASN1_ERRORS, DecodeError):
@@ -120,34 +120,38 @@ def serial(number: Any) -> str:
 
 
 def _time(validity: Any, which: str) -> datetime | None:
-    value = _or_none(lambda: validity[which].native)
+    value = or_none(lambda: validity[which].native)
     return value if isinstance(value, datetime) else None
 
 
-def _public_key(info: Any) -> PublicKey | None:
-    fingerprint = _or_none(lambda: hashlib.sha256(info.dump()).hexdigest())
-    if fingerprint is None:
+def public_key_of(info: Any) -> PublicKey | None:
+    """The key in an asn1crypto SubjectPublicKeyInfo."""
+    encoded = or_none(lambda: bytes(info.dump()))
+    if encoded is None:
         return None
     algorithm = (
-        _or_none(lambda: str(info.algorithm)) or _or_none(lambda: info["algorithm"]["algorithm"].dotted) or "unknown"
+        or_none(lambda: str(info.algorithm)) or or_none(lambda: info["algorithm"]["algorithm"].dotted) or "unknown"
     )
-    bits = _or_none(lambda: int(info.bit_size))
-    curve = _or_none(lambda: str(info.curve[1])) if algorithm == "ec" else None
-    return PublicKey(algorithm, bits, curve, fingerprint)
+    bits = or_none(lambda: int(info.bit_size))
+    curve = or_none(lambda: str(info.curve[1])) if algorithm == "ec" else None
+    return PublicKey(algorithm, bits, curve, encoded)
 
 
-def _key_usage(extension: Any) -> tuple[str, ...]:
+def key_usage_of(extension: Any) -> tuple[str, ...]:
+    """The names of the bits that are set."""
     bits = read(extension["extn_value"].contents).content  # first octet: unused bits
     return tuple(
         name for at, name in enumerate(KEY_USAGES) if at // 8 + 1 < len(bits) and bits[at // 8 + 1] & 0x80 >> at % 8
     )
 
 
-def _extended_key_usage(extension: Any) -> tuple[str, ...]:
+def extended_key_usage_of(extension: Any) -> tuple[str, ...]:
+    """The purposes by name, unknown ones by OID."""
     return tuple(EXTENDED_KEY_USAGES.get(each.dotted, each.dotted) for each in extension["extn_value"].parsed)
 
 
-def _alt_names(extension: Any) -> tuple[str, ...]:
+def alt_names_of(extension: Any) -> tuple[str, ...]:
+    """The alternative names, each with its kind: DNS:…, IP:…, email:…, URI:…, UPN:…."""
     return tuple(_general_name(each) for each in extension["extn_value"].parsed)
 
 

@@ -1,19 +1,27 @@
 """X.509 certificates as values: what a reader of a SCEP trace asks of them (RFC 5280)."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from scep_analyzer.model.verdict import NOT_TOLD, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """``algorithm`` in lower case (rsa, ec, ed25519 …); ``bits`` of the modulus or curve; ``fingerprint`` is the SHA-256 of
-    the SubjectPublicKeyInfo, by which keys are compared.
-    """  # noqa: D205  # one sentence a field
+    """``algorithm`` in lower case (rsa, ec, ed25519 …), ``bits`` of the modulus or curve, ``encoded`` the DER
+    SubjectPublicKeyInfo.
+    """  # noqa: D205  # one sentence for three fields
 
     algorithm: str
     bits: int | None
     curve: str | None
-    fingerprint: str
+    encoded: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the SubjectPublicKeyInfo."""
+        return hashlib.sha256(self.encoded).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,12 @@ class Certificate:
     subject_alt_names: tuple[str, ...]
     critical_extensions: tuple[str, ...]
     role: str | None = None
+    encoded: bytes = field(default=b"", repr=False)
+    """The DER."""
+    issuer_index: int | None = None
+    """Which certificate of the same set issued this one (its own index where it is self-signed), None where none did."""
+    issuer_signature: Verdict = NOT_TOLD
+    """Whether that certificate's key made this one's signature."""
 
     @property
     def identity(self) -> tuple[str, str]:

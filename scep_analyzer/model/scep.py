@@ -6,8 +6,10 @@ from enum import Enum, IntEnum
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.content import Content
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.verdict import NOT_TOLD, Verdict
 
 
 class MessageType(IntEnum):
@@ -67,6 +69,12 @@ class Envelope:
     recipients: tuple[Recipient, ...]
     key_encryption_algorithm: str | None
     content_encryption_algorithm: str | None
+    content: Content | None = None
+    """What is inside, where a key opened it."""
+    opened_by: str | None = None
+    """The file of the key that opened it."""
+    problem: str | None = None
+    """Why none of the keys given opened it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +112,15 @@ class PkiMessage:
     other_attributes: tuple[Attribute, ...]
     sha256: str
     length: int
+    digest: Verdict = NOT_TOLD
+    signature: Verdict = NOT_TOLD
 
     @property
     def issued(self) -> Certificate | None:
-        """The issued certificate, where the message carries it in the clear."""
-        return next((each for each in self.certificates if each.role == "issued"), None)
+        """The issued certificate, where the message carries it in the clear or its envelope was opened."""
+        inside = self.envelope.content if self.envelope is not None else None
+        every = (*(inside.certificates if inside is not None else ()), *self.certificates)
+        return next((each for each in every if each.role == "issued"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +161,10 @@ class ScepExchange:
     response: ResponseContent | None
     body_text: str | None = None
     anomalies: tuple[Anomaly, ...] = ()
+    raw_request: bytes | None = field(default=None, repr=False, compare=False)
+    """The message as DER or BER, freed of its URL or text encoding; kept only where it was asked for."""
+    raw_response: bytes | None = field(default=None, repr=False, compare=False)
+    """The answer's message or certificates, likewise."""
 
     @property
     def reply(self) -> PkiMessage | None:

@@ -1,13 +1,14 @@
 """The published JSON, schema scep-analyzer.report/1 (docs/json.md). Shapes are copied here so that the model stays free to change.
 
-Absent or unknown is null, never a missing key. What this version does not decode yet is null as well.
+Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
 import json
 from typing import Any
 
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.certificates import Certificate, PublicKey
+from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Request, Response, header
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
@@ -20,15 +21,15 @@ SCHEMA = "scep-analyzer.report/1"
 Json = dict[str, Any]
 
 
-def render(report: Report) -> str:
-    """The whole report as one JSON document."""
+def render(report: Report, *, secrets: bool = False) -> str:
+    """The whole report as one JSON document; ``secrets`` shows challenge passwords."""
     digits = report.time_digits
     document = {
         "schema": SCHEMA,
         "generator": generator_of(report.engine),
         "captures": [capture_of(each) for each in report.captures],
         "exchanges": [
-            exchange_of(each, number, report.transaction_ids.get(key_of(each)), digits)
+            exchange_of(each, number, report.transaction_ids.get(key_of(each)), digits, secrets=secrets)
             for number, each in enumerate(report.exchanges, 1)
         ],
         "transactions": [
@@ -82,7 +83,9 @@ def summary_of(exchanges: int, transactions: int, outcomes: dict[str, int]) -> J
     }
 
 
-def exchange_of(exchange: ScepExchange, number: int, transaction: int | None, digits: int) -> Json:
+def exchange_of(
+    exchange: ScepExchange, number: int, transaction: int | None, digits: int, *, secrets: bool = False
+) -> Json:
     """One exchange."""
     http = exchange.http
     request, response = http.request, http.response
@@ -97,8 +100,8 @@ def exchange_of(exchange: ScepExchange, number: int, transaction: int | None, di
         "operation": exchange.operation,
         "operation_as_sent": exchange.operation_as_sent,
         "message_parameter": exchange.message_parameter,
-        "request": _request(request, exchange, digits) if request is not None else None,
-        "response": _response(response, exchange, digits) if response is not None else None,
+        "request": _request(request, exchange, digits, secrets=secrets) if request is not None else None,
+        "response": _response(response, exchange, digits, secrets=secrets) if response is not None else None,
         "duration_ms": duration,
         "transaction": transaction,
     }
@@ -108,7 +111,7 @@ def _endpoint(endpoint: Endpoint) -> Json:
     return {"address": endpoint.address, "port": endpoint.port}
 
 
-def _request(request: Request, exchange: ScepExchange, digits: int) -> Json:
+def _request(request: Request, exchange: ScepExchange, digits: int, *, secrets: bool) -> Json:
     return {
         "frames": list(request.frames),
         "time": iso(request.time_ns, digits),
@@ -120,11 +123,11 @@ def _request(request: Request, exchange: ScepExchange, digits: int) -> Json:
         "content_type": header(request.headers, "content-type"),
         "body_length": request.body.length,
         "complete": request.complete,
-        "pki_message": _pki_message(exchange.request) if exchange.request is not None else None,
+        "pki_message": pki_message_of(exchange.request, secrets=secrets) if exchange.request is not None else None,
     }
 
 
-def _response(response: Response, exchange: ScepExchange, digits: int) -> Json:
+def _response(response: Response, exchange: ScepExchange, digits: int, *, secrets: bool) -> Json:
     content = exchange.response
     return {
         "frames": list(response.frames),
@@ -138,12 +141,15 @@ def _response(response: Response, exchange: ScepExchange, digits: int) -> Json:
         "complete": response.complete,
         "body_text": exchange.body_text,
         "capabilities": list(content.keywords) if isinstance(content, CaCapabilities) else None,
-        "certificates": list(map(_certificate, content.certificates)) if isinstance(content, CaCertificates) else None,
-        "pki_message": _pki_message(content) if isinstance(content, PkiMessage) else None,
+        "certificates": list(map(certificate_of, content.certificates))
+        if isinstance(content, CaCertificates)
+        else None,
+        "pki_message": pki_message_of(content, secrets=secrets) if isinstance(content, PkiMessage) else None,
     }
 
 
-def _pki_message(message: PkiMessage) -> Json:
+def pki_message_of(message: PkiMessage, *, secrets: bool = False) -> Json:
+    """One pkiMessage."""
     hresult = message.hresult
     return {
         "message_type": message.message_type,
@@ -160,20 +166,22 @@ def _pki_message(message: PkiMessage) -> Json:
         "hresult": None if hresult is None else {"value": f"0x{hresult:08x}", "name": hresult_name(hresult)},
         "digest_algorithm": message.digest_algorithm,
         "signature_algorithm": message.signature_algorithm,
-        "digest_valid": None,
-        "signature_valid": None,
-        "signer": _certificate(message.signer) if message.signer is not None else None,
-        "certificates": list(map(_certificate, message.certificates)),
+        "digest_valid": message.digest.valid,
+        "digest_reason": message.digest.reason,
+        "signature_valid": message.signature.valid,
+        "signature_reason": message.signature.reason,
+        "signer": certificate_of(message.signer) if message.signer is not None else None,
+        "certificates": list(map(certificate_of, message.certificates)),
         "other_attributes": [
             {"oid": each.oid, "name": each.name, "value": each.value} for each in message.other_attributes
         ],
-        "envelope": _envelope(message.envelope) if message.envelope is not None else None,
+        "envelope": _envelope(message.envelope, secrets=secrets) if message.envelope is not None else None,
         "length": message.length,
         "sha256": message.sha256,
     }
 
 
-def _envelope(envelope: Envelope) -> Json:
+def _envelope(envelope: Envelope, *, secrets: bool) -> Json:
     return {
         "recipients": [
             {
@@ -186,13 +194,67 @@ def _envelope(envelope: Envelope) -> Json:
         ],
         "key_encryption_algorithm": envelope.key_encryption_algorithm,
         "content_encryption_algorithm": envelope.content_encryption_algorithm,
-        "opened": False,
-        "content": None,
+        "opened": envelope.content is not None,
+        "problem": envelope.problem,
+        "content": _content(envelope.content, secrets=secrets) if envelope.content is not None else None,
     }
 
 
-def _certificate(certificate: Certificate) -> Json:
-    key = certificate.public_key
+def _content(content: Content, *, secrets: bool) -> Json:
+    return {
+        "kind": content.kind,
+        "csr": _csr(content.csr, secrets=secrets) if content.csr is not None else None,
+        "certificates": list(map(certificate_of, content.certificates)),
+        "crls": list(map(_crl, content.crls)),
+        "issuer": content.issuer,
+        "subject": content.subject,
+        "serial_number": content.serial_number,
+    }
+
+
+def _csr(csr: Csr, *, secrets: bool) -> Json:
+    challenge = csr.challenge_password
+    return {
+        "subject": csr.subject,
+        "subject_alt_names": list(csr.subject_alt_names),
+        "public_key": _public_key(csr.public_key),
+        "signature_algorithm": csr.signature_algorithm,
+        "signature_valid": csr.signature.valid,
+        "signature_reason": csr.signature.reason,
+        "challenge_password": {
+            "present": challenge is not None,
+            "length": len(challenge.value) if challenge is not None else None,
+            "string_type": challenge.string_type if challenge is not None else None,
+            "value": challenge.value if challenge is not None and secrets else None,
+        },
+        "key_usage": list(csr.key_usage) if csr.key_usage is not None else None,
+        "extended_key_usage": list(csr.extended_key_usage) if csr.extended_key_usage is not None else None,
+        "extensions": list(map(_named, csr.extensions)),
+        "attributes": list(map(_named, csr.attributes)),
+    }
+
+
+def _named(each: NamedValue) -> Json:
+    return {"oid": each.oid, "name": each.name, "critical": each.critical, "value": each.value}
+
+
+def _crl(crl: Crl) -> Json:
+    return {
+        "issuer": crl.issuer,
+        "this_update": iso_of(crl.this_update),
+        "next_update": iso_of(crl.next_update),
+        "number": crl.number,
+        "revoked": crl.revoked,
+        "signature_algorithm": crl.signature_algorithm,
+    }
+
+
+def _public_key(key: PublicKey | None) -> Json | None:
+    return None if key is None else {"algorithm": key.algorithm, "bits": key.bits, "curve": key.curve}
+
+
+def certificate_of(certificate: Certificate) -> Json:
+    """One certificate."""
     usage, extended = certificate.key_usage, certificate.extended_key_usage
     return {
         "subject": certificate.subject,
@@ -200,7 +262,7 @@ def _certificate(certificate: Certificate) -> Json:
         "serial_number": certificate.serial_number,
         "not_before": iso_of(certificate.not_before),
         "not_after": iso_of(certificate.not_after),
-        "public_key": None if key is None else {"algorithm": key.algorithm, "bits": key.bits, "curve": key.curve},
+        "public_key": _public_key(certificate.public_key),
         "signature_algorithm": certificate.signature_algorithm,
         "fingerprint_sha256": certificate.fingerprint_sha256,
         "fingerprint_sha1": certificate.fingerprint_sha1,
@@ -211,6 +273,8 @@ def _certificate(certificate: Certificate) -> Json:
         "subject_alt_names": list(certificate.subject_alt_names),
         "critical_extensions": list(certificate.critical_extensions),
         "role": certificate.role,
+        "issuer_index": certificate.issuer_index,
+        "issuer_signature_valid": certificate.issuer_signature.valid,
     }
 
 

@@ -46,6 +46,8 @@ class Style:
     """Headlines only."""
     verbose: bool = False
     """Every note and anomaly."""
+    secrets: bool = False
+    """Challenge passwords too."""
 
 
 def render(report: Report, console: Console, style: Style = Style()) -> None:  # Style is frozen
@@ -164,7 +166,7 @@ class _Timeline:
     def _exchange(self, exchange: ScepExchange, transaction: Transaction) -> None:
         http = exchange.http
         number = self._report.exchange_ids[key_of(exchange)]
-        around = words.Surroundings(transaction, self._issued_in)
+        around = words.Surroundings(transaction, self._issued_in, secrets=self._style.secrets)
         self._console.print()
         start = transaction.started_ns
         if http.request is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.content import Csr
 from scep_analyzer.model.exchanges import Response, header
 from scep_analyzer.model.scep import (
     CaCapabilities,
@@ -114,6 +115,8 @@ class Surroundings:
 
     transaction: Transaction | None = None
     issued_in: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    secrets: bool = False
+    """Whether challenge passwords may be shown."""
 
 
 def title(transaction: Transaction) -> str:
@@ -261,7 +264,9 @@ def _message_notes(message: PkiMessage, around: Surroundings) -> Iterator[str]:
         yield f"The client {meaning}."
     yield from _identifiers(message)
     yield from _signature(message, around)
+    yield from _verdicts(message)
     yield from _envelope(message.envelope, around.transaction)
+    yield from _inside(message.envelope, around)
     yield from _others(message)
 
 
@@ -321,6 +326,65 @@ def _envelope(envelope: Envelope | None, transaction: Transaction | None) -> Ite
             if offered:
                 who += ", which is none of those that the server offered"
         yield f"Encrypted ({cipher}) for {who}."
+
+
+def _verdicts(message: PkiMessage) -> Iterator[str]:
+    """Only what is not as it should be is said at length."""
+    if message.digest.valid and message.signature.valid:
+        plain = message.signature.reason.startswith("matches the bytes as they were sent")
+        yield "Digest and signature are valid" + ("." if plain else f": the signature {message.signature.reason}.")
+        return
+    for name, verdict in (("messageDigest", message.digest), ("signature", message.signature)):
+        word = {True: "valid", False: "INVALID", None: "cannot tell"}[verdict.valid]
+        yield f"{name}: {word} ({verdict.reason})."
+
+
+def _inside(envelope: Envelope | None, around: Surroundings) -> Iterator[str]:
+    """What an opened envelope holds, or why the keys given did not open it."""
+    if envelope is None or (envelope.content is None and envelope.problem is None):
+        return
+    content = envelope.content
+    if content is None:
+        yield f"Not opened: {envelope.problem}."
+        return
+    opened = f"Opened with {envelope.opened_by}"
+    if content.csr is not None:
+        yield f"{opened}: a PKCS #10 request."
+        yield from csr_words(content.csr, secrets=around.secrets)
+    elif content.kind == "issuer-and-subject":
+        yield f"{opened}: asks for subject {content.subject} of issuer {content.issuer}."
+    elif content.kind == "issuer-and-serial-number":
+        yield f"{opened}: names the certificate of {content.issuer} with serial {content.serial_number}."
+    elif content.certificates or content.crls:
+        yield f"{opened}: {len(content.certificates)} certificate(s), {len(content.crls)} CRL(s)."
+        for crl in content.crls:
+            until = f", next update {crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update else ""
+            yield f"CRL of {crl.issuer}: {crl.revoked} revoked{until}."
+    else:
+        yield f"{opened}: {content.length} bytes that are nothing SCEP sends."
+
+
+def csr_words(csr: Csr, *, secrets: bool) -> Iterator[str]:
+    """A PKCS #10 request in sentences."""
+    key = (
+        f"{csr.public_key.algorithm.upper()} {csr.public_key.curve or csr.public_key.bits}"
+        if csr.public_key
+        else "unreadable key"
+    )
+    word = {True: "valid", False: "INVALID", None: "not checked"}[csr.signature.valid]
+    yield f"Request for {csr.subject or '(empty subject)'}, {key}, signed {csr.signature_algorithm} (self-signature {word})."
+    challenge = csr.challenge_password
+    if challenge is None:
+        yield "No challengePassword."
+    elif secrets:
+        yield f"challengePassword ({challenge.string_type}): {challenge.value}"
+    else:
+        yield f"challengePassword: (redacted, {challenge.string_type} of {len(challenge.value)} characters; --show-secrets shows it)"
+    for extension in csr.extensions:
+        critical = ", critical" if extension.critical else ""
+        yield f"Asks for {extension.name or extension.oid}{critical}: {extension.value}"
+    for attribute in csr.attributes:
+        yield f"{attribute.name or attribute.oid}: {attribute.value}"
 
 
 def _reply_envelope(reply: PkiMessage, request: PkiMessage | None) -> Iterator[str]:
@@ -440,7 +504,9 @@ def _reply(reply: PkiMessage, request: PkiMessage | None, around: Surroundings) 
     else:
         yield from _identifiers(reply)
     yield from _signature(reply, around)
+    yield from _verdicts(reply)
     yield from _reply_envelope(reply, request)
+    yield from _inside(reply.envelope, around)
     yield from _others(reply)
 
 
@@ -473,6 +539,9 @@ def certificates_to_show(exchange: ScepExchange) -> tuple[Certificate, ...]:
     content = exchange.response
     if isinstance(content, CaCertificates):
         return content.certificates
-    if isinstance(content, PkiMessage) and content.issued is not None:
-        return (content.issued,)
+    if isinstance(content, PkiMessage):
+        inside = content.envelope.content if content.envelope is not None else None
+        if inside is not None and inside.certificates:
+            return inside.certificates
+        return (content.issued,) if content.issued is not None else ()
     return ()

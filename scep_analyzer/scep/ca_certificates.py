@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from scep_analyzer.cms.certificates import read_certificate, read_certificate_set
+from scep_analyzer.cms.chains import linked
 from scep_analyzer.cms.signed import read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
@@ -17,7 +18,7 @@ def read_ca_certificates(encoded: bytes) -> tuple[CaCertificates, Notes]:
     """
     notes: Notes = []
     try:
-        return CaCertificates("x509", (_with_role(read_certificate(encoded)),)), notes
+        return CaCertificates("x509", linked((_with_role(read_certificate(encoded)),))), notes
     except DecodeError as error:
         not_a_certificate = error
     try:
@@ -34,11 +35,9 @@ def read_ca_certificates(encoded: bytes) -> tuple[CaCertificates, Notes]:
             certificates = read_certificate_set(signed.content)
         except DecodeError as error:
             notes.append(("next-ca-content", f"the signed content is no certificate set: {error}"))
-    fingerprints = [each.fingerprint_sha256 for each in certificates]
-    if len(set(fingerprints)) < len(fingerprints):
-        notes.append(("certificate-duplicate", "a certificate stands more than once in the set"))
     form = "degenerate" if signer is None else "signed"
-    return CaCertificates(form, tuple(map(_with_role, certificates)), signer), notes
+    found = CaCertificates(form, linked(tuple(map(_with_role, certificates))), signer)
+    return found, notes
 
 
 def _with_role(certificate: Certificate) -> Certificate:

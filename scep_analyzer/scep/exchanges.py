@@ -1,10 +1,11 @@
 """HTTP exchanges → SCEP exchanges: which ones are SCEP's, and what they say."""
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import ChainMap, OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.signed import read_signed
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.certificates import Certificate
@@ -45,6 +46,7 @@ SCEP_TYPES = frozenset(
 _CA_CERT_TYPE = "application/x-x509-ca-cert"
 _CERTIFICATE_OPERATIONS = frozenset({"GetCACert", "GetCACertChain", "GetNextCACert"})
 _MOST_CERTIFICATES = 10_000
+_MOST_RECIPIENTS_NAMED = 5
 _MOST_ENDPOINTS = 10_000
 
 
@@ -60,6 +62,7 @@ class _Read:
 
     content: ResponseContent | None
     notes: Notes
+    encoded: bytes | None = None
 
 
 class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
@@ -67,11 +70,17 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
 
     An exchange is SCEP's by its operation, its content type or body, or because its server and path carry SCEP elsewhere in
     the capture; for the last, exchanges without a known operation are remembered a while, without their bodies.
+    ``keys`` open envelopes; ``keep`` keeps the messages' bytes.
     """
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits = LIMITS, keys: Sequence[PrivateKey] = (), *, keep: bool = False) -> None:
+        self._limits, self._keys, self._keep = limits, keys, keep
+        self._unused_keys = {key.source for key in keys}
+        self._recipients: dict[str, int] = {}
+        """Whom the envelopes that no key opened are for, and the first frame of one."""
         self._known: OrderedDict[tuple[str, str], Certificate] = OrderedDict()
+        self._requesters: OrderedDict[tuple[str, str], Certificate] = OrderedDict()
+        self._certificates = ChainMap(self._requesters, self._known)
         self._endpoints: OrderedDict[EndpointPath, None] = OrderedDict()
         self._undecided: OrderedDict[tuple[int, int], tuple[EndpointPath, HttpExchange]] = OrderedDict()
 
@@ -125,7 +134,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         answer = self._response(item, query, asked.content)
         request = asked.content if isinstance(asked.content, PkiMessage) else None
         response = _with_roles(answer.content, request, self._known)
-        self._remember(response)
+        self._remember(response, request)
+        self._note_keys(item, request, response)
         anomalies = []
         for message, notes in ((item.request, (*query.notes, *asked.notes)), (item.response, answer.notes)):
             frames = message.frames if message is not None else ()
@@ -147,7 +157,33 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
             response,
             body_text,
             tuple(anomalies),
+            asked.encoded if self._keep else None,
+            answer.encoded if self._keep else None,
         )
+
+    def finish(self) -> Iterator[Anomaly]:
+        """Name the keys that opened nothing."""
+        for source in sorted(self._unused_keys):
+            wanted = list(self._recipients)[:_MOST_RECIPIENTS_NAMED]
+            more = ", …" if len(self._recipients) > len(wanted) else ""
+            detail = f"the key {source} opens no envelope"
+            if wanted:
+                detail += f"; those that stay closed are for {', '.join(wanted)}{more}"
+            frames = tuple(self._recipients.values())[:1]
+            yield Anomaly("cms", "key-fits-nothing", frames, detail)
+
+    def _note_keys(self, item: HttpExchange, *messages: ResponseContent | None) -> None:
+        for message in messages:
+            envelope = message.envelope if isinstance(message, PkiMessage) else None
+            if envelope is None or not self._keys:
+                continue
+            if envelope.opened_by is not None:
+                self._unused_keys.discard(envelope.opened_by)
+                continue
+            for each in envelope.recipients:
+                name = f"{each.issuer} serial {each.serial_number}" if each.identity else f"a {each.kind} recipient"
+                if len(self._recipients) <= _MOST_RECIPIENTS_NAMED:
+                    self._recipients.setdefault(name, item.frame)
 
     def _request(self, item: HttpExchange, query: Query) -> _Read:
         """The pkiMessage of a request: from the body, else from the query."""
@@ -175,13 +211,13 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
 
     def _message(self, encoded: bytes, notes: Notes) -> _Read:
         try:
-            message, more = read_message(encoded, self._known)
+            message, more = read_message(encoded, self._certificates, self._keys)
         except DecodeError as error:
-            return _Read(None, [*notes, ("message-unreadable", str(error))])
+            return _Read(None, [*notes, ("message-unreadable", str(error))], encoded)
         notes = notes + more
         if message.message_type is None:
             notes.append(("message-type-missing", "the pkiMessage carries no readable messageType"))
-        return _Read(message, notes)
+        return _Read(message, notes, encoded)
 
     def _response(self, item: HttpExchange, query: Query, asked: ResponseContent | None) -> _Read:
         """What an answer holds, judged by its bytes and not by its type."""
@@ -200,18 +236,22 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
             try:
                 signed = read_signed(encoded)
                 if is_pki_message(signed) or asked is not None:
-                    message, more = from_signed(signed, encoded, self._known)
-                    return _Read(message, notes + more)
+                    message, more = from_signed(signed, encoded, self._certificates, self._keys)
+                    return _Read(message, notes + more, encoded)
             except DecodeError as error:
                 if query.operation == "PKIOperation":
-                    return _Read(None, [*notes, ("message-unreadable", str(error))])
+                    return _Read(None, [*notes, ("message-unreadable", str(error))], encoded)
         try:
             certificates, more = read_ca_certificates(encoded)
         except DecodeError as error:
-            return _Read(None, [*notes, ("ca-certificates-unreadable", str(error))])
-        return _Read(certificates, notes + more)
+            return _Read(None, [*notes, ("ca-certificates-unreadable", str(error))], encoded)
+        return _Read(certificates, notes + more, encoded)
 
-    def _remember(self, response: ResponseContent | None) -> None:
+    def _remember(self, response: ResponseContent | None, request: PkiMessage | None) -> None:
+        if request is not None and request.signer is not None:
+            self._requesters[request.signer.identity] = request.signer
+            if len(self._requesters) > _MOST_CERTIFICATES:
+                self._requesters.popitem(last=False)
         certificates = response.certificates if isinstance(response, CaCertificates | PkiMessage) else ()
         for each in certificates:
             if each.role in ("ca", "ra", "ra-signing", "ra-encryption"):
@@ -266,7 +306,12 @@ def _with_roles(
         return replace(certificate, role=earlier.role if earlier is not None else role_of(certificate))
 
     signer = role(response.signer) if response.signer is not None else None
-    return replace(response, certificates=tuple(map(role, response.certificates)), signer=signer)
+    envelope = response.envelope
+    if envelope is not None and envelope.content is not None:
+        inside = replace(envelope.content, certificates=tuple(map(role, envelope.content.certificates)))
+        envelope = replace(envelope, content=inside)
+    certificates = tuple(map(role, response.certificates))
+    return replace(response, certificates=certificates, signer=signer, envelope=envelope)
 
 
 def _issued(
@@ -276,9 +321,10 @@ def _issued(
     if reply.pki_status != PkiStatus.SUCCESS:
         return None
     requester = request.signer if request is not None else None
+    inside = reply.envelope.content.certificates if reply.envelope is not None and reply.envelope.content else ()
     candidates = [
         each
-        for each in reply.certificates
+        for each in {each.identity: each for each in (*inside, *reply.certificates)}.values()
         if each.identity != reply.signer_identity and each.identity not in known and not each.is_ca
     ]
     if requester is not None and requester.public_key is not None:

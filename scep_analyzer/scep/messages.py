@@ -1,18 +1,23 @@
 """pkiMessage: SignedData → SCEP's attributes (RFC 8894, Section 3.2.1)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from scep_analyzer.cms import ber
 from scep_analyzer.cms.enveloped import read_envelope
+from scep_analyzer.cms.keys import PrivateKey
+from scep_analyzer.cms.opening import open_envelope
 from scep_analyzer.cms.signed import Signed, Signer, read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.scep import Attribute, Envelope, MessageType, PkiMessage
+from scep_analyzer.model.scep import Attribute, Envelope, MessageType, PkiMessage, PkiStatus
+from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
 from scep_analyzer.scep.encoding import Notes
+
+Known = Mapping[tuple[str, str], Certificate]
 
 _KNOWN = frozenset(
     {
@@ -40,16 +45,17 @@ def is_pki_message(signed: Signed) -> bool:
     )
 
 
-def read_message(encoded: bytes, known: Mapping[tuple[str, str], Certificate]) -> tuple[PkiMessage, Notes]:
+def read_message(encoded: bytes, known: Known, keys: Sequence[PrivateKey] = ()) -> tuple[PkiMessage, Notes]:
     """Read a pkiMessage; DecodeError where it is none.
 
     ``known`` holds certificates seen earlier, by issuer and serial number: NDES leaves the signer's out of its replies.
+    ``keys`` open its envelope.
     """
-    return from_signed(read_signed(encoded), encoded, known)
+    return from_signed(read_signed(encoded), encoded, known, keys)
 
 
 def from_signed(
-    signed: Signed, encoded: bytes, known: Mapping[tuple[str, str], Certificate]
+    signed: Signed, encoded: bytes, known: Known, keys: Sequence[PrivateKey] = ()
 ) -> tuple[PkiMessage, Notes]:
     """Give the pkiMessage that a SignedData is, and its oddities."""
     notes: Notes = list(signed.notes)
@@ -65,9 +71,7 @@ def from_signed(
     )
     hresult = reader.number(codes.HRESULT, "ENROLL_SCEP_ERROR")
     included = {each.identity: each for each in signed.certificates}
-    signing = None
-    if signer.identity is not None:
-        signing = included.get(signer.identity) or known.get(signer.identity)
+    signing, signature = _check_signer(signer, signed, included, known)
     requester = (
         replace(signing, role="requester") if signing is not None and message_type != MessageType.CertRep else signing
     )
@@ -89,16 +93,62 @@ def from_signed(
             certificates=tuple(
                 requester if requester and each.identity == requester.identity else each for each in signed.certificates
             ),
-            envelope=_envelope(signed.content, notes),
+            envelope=_envelope(signed.content, notes, {**known, **included}, keys),
             other_attributes=tuple(_other(signer)),
             sha256=hashlib.sha256(encoded[: signed.length]).hexdigest(),
             length=signed.length,
+            digest=signer.check_digest(signed.content or b""),
+            signature=signature,
         ),
-        notes,
+        notes + _deviations(signer, signed, message_type),
     )
 
 
-def _envelope(content: bytes | None, notes: Notes) -> Envelope | None:
+def _check_signer(
+    signer: Signer, signed: Signed, included: dict[tuple[str, str], Certificate], known: Known
+) -> tuple[Certificate | None, Verdict]:
+    """The signer's certificate, from the message or seen earlier, and the verdict on the signature."""
+    content = signed.content or b""
+    if signer.identity is not None:
+        certificate = included.get(signer.identity) or known.get(signer.identity)
+        if certificate is None:
+            return None, Verdict(None, "the signer's certificate is not in the capture")
+        return certificate, signer.check_signature(certificate, content)
+    for certificate in signed.certificates:  # named by a key identifier: the one whose key fits is it
+        verdict = signer.check_signature(certificate, content)
+        if verdict.valid:
+            return certificate, verdict
+    return None, Verdict(None, "the signer is named by a key identifier that fits no certificate here")
+
+
+def _deviations(signer: Signer, signed: Signed, message_type: int | None) -> Notes:
+    """What RFC 8894 does not foresee and is decoded all the same."""
+    has = signer.attributes.keys()
+    status = _plain_number(signer, codes.PKI_STATUS)
+    notes: Notes = []
+    if message_type not in (MessageType.CertRep, None):
+        for oid, name in ((codes.PKI_STATUS, "pkiStatus"), (codes.RECIPIENT_NONCE, "recipientNonce")):
+            if oid in has:
+                notes.append(("attribute-unexpected", f"{name} in a request"))
+    elif message_type == MessageType.CertRep:
+        if status == PkiStatus.FAILURE and codes.FAIL_INFO not in has:
+            notes.append(("fail-info-missing", "FAILURE without a failInfo"))
+        if status in (PkiStatus.SUCCESS, PkiStatus.PENDING) and codes.FAIL_INFO in has:
+            notes.append(("attribute-unexpected", "failInfo in a message that is no FAILURE"))
+        if status == PkiStatus.SUCCESS and not signed.content:
+            notes.append(("success-without-content", "SUCCESS without an envelope: there is no certificate in it"))
+    if "1.2.840.113549.1.9.7" in has:
+        notes.append(("challenge-password-in-clear", "challengePassword is a signed attribute, readable by anyone"))
+    return notes
+
+
+def _plain_number(signer: Signer, oid: str) -> int | None:
+    values = signer.attributes.get(oid)
+    text = (values[0].text() or "") if values else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _envelope(content: bytes | None, notes: Notes, known: Known, keys: Sequence[PrivateKey]) -> Envelope | None:
     if not content:
         return None  # FAILURE and PENDING carry none (RFC 8894, Section 3.3.2)
     if len(content) < 8:
@@ -106,10 +156,17 @@ def _envelope(content: bytes | None, notes: Notes) -> Envelope | None:
         notes.append(("placeholder-content", f"{len(content)} byte(s) stand where an envelope or nothing belongs"))
         return None
     try:
-        return read_envelope(content)
+        envelope = read_envelope(content)
     except DecodeError as error:
         notes.append(("envelope-unreadable", str(error)))
         return None
+    if not keys:
+        return envelope
+    try:
+        inside, key = open_envelope(content, keys, known)
+    except DecodeError as error:
+        return replace(envelope, problem=str(error))
+    return replace(envelope, content=inside, opened_by=key.source)
 
 
 def _other(signer: Signer) -> list[Attribute]:

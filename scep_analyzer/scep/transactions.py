@@ -19,6 +19,7 @@ from scep_analyzer.model.scep import (
     Kind,
     MessageType,
     Outcome,
+    PkiMessage,
     PkiStatus,
     ScepExchange,
     Transaction,
@@ -208,9 +209,7 @@ def _close(transaction: _Open) -> Transaction:
     issued = next(
         (reply.issued for each in reversed(transaction.pki) if (reply := each.reply) is not None and reply.issued), None
     )
-    signer = next(
-        (each.request.signer for each in transaction.pki if each.request is not None and each.request.signer), None
-    )
+    requests = [each.request for each in transaction.pki if each.request is not None]
     first_client, first_server = transaction.pair
     if exchanges:
         first_client, first_server = _pair(exchanges[0])
@@ -233,13 +232,22 @@ def _close(transaction: _Open) -> Transaction:
         outcome=outcome,
         exchanges=tuple(exchanges),
         failed_connections=tuple(sorted(transaction.failed, key=lambda each: each.frames)),
-        subject=issued.subject if issued is not None else signer.subject if signer is not None else None,
+        subject=issued.subject if issued is not None else _asked_subject(requests),
         issued=issued,
         started_ns=min(times, default=None),
         ended_ns=max(times, default=None),
         polls=len(polls),
         decisive=decisive,
     )
+
+
+def _asked_subject(requests: list[PkiMessage]) -> str | None:
+    """The subject that was asked for: the opened request's, else the one the client put into its own certificate."""
+    for each in requests:
+        inside = each.envelope.content if each.envelope is not None else None
+        if inside is not None and inside.csr is not None:
+            return inside.csr.subject
+    return next((each.signer.subject for each in requests if each.signer is not None), None)
 
 
 def _kind(transaction: _Open) -> Kind:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from asn1crypto import algos, cms, core, parser
@@ -182,21 +182,29 @@ def signed_message(
     signer: bytes,
     signer_key: rsa.RSAPrivateKey,
     certificates: Iterable[bytes] | None,
+    *,
+    order: Callable[[list[bytes]], list[bytes]] = sorted,
+    sign_sorted: bool = False,
+    content_type: bool = True,
+    version: int = 1,
+    outer_type: str = "1.2.840.113549.1.7.2",
 ) -> bytes:
     """A pkiMessage: SignedData over ``content`` with SCEP's attributes; contentType and messageDigest are added.
 
     Assembled from DER pieces, so that odd attributes need no schema. ``certificates`` None leaves the field out, as NDES does.
+    ``order`` puts the attributes in the order they are sent; they are signed so, or in DER order with ``sign_sorted``.
     """
     sha256 = _tlv(0x30, core.ObjectIdentifier("2.16.840.1.101.3.4.2.1").dump() + b"\x05\x00")
     digest = hashes.Hash(hashes.SHA256())
     digest.update(content or b"")
     every = [
         *attributes,
-        attribute("1.2.840.113549.1.9.3", core.ObjectIdentifier("1.2.840.113549.1.7.1")),
+        *([attribute("1.2.840.113549.1.9.3", core.ObjectIdentifier("1.2.840.113549.1.7.1"))] if content_type else []),
         octets("1.2.840.113549.1.9.4", digest.finalize()),
     ]
-    ordered = b"".join(sorted(every))
-    signature = signer_key.sign(_tlv(0x31, ordered), padding.PKCS1v15(), hashes.SHA256())
+    ordered = b"".join(order(every))
+    signed = b"".join(sorted(every)) if sign_sorted else ordered
+    signature = signer_key.sign(_tlv(0x31, signed), padding.PKCS1v15(), hashes.SHA256())
     certificate_ = ax509.Certificate.load(signer)
     identifier = _tlv(0x30, certificate_.issuer.dump() + core.Integer(certificate_.serial_number).dump())
     rsa_encryption = _tlv(0x30, core.ObjectIdentifier("1.2.840.113549.1.1.1").dump() + b"\x05\x00")
@@ -205,8 +213,8 @@ def signed_message(
     encapsulated = core.ObjectIdentifier("1.2.840.113549.1.7.1").dump()
     if content is not None:
         encapsulated += _tlv(0xA0, core.OctetString(content).dump())
-    data = core.Integer(1).dump() + _tlv(0x31, sha256) + _tlv(0x30, encapsulated)
+    data = core.Integer(version).dump() + _tlv(0x31, sha256) + _tlv(0x30, encapsulated)
     if certificates is not None:
         data += _tlv(0xA0, b"".join(certificates))
     data += _tlv(0x31, _tlv(0x30, info))
-    return _tlv(0x30, core.ObjectIdentifier("1.2.840.113549.1.7.2").dump() + _tlv(0xA0, _tlv(0x30, data)))
+    return _tlv(0x30, core.ObjectIdentifier(outer_type).dump() + _tlv(0xA0, _tlv(0x30, data)))

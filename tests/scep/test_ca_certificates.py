@@ -49,3 +49,22 @@ def test_the_same_certificate_twice_is_noted() -> None:
 def test_damage_is_said(encoded: bytes) -> None:
     with pytest.raises(DecodeError):
         read_ca_certificates(encoded)
+
+
+def test_who_issued_whom_is_told_by_name_and_signature() -> None:
+    found, _ = read_ca_certificates(pki.degenerate([ENCRYPTER, CA, SIGNER]))
+    by_serial = {each.serial_number: each for each in found.certificates}
+    ca = [each.serial_number for each in found.certificates].index("01")
+    assert {serial: (each.issuer_index, each.issuer_signature.valid) for serial, each in by_serial.items()} == {
+        "01": (ca, True),
+        "0b": (ca, True),
+        "0c": (ca, True),
+    }
+    impostor = pki.certificate(
+        pki.name(CN="Test CA"), CLIENT_KEY, pki.name(CN="Test CA"), CLIENT_KEY, 99, START, 10, ca=True
+    )
+    found, _ = read_ca_certificates(pki.degenerate([impostor, SIGNER]))
+    signer = next(each for each in found.certificates if each.serial_number == "0b")
+    assert signer.issuer_signature.valid is False
+    alone, _ = read_ca_certificates(SIGNER)
+    assert alone.certificates[0].issuer_index is None

@@ -1,0 +1,43 @@
+"""Who issued whom among the certificates of one set: names and signatures, not trust."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scep_analyzer.cms.ber import children, read
+from scep_analyzer.cms.verification import check_signature
+from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.verdict import Verdict
+
+
+def linked(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """The same certificates, each with the index of its issuer in the set and the verdict on its signature.
+
+    Two certificates may bear the issuer's name (a renewed CA): the one whose key fits is the issuer.
+    """
+    return tuple(_linked(each, certificates) for each in certificates)
+
+
+def _linked(certificate: Certificate, candidates: Sequence[Certificate]) -> Certificate:
+    best: Certificate | None = None
+    for index, candidate in enumerate(candidates):
+        if candidate.subject != certificate.issuer:
+            continue
+        verdict = issued_by(certificate, candidate)
+        if best is None or verdict.valid:
+            best = replace(certificate, issuer_index=index, issuer_signature=verdict)
+            if verdict.valid:
+                break
+    return best or certificate
+
+
+def issued_by(certificate: Certificate, issuer: Certificate) -> Verdict:
+    """Whether the issuer's key made the certificate's signature."""
+    if issuer.public_key is None or certificate.signature_algorithm is None:
+        return Verdict(None, "the key or the algorithm cannot be read")
+    try:
+        signed, _, signature = list(children(read(certificate.encoded).content))[:3]
+        value = read(signature).content[1:]  # the first octet counts unused bits
+    except (DecodeError, ValueError) as error:
+        return Verdict(None, str(error))
+    return check_signature(issuer.public_key.encoded, signed, value, certificate.signature_algorithm)

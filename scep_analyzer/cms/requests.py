@@ -1,0 +1,159 @@
+"""PKCS #10 requests (RFC 2986), with the attributes of RFC 2985 and Microsoft's."""
+
+from typing import Any
+
+from asn1crypto import core, csr, x509
+
+from scep_analyzer.cms import algorithms, names
+from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
+from scep_analyzer.cms.certificates import (
+    EXTENSIONS,
+    alt_names_of,
+    extended_key_usage_of,
+    key_usage_of,
+    or_none,
+    public_key_of,
+)
+from scep_analyzer.cms.verification import check_signature
+from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.content import ChallengePassword, Csr, NamedValue
+from scep_analyzer.model.verdict import NOT_TOLD
+
+_CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105  # an OID
+_EXTENSION_REQUESTS = frozenset({"1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14", "2.16.840.1.113733.1.9.8"})
+_NAME_VALUE_PAIR = "1.3.6.1.4.1.311.13.2.1"
+ATTRIBUTES = {
+    "1.2.840.113549.1.9.2": "unstructuredName",
+    "1.2.840.113549.1.9.8": "unstructuredAddress",
+    "1.3.6.1.4.1.311.13.2.1": "enrollmentNameValuePair",
+    "1.3.6.1.4.1.311.13.2.2": "enrollmentCSP",
+    "1.3.6.1.4.1.311.13.2.3": "osVersion",
+    "1.3.6.1.4.1.311.21.20": "requestClientInfo",
+    "1.3.6.1.4.1.311.20.2": "certificateTemplateName",
+    "1.2.840.113549.1.9.1": "emailAddress",
+}
+
+
+def read_request(encoded: bytes) -> Csr:
+    """Read a request leniently: attributes need not be in DER order (strongSwan's are not)."""
+    try:
+        request = csr.CertificationRequest.load(encoded)
+        info = request["certification_request_info"]
+        key = public_key_of(info["subject_pk_info"])
+        algorithm = algorithms.name_of(request["signature_algorithm"]["algorithm"].dotted)
+        subject = names.name_of(info["subject"])
+        attributes = _attributes(info)
+        signature = NOT_TOLD
+        if key is not None:
+            value = read(request["signature"].dump()).content[1:]  # the first octet counts unused bits
+            signature = check_signature(key.encoded, info.dump(), value, algorithm)
+    except ASN1_ERRORS as error:
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(f"no PKCS #10 request: {str(error).splitlines()[0]}") from error
+    challenge, extensions, others = None, [], []
+    for oid, values in attributes:
+        if oid == _CHALLENGE_PASSWORD and values:
+            element = read(values[0])
+            challenge = ChallengePassword(element.type_name, element.text() or element.content.hex())
+        elif oid in _EXTENSION_REQUESTS and values:
+            extensions += _extensions(values[0])
+        else:
+            others.append(NamedValue(oid, ATTRIBUTES.get(oid), ", ".join(_in_words(oid, each) for each in values)))
+    by_oid = {each["extn_id"].dotted: each for each in extensions}
+    return Csr(
+        subject,
+        key,
+        algorithm,
+        signature,
+        challenge,
+        or_none(lambda: alt_names_of(by_oid["2.5.29.17"])) or (),
+        or_none(lambda: key_usage_of(by_oid["2.5.29.15"])),
+        or_none(lambda: extended_key_usage_of(by_oid["2.5.29.37"])),
+        tuple(extension_in_words(each) for each in extensions),
+        tuple(others),
+        bytes(encoded),
+    )
+
+
+def _attributes(info: Any) -> list[tuple[str, list[bytes]]]:
+    """(OID, encoded values) of each attribute, read below asn1crypto's types, which refuse unexpected values."""
+    fields = list(children(read(info.dump()).content))
+    field = next((each for each in fields[3:] if each[0] == 0xA0), None)
+    found = []
+    for attribute in children(read(field).content) if field is not None else ():
+        kind, values = list(children(read(attribute).content))[:2]
+        found.append((core.ObjectIdentifier.load(kind).dotted, list(children(read(values).content))))
+    return found
+
+
+def _extensions(encoded: bytes) -> list[Any]:
+    return or_none(lambda: list(x509.Extensions.load(encoded))) or []
+
+
+def _in_words(oid: str, encoded: bytes) -> str:
+    if oid == _NAME_VALUE_PAIR:
+        pair = or_none(lambda: [read(each).text() for each in children(read(encoded).content)])
+        if pair is not None and len(pair) == 2:
+            return f"{pair[0]}={pair[1]}"
+    element = or_none(lambda: read(encoded))
+    text = element.text() if element is not None else None
+    return text if text is not None else encoded.hex()
+
+
+def extension_in_words(extension: Any) -> NamedValue:
+    """An extension with its value in words where it is one of the common ones, else in hex."""
+    oid = extension["extn_id"].dotted
+    readers = {
+        "2.5.29.17": alt_names_of,
+        "2.5.29.15": key_usage_of,
+        "2.5.29.37": extended_key_usage_of,
+        "2.5.29.19": _constraints,
+        "2.5.29.14": _key_identifier,
+        "2.5.29.35": _authority,
+        "2.5.29.31": _distribution_points,
+        "1.3.6.1.5.5.7.1.1": _access,
+        "1.3.6.1.4.1.311.20.2": _template_name,
+        "1.3.6.1.4.1.311.21.7": _template,
+    }
+    reader = readers.get(oid)
+    words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
+    raw = or_none(lambda: bytes(extension["extn_value"].contents).hex()) or ""
+    critical = bool(or_none(lambda: extension["critical"].native))
+    return NamedValue(oid, EXTENSIONS.get(oid), words if words is not None else raw, critical)
+
+
+def _constraints(extension: Any) -> tuple[str, ...]:
+    value = extension["extn_value"].parsed
+    length = value["path_len_constraint"].native
+    return (f"CA:{'TRUE' if value['ca'].native else 'FALSE'}", *((f"pathlen:{length}",) if length is not None else ()))
+
+
+def _key_identifier(extension: Any) -> tuple[str, ...]:
+    return (read(extension["extn_value"].contents).content.hex(),)
+
+
+def _authority(extension: Any) -> tuple[str, ...]:
+    value = extension["extn_value"].parsed["key_identifier"].native
+    return (value.hex(),) if value else ()
+
+
+def _distribution_points(extension: Any) -> tuple[str, ...]:
+    points = extension["extn_value"].parsed
+    return tuple(url for point in points if (url := or_none(lambda point=point: point.url)))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+
+
+def _access(extension: Any) -> tuple[str, ...]:
+    return tuple(
+        f"{each['access_method'].native}:{each['access_location'].native}" for each in extension["extn_value"].parsed
+    )
+
+
+def _template_name(extension: Any) -> tuple[str, ...]:
+    return (read(extension["extn_value"].contents).text() or "",)
+
+
+def _template(extension: Any) -> tuple[str, ...]:
+    fields = list(children(read(extension["extn_value"].contents).content))
+    numbers = [str(int.from_bytes(read(each).content, "big")) for each in fields[1:]]
+    return (core.ObjectIdentifier.load(fields[0]).dotted, *(f"version {number}" for number in numbers[:1]))

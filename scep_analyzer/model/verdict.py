@@ -1,0 +1,14 @@
+"""What checking a digest or signature gives."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``valid`` is None where it cannot be told. ``reason`` says what was compared, or why it could not be."""
+
+    valid: bool | None
+    reason: str
+
+
+NOT_TOLD = Verdict(None, "not checked")
