@@ -45,6 +45,12 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "captures": captures,
     "help": lambda: program("--help"),
     "help timeline": lambda: program("timeline", "--help"),
+    "help show": lambda: program("show", "--help"),
+    "help decode": lambda: program("decode", "--help"),
+    "help extract": lambda: program("extract", "--help"),
+    "show": lambda: program(
+        "show", "captures/scenarios/ndes-get-enrollment.pcap", "2", "--key", "captures/keys/ra-encryption.pem", lines=48
+    ),
     "help doctor": lambda: program("doctor", "--help"),
 }
 

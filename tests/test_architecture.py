@@ -32,9 +32,12 @@ def test_a_decoding_stage_does_no_io_and_knows_no_clock(path: Path) -> None:
 WITHOUT_OWN_TEST = {
     "__init__", "__main__", "version", "algorithms", "codes", "names", "words", "limits", "anomalies", "packets", "streams",
     "exchanges", "certificates", "scep", "stage", "output", "timeline", "doctor", "json_v1", "report", "analysis", "builtin",
-    "content", "verdict", "options", "asn1",
+    "content", "verdict", "options", "asn1", "grammar", "extensions",
 }  # fmt: skip
 TESTED_TOGETHER = {
+    "cms/tree": "cli/test_show_decode_extract", "render/detail": "cli/test_show_decode_extract",
+    "cli/show": "cli/test_show_decode_extract", "cli/decode": "cli/test_show_decode_extract",
+    "cli/extract": "cli/test_show_decode_extract", "scep/anything": "cli/test_show_decode_extract",
     "link/ethernet": "link/test_decode", "link/sll": "link/test_decode", "link/raw": "link/test_decode",
     "link/loopback": "link/test_decode", "link/ip": "link/test_decode", "http1/messages": "http1/test_exchanges",
     "http1/bodies": "http1/test_exchanges", "scep/error_pages": "scep/test_exchanges", "cms/signed": "scep/test_messages",

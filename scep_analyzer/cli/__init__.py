@@ -14,6 +14,9 @@ from scep_analyzer.version import __version__
 
 COMMANDS = {
     "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents (the default)",
+    "show": "one exchange in full depth: HTTP, the CMS layers, attributes, certificates, each field named and explained",
+    "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
+    "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }
 

@@ -12,7 +12,21 @@ from typing import TYPE_CHECKING, TextIO
 from scep_analyzer.model.anomalies import AnalyzerError
 
 if TYPE_CHECKING:
+    import argparse
+
     from rich.console import Console
+
+
+def add_output_arguments(parser: "argparse.ArgumentParser") -> None:
+    """Declare -o, --force and --color."""
+    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite the output file")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color (default: auto)")
+
+
+def is_ascii(console: "Console") -> bool:
+    """Whether a console has no more than ASCII."""
+    return not (console.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import clear_progress, console_for, opened, progress
+from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.engines import CHOICES
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.scep import ScepExchange
@@ -24,14 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pcap or pcapng, also gzipped; several, or a directory, are read as one; - is stdin",
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
-    parser.add_argument("--force", action="store_true", help="overwrite the output file")
+    add_output_arguments(parser)
     parser.add_argument("--engine", choices=CHOICES, default="auto", help="what reads the capture (default: auto)")
     add_key_arguments(parser)
     zone = parser.add_mutually_exclusive_group()
     zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
     zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color (default: auto)")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quiet", action="store_true", help="headlines only")
     amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")

@@ -24,6 +24,9 @@ INTEGER, OCTET_STRING, OID = 2, 4, 6
 _MAX_PIECES_DEPTH = 16
 """Strings in pieces nest once or twice in the field (BouncyCastle, iOS); 16 is generous."""
 
+_MOST_CHILDREN = 100_000
+"""A CRL of a large CA has tens of thousands of entries, which are not read here; everything else far fewer."""
+
 _CODECS = {
     12: "utf-8",  # UTF8String
     18: "latin-1",  # NumericString
@@ -92,24 +95,30 @@ def read(encoded: bytes) -> Element:
 def _pieces(content: bytes, depth: int) -> Iterator[bytes]:
     if depth > _MAX_PIECES_DEPTH:
         raise DecodeError(f"a string in pieces nests deeper than {_MAX_PIECES_DEPTH}")
-    while content:
+    for piece in children(content):
         try:
-            _, method, _, header, inner, trailer = parser.parse(content)
+            _, method, _, _, inner, _ = parser.parse(piece)
         except ASN1_ERRORS as error:
             raise DecodeError(str(error).splitlines()[0]) from error
         if method == 1:
             yield from _pieces(inner, depth + 1)
         else:
             yield inner
-        content = content[len(header) + len(inner) + len(trailer) :]
 
 
 def children(content: bytes) -> Iterator[bytes]:
     """The elements that follow one another in a constructed element's content, each with its header."""
-    while content:
-        size = element_length(content)
-        yield content[:size]
-        content = content[size:]
+    at, count = 0, 0
+    while at < len(content):
+        # The length that the header claims spares copying what follows; only the indefinite form must be walked.
+        size = claimed_length(content[at : at + 16]) or element_length(content[at:])
+        count += 1
+        if at + size > len(content):
+            raise DecodeError(f"an element claims {size:,} bytes, {len(content) - at:,} are there")
+        if count > _MOST_CHILDREN:
+            raise DecodeError(f"more than {_MOST_CHILDREN:,} elements in one")
+        yield content[at : at + size]
+        at += size
 
 
 def element_length(data: bytes) -> int:

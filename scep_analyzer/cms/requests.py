@@ -6,14 +6,8 @@ from asn1crypto import core, csr, x509
 
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
-from scep_analyzer.cms.certificates import (
-    EXTENSIONS,
-    alt_names_of,
-    extended_key_usage_of,
-    key_usage_of,
-    or_none,
-    public_key_of,
-)
+from scep_analyzer.cms.certificates import alt_names_of, extended_key_usage_of, key_usage_of, or_none, public_key_of
+from scep_analyzer.cms.extensions import extensions_in_words
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.content import ChallengePassword, Csr, NamedValue
@@ -52,15 +46,19 @@ def read_request(encoded: bytes) -> Csr:
             raise
         raise DecodeError(f"no PKCS #10 request: {str(error).splitlines()[0]}") from error
     challenge, extensions, others = None, [], []
-    for oid, values in attributes:
-        if oid == _CHALLENGE_PASSWORD and values:
+    for kind, values in attributes:
+        if kind == _CHALLENGE_PASSWORD and values:
             element = read(values[0])
             challenge = ChallengePassword(element.type_name, element.text() or element.content.hex())
-        elif oid in _EXTENSION_REQUESTS and values:
+        elif kind in _EXTENSION_REQUESTS and values:
             extensions += _extensions(values[0])
         else:
-            others.append(NamedValue(oid, ATTRIBUTES.get(oid), ", ".join(_in_words(oid, each) for each in values)))
-    by_oid = {each["extn_id"].dotted: each for each in extensions}
+            others.append(NamedValue(kind, ATTRIBUTES.get(kind), ", ".join(_in_words(kind, each) for each in values)))
+    by_oid = {}
+    for each in extensions:
+        oid = or_none(lambda each=each: str(each["extn_id"].dotted))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        if oid is not None:
+            by_oid[oid] = each
     return Csr(
         subject,
         key,
@@ -70,7 +68,7 @@ def read_request(encoded: bytes) -> Csr:
         or_none(lambda: alt_names_of(by_oid["2.5.29.17"])) or (),
         or_none(lambda: key_usage_of(by_oid["2.5.29.15"])),
         or_none(lambda: extended_key_usage_of(by_oid["2.5.29.37"])),
-        tuple(extension_in_words(each) for each in extensions),
+        extensions_in_words(extensions),
         tuple(others),
         bytes(encoded),
     )
@@ -99,61 +97,3 @@ def _in_words(oid: str, encoded: bytes) -> str:
     element = or_none(lambda: read(encoded))
     text = element.text() if element is not None else None
     return text if text is not None else encoded.hex()
-
-
-def extension_in_words(extension: Any) -> NamedValue:
-    """An extension with its value in words where it is one of the common ones, else in hex."""
-    oid = extension["extn_id"].dotted
-    readers = {
-        "2.5.29.17": alt_names_of,
-        "2.5.29.15": key_usage_of,
-        "2.5.29.37": extended_key_usage_of,
-        "2.5.29.19": _constraints,
-        "2.5.29.14": _key_identifier,
-        "2.5.29.35": _authority,
-        "2.5.29.31": _distribution_points,
-        "1.3.6.1.5.5.7.1.1": _access,
-        "1.3.6.1.4.1.311.20.2": _template_name,
-        "1.3.6.1.4.1.311.21.7": _template,
-    }
-    reader = readers.get(oid)
-    words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
-    raw = or_none(lambda: bytes(extension["extn_value"].contents).hex()) or ""
-    critical = bool(or_none(lambda: extension["critical"].native))
-    return NamedValue(oid, EXTENSIONS.get(oid), words if words is not None else raw, critical)
-
-
-def _constraints(extension: Any) -> tuple[str, ...]:
-    value = extension["extn_value"].parsed
-    length = value["path_len_constraint"].native
-    return (f"CA:{'TRUE' if value['ca'].native else 'FALSE'}", *((f"pathlen:{length}",) if length is not None else ()))
-
-
-def _key_identifier(extension: Any) -> tuple[str, ...]:
-    return (read(extension["extn_value"].contents).content.hex(),)
-
-
-def _authority(extension: Any) -> tuple[str, ...]:
-    value = extension["extn_value"].parsed["key_identifier"].native
-    return (value.hex(),) if value else ()
-
-
-def _distribution_points(extension: Any) -> tuple[str, ...]:
-    points = extension["extn_value"].parsed
-    return tuple(url for point in points if (url := or_none(lambda point=point: point.url)))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-
-
-def _access(extension: Any) -> tuple[str, ...]:
-    return tuple(
-        f"{each['access_method'].native}:{each['access_location'].native}" for each in extension["extn_value"].parsed
-    )
-
-
-def _template_name(extension: Any) -> tuple[str, ...]:
-    return (read(extension["extn_value"].contents).text() or "",)
-
-
-def _template(extension: Any) -> tuple[str, ...]:
-    fields = list(children(read(extension["extn_value"].contents).content))
-    numbers = [str(int.from_bytes(read(each).content, "big")) for each in fields[1:]]
-    return (core.ObjectIdentifier.load(fields[0]).dotted, *(f"version {number}" for number in numbers[:1]))

@@ -175,13 +175,14 @@ def pki_message_of(message: PkiMessage, *, secrets: bool = False) -> Json:
         "other_attributes": [
             {"oid": each.oid, "name": each.name, "value": each.value} for each in message.other_attributes
         ],
-        "envelope": _envelope(message.envelope, secrets=secrets) if message.envelope is not None else None,
+        "envelope": envelope_of(message.envelope, secrets=secrets) if message.envelope is not None else None,
         "length": message.length,
         "sha256": message.sha256,
     }
 
 
-def _envelope(envelope: Envelope, *, secrets: bool) -> Json:
+def envelope_of(envelope: Envelope, *, secrets: bool = False) -> Json:
+    """An envelope, opened or not."""
     return {
         "recipients": [
             {
@@ -196,11 +197,12 @@ def _envelope(envelope: Envelope, *, secrets: bool) -> Json:
         "content_encryption_algorithm": envelope.content_encryption_algorithm,
         "opened": envelope.content is not None,
         "problem": envelope.problem,
-        "content": _content(envelope.content, secrets=secrets) if envelope.content is not None else None,
+        "content": content_of(envelope.content, secrets=secrets) if envelope.content is not None else None,
     }
 
 
-def _content(content: Content, *, secrets: bool) -> Json:
+def content_of(content: Content, *, secrets: bool = False) -> Json:
+    """What an envelope holds."""
     return {
         "kind": content.kind,
         "csr": _csr(content.csr, secrets=secrets) if content.csr is not None else None,

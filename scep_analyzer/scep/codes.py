@@ -33,5 +33,16 @@ OTHER_ATTRIBUTES = {
     "1.3.6.1.4.1.311.21.40": "ENROLL_SCEP_SERVER_SECRET",
     "1.3.6.1.4.1.311.21.42": "ENROLL_SCEP_SIGNER_HASH",
 }
+ATTRIBUTE_NAMES = {
+    MESSAGE_TYPE: "messageType",
+    PKI_STATUS: "pkiStatus",
+    FAIL_INFO: "failInfo",
+    SENDER_NONCE: "senderNonce",
+    RECIPIENT_NONCE: "recipientNonce",
+    TRANSACTION_ID: "transactionID",
+    FAIL_INFO_TEXT: "failInfoText",
+    HRESULT: "ENROLL_SCEP_ERROR",
+    **OTHER_ATTRIBUTES,
+}
 SECRET_ATTRIBUTES = frozenset({"1.2.840.113549.1.9.7", "1.3.6.1.4.1.311.21.35", "1.3.6.1.4.1.311.21.40"})
 """Shown by length only."""

@@ -1,0 +1,121 @@
+"""``decode``: a SCEP message without a capture."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scep_analyzer.cli.options import add_key_arguments, keys_of
+from scep_analyzer.cli.output import add_output_arguments, console_for, is_ascii, opened
+from scep_analyzer.cli.show import draw_bytes
+from scep_analyzer.cms.extensions import extensions_of
+from scep_analyzer.model.anomalies import DecodeError, InputError
+from scep_analyzer.model.content import Content
+from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
+from scep_analyzer.render import detail, json_v1
+from scep_analyzer.scep.anything import Anything, read_anything
+from scep_analyzer.scep.inputs import LIMIT, Found, find_messages
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "input",
+        nargs="?",
+        default="-",
+        metavar="INPUT",
+        help="file with DER, PEM, base64, hex, a URL, a query string or log lines; or the URL itself; - or nothing is stdin",
+    )
+    parser.add_argument(
+        "--bytes", action="store_true", help="add each message's ASN.1 tree with offsets, and its bytes in hex"
+    )
+    parser.add_argument(
+        "-f", "--format", choices=("text", "json"), default="text", help="what to print (default: text)"
+    )
+    add_output_arguments(parser)
+    add_key_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what the input holds."""
+    keys = keys_of(options)
+    name = "standard input" if options.input == "-" else options.input[:80]
+    try:
+        messages = find_messages(_read(options.input))
+    except DecodeError as error:
+        raise InputError(f"{name}: {error}") from error
+    decoded: list[tuple[Found, Anything]] = []
+    known: dict[tuple[str, str], Any] = {}
+    for found in messages:
+        value = read_anything(found.encoded, known, keys)
+        if isinstance(value.value, CaCertificates | PkiMessage):
+            known |= {each.identity: each for each in value.value.certificates}
+        decoded.append((found, value))
+    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
+        if options.format == "json":
+            shown = [_object(found, value, secrets=options.show_secrets) for found, value in decoded]
+            stream.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+            return 0
+        console = console_for(stream, options.color)
+        for number, (found, value) in enumerate(decoded, 1):
+            if number > 1:
+                console.print()
+            lines = _lines(found, value, number, secrets=options.show_secrets)
+            detail.draw(lines, console, ascii_only=is_ascii(console))
+            if options.bytes or value.value is None:
+                draw_bytes(console, "message", found.encoded, secrets=options.show_secrets)
+    return 0
+
+
+def _read(given: str) -> bytes:
+    if given == "-":
+        return sys.stdin.buffer.read(LIMIT)
+    path = Path(given)
+    try:
+        if path.exists():
+            with path.open("rb") as stream:
+                return stream.read(LIMIT)
+    except OSError as error:
+        if "message=" not in given:  # a URL is too long for a file name
+            raise InputError(
+                f"{given[:80]}: cannot be read ({error.strerror}); give a file, a URL, or - for stdin"
+            ) from error
+    except ValueError:
+        pass
+    if "=" in given or given.startswith("MI") or given.lower().startswith("308"):
+        return given.encode("utf-8", "surrogateescape")
+    raise InputError(f"{given[:80]}: no such file; give a file, a URL with message=, or - for standard input")
+
+
+def _lines(found: Found, value: Anything, number: int, *, secrets: bool) -> Iterator[detail.Line]:
+    yield detail.Line(0, f"Message {number}", f"{value.kind}, {len(found.encoded):,} bytes, from {found.form}")
+    for code, text in (*found.notes, *value.notes):
+        yield detail.Line(1, "note", f"{text} [{code}]")
+    if value.problem is not None:
+        yield detail.Line(1, "cannot be read", value.problem)
+    inner = value.value
+    if isinstance(inner, PkiMessage | CaCertificates):
+        yield from detail.content_lines(inner, 1, extensions_of, secrets=secrets)
+    elif isinstance(inner, Content):
+        yield from detail.data_lines(inner, 1, extensions_of, secrets=secrets)
+    elif isinstance(inner, Envelope):
+        yield from detail.envelope_lines(inner, 1, extensions_of, secrets=secrets)
+
+
+def _object(found: Found, value: Anything, *, secrets: bool) -> json_v1.Json:
+    inner = value.value
+    return {
+        "form": found.form,
+        "kind": value.kind,
+        "length": len(found.encoded),
+        "problem": value.problem,
+        "notes": [{"code": code, "detail": text} for code, text in (*found.notes, *value.notes)],
+        "pki_message": json_v1.pki_message_of(inner, secrets=secrets) if isinstance(inner, PkiMessage) else None,
+        "certificates": [json_v1.certificate_of(each) for each in inner.certificates]
+        if isinstance(inner, CaCertificates)
+        else None,
+        "content": json_v1.content_of(inner, secrets=secrets) if isinstance(inner, Content) else None,
+        "envelope": json_v1.envelope_of(inner, secrets=secrets) if isinstance(inner, Envelope) else None,
+    }
