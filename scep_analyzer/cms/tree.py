@@ -197,7 +197,7 @@ def _name_content(node: Node, kind: str, reader: _Reader) -> None:
             reader.wrappings += 1
             start = child.offset + child.header
             if reader.data[start : start + 1] == b"\x30":
-                child.children = reader.elements(start, start + child.length, 4)
+                child.children = reader.elements(start, min(start + child.length, len(reader.data)), 4)
                 child.value = ""
                 for inner in child.children[:1]:
                     inner.name = "ContentInfo"

@@ -114,6 +114,8 @@ class PkiMessage:
     length: int
     digest: Verdict = NOT_TOLD
     signature: Verdict = NOT_TOLD
+    partial: bool = False
+    """The message is truncated or damaged; only its whole parts were read."""
 
     @property
     def issued(self) -> Certificate | None:

@@ -177,6 +177,7 @@ def pki_message_of(message: PkiMessage, *, secrets: bool = False) -> Json:
         ],
         "envelope": envelope_of(message.envelope, secrets=secrets) if message.envelope is not None else None,
         "length": message.length,
+        "partial": message.partial,
         "sha256": message.sha256,
     }
 

@@ -228,6 +228,8 @@ def request_title(exchange: ScepExchange) -> str:
     method = request.method.upper() if request is not None else ""
     if message is not None:
         name = message_type_name(message.message_type) or f"messageType {message.message_type}"
+        if message.partial and message.message_type is None:
+            name = "a message that is cut or damaged"
         return f"{exchange.operation or 'POST'} ({method}): {name}"
     if exchange.operation is None:
         return f"{method} {request.target if request is not None else ''}"
@@ -262,9 +264,12 @@ def _message_notes(message: PkiMessage, around: Surroundings) -> Iterator[str]:
         yield "A CertRep (messageType 3) where a request belongs: an answer was sent as a request."
     elif meaning is not None:
         yield f"The client {meaning}."
-    yield from _identifiers(message)
-    yield from _signature(message, around)
-    yield from _verdicts(message)
+    if message.partial:
+        yield f"Only a part of the message can be read ({message.signature.reason})."
+    else:
+        yield from _identifiers(message)
+        yield from _signature(message, around)
+        yield from _verdicts(message)
     yield from _envelope(message.envelope, around.transaction)
     yield from _inside(message.envelope, around)
     yield from _others(message)
@@ -418,7 +423,7 @@ def response_title(exchange: ScepExchange) -> str:
     if response is None:
         return _GONE_WORDS.get(exchange.http.gone or "", "no answer")
     status = f"{response.status} {response.reason}".strip()
-    if reply is not None:
+    if reply is not None and not reply.partial:
         kind = message_type_name(reply.message_type) or f"messageType {reply.message_type}"
         name = pki_status_name(reply.pki_status) or f"pkiStatus {reply.pki_status}"
         return f"{kind} {name}" + ("" if response.status == 200 else f", HTTP {status}")
@@ -481,6 +486,10 @@ def _about_set(content: CaCertificates, kind: str) -> str:
 
 
 def _reply(reply: PkiMessage, request: PkiMessage | None, around: Surroundings) -> Iterator[str]:
+    if reply.partial:
+        yield f"Only a part of the answer can be read ({reply.signature.reason})."
+        yield from _reply_envelope(reply, request)
+        return
     if reply.pki_status == PkiStatus.FAILURE:
         yield f"The server refuses: {_refusal(reply)}."
         if reply.fail_info == FailInfo.badRequest and reply.hresult is None and not reply.fail_info_text:
@@ -489,7 +498,7 @@ def _reply(reply: PkiMessage, request: PkiMessage | None, around: Surroundings) 
         yield "The request waits for approval; the client polls with CertPoll until it is decided."
     elif reply.pki_status == PkiStatus.SUCCESS:
         yield "The server grants the request."
-    if request is not None:
+    if request is not None and not request.partial:
         if reply.transaction_id != request.transaction_id:
             yield f"transactionID {reply.transaction_id} differs from the request's {request.transaction_id}."
         if reply.recipient_nonce is not None and request.sender_nonce is not None:

@@ -15,7 +15,7 @@ from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
 from scep_analyzer.scep.ca_certificates import read_ca_certificates
 from scep_analyzer.scep.encoding import Notes
-from scep_analyzer.scep.messages import Known, from_signed, is_pki_message
+from scep_analyzer.scep.messages import Known, from_signed, is_pki_message, salvage_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,9 @@ def read_anything(encoded: bytes, known: Known, keys: Sequence[PrivateKey] = ())
     """Tell what bytes are by their form."""
     claimed = claimed_length(encoded)
     if claimed is not None and claimed > len(encoded):
-        return Anything("unknown", None, (), f"truncated: {len(encoded):,} of {claimed:,} bytes are there")
+        problem = f"truncated: {len(encoded):,} of {claimed:,} bytes are there"
+        left = salvage_message(encoded, problem)
+        return Anything("pkiMessage, truncated" if left is not None else "unknown", left, (), problem)
     problem = ""
     for reader in (_message, _certificates, _envelope, _data, _crl):
         try:

@@ -27,7 +27,7 @@ from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of
 from scep_analyzer.scep.capabilities import is_capability_list, read_capabilities
 from scep_analyzer.scep.encoding import Notes, decode_body, decode_get_message
 from scep_analyzer.scep.error_pages import text_of_page
-from scep_analyzer.scep.messages import from_signed, is_pki_message, read_message
+from scep_analyzer.scep.messages import from_signed, is_pki_message, read_message, salvage_message
 from scep_analyzer.scep.operations import Query, read_query
 
 Out = ScepExchange | FailedConnection
@@ -213,7 +213,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         try:
             message, more = read_message(encoded, self._certificates, self._keys)
         except DecodeError as error:
-            return _Read(None, [*notes, ("message-unreadable", str(error))], encoded)
+            left = salvage_message(encoded, str(error))
+            return _Read(left, [*notes, ("message-unreadable", str(error))], encoded)
         notes = notes + more
         if message.message_type is None:
             notes.append(("message-type-missing", "the pkiMessage carries no readable messageType"))
@@ -240,7 +241,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
                     return _Read(message, notes + more, encoded)
             except DecodeError as error:
                 if query.operation == "PKIOperation":
-                    return _Read(None, [*notes, ("message-unreadable", str(error))], encoded)
+                    left = salvage_message(encoded, str(error))
+                    return _Read(left, [*notes, ("message-unreadable", str(error))], encoded)
         try:
             certificates, more = read_ca_certificates(encoded)
         except DecodeError as error:

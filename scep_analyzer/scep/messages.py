@@ -9,6 +9,7 @@ from scep_analyzer.cms import ber
 from scep_analyzer.cms.enveloped import read_envelope
 from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.opening import open_envelope
+from scep_analyzer.cms.salvage import salvage
 from scep_analyzer.cms.signed import Signed, Signer, read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
@@ -101,6 +102,45 @@ def from_signed(
             signature=signature,
         ),
         notes + _deviations(signer, signed, message_type),
+    )
+
+
+def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
+    """What is left of a message that cannot be read whole, None where nothing is. ``reason`` says why it cannot."""
+    left = salvage(encoded)
+    if left.is_empty:
+        return None
+    notes: Notes = []
+    signer = Signer(None, left.digest_algorithm or "", "", left.attributes, None, b"")
+    reader = _Attributes(signer, notes)
+    envelope = None
+    if left.recipients or left.content_encryption_algorithm:
+        envelope = Envelope(left.recipients, left.key_encryption_algorithm, left.content_encryption_algorithm)
+    unknown = Verdict(None, reason)
+    message_type = reader.number(codes.MESSAGE_TYPE, "messageType")
+    requester = left.certificates[0] if len(left.certificates) == 1 and message_type != MessageType.CertRep else None
+    return PkiMessage(
+        message_type=message_type,
+        transaction_id=reader.text(codes.TRANSACTION_ID, "transactionID"),
+        sender_nonce=reader.hex(codes.SENDER_NONCE, "senderNonce"),
+        recipient_nonce=reader.hex(codes.RECIPIENT_NONCE, "recipientNonce"),
+        pki_status=reader.number(codes.PKI_STATUS, "pkiStatus"),
+        fail_info=reader.number(codes.FAIL_INFO, "failInfo"),
+        fail_info_text=reader.text(codes.FAIL_INFO_TEXT, "failInfoText"),
+        signing_time=reader.time(codes.SIGNING_TIME),
+        hresult=None,
+        digest_algorithm=left.digest_algorithm,
+        signature_algorithm=None,
+        signer_identity=None,
+        signer=replace(requester, role="requester") if requester is not None else None,
+        certificates=left.certificates,
+        envelope=envelope,
+        other_attributes=(),
+        sha256=hashlib.sha256(encoded).hexdigest(),
+        length=len(encoded),
+        digest=unknown,
+        signature=unknown,
+        partial=True,
     )
 
 

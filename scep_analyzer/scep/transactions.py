@@ -283,7 +283,7 @@ def outcome_of(exchange: ScepExchange) -> Outcome:
     """How one exchange ended."""
     http, response = exchange.http, exchange.http.response
     reply = exchange.reply
-    if reply is not None:
+    if reply is not None and not (reply.partial and reply.pki_status is None):
         return next(
             (outcome for status, outcome in _STATUS_OUTCOMES.items() if status == reply.pki_status), Outcome.UNKNOWN
         )

@@ -170,7 +170,8 @@ def test_decode_a_url_given_as_the_argument(scep_analyzer: Program) -> None:
         (pki.request(pki.name(CN="x"), pki.key("client"), "hidden"), "PKCS #10 request"),
         (MESSAGE, "pkiMessage"),
         (b"\x30\x03\x02\x01\x05", "unknown"),
-        (MESSAGE[:900], "unknown"),
+        (MESSAGE[:900], "pkiMessage, truncated"),
+        (MESSAGE[:60], "unknown"),
     ],
 )
 def test_decode_tells_what_it_is(content: bytes, kind: str, scep_analyzer: Program, tmp_path: Path) -> None:

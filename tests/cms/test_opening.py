@@ -212,3 +212,69 @@ def test_a_crl_of_openssl(tmp_path: Path) -> None:
         42,
         "sha256WithRSAEncryption",
     )
+
+
+def _changed(sealed: bytes, *pairs: tuple[str, str]) -> bytes:
+    for old, new in pairs:
+        assert bytes.fromhex(old) in sealed
+        sealed = sealed.replace(bytes.fromhex(old), bytes.fromhex(new), 1)
+    return sealed
+
+
+def test_an_inner_content_type_of_encrypted_data(recipient: Path) -> None:
+    """A .NET client names encryptedData (1.2.840.113549.1.7.6) inside EnvelopedData; NDES takes it (micromdm/scep#224)."""
+    sealed = pki.envelope(REQUEST, ENCRYPTER, "aes-128-cbc", random.Random(1))
+    assert (
+        open_envelope(_changed(sealed, ("06092a864886f70d010701", "06092a864886f70d010706")), [_key()], {})[0].kind
+        == "pkcs10"
+    )
+
+
+def test_aes_gcm_inside_enveloped_data() -> None:
+    """Go's PKCS #7 library puts AES-GCM into EnvelopedData, the tag behind the ciphertext (micromdm/scep#252)."""
+    from asn1crypto import algos
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    info = cms.ContentInfo.load(pki.envelope(REQUEST, ENCRYPTER, "aes-128-cbc", random.Random(1)))
+    content = info["content"]["encrypted_content_info"]
+    secret, nonce = random.Random(1).randbytes(16), bytes(12)  # the builder draws the key first
+    content["content_encryption_algorithm"] = algos.EncryptionAlgorithm({"algorithm": "2.16.840.1.101.3.4.1.6"})
+    content["encrypted_content"] = AESGCM(secret).encrypt(nonce, REQUEST, None)
+    oid = core.ObjectIdentifier("2.16.840.1.101.3.4.1.6").dump()
+    parameters = b"\x30\x11\x04\x0c" + nonce + b"\x02\x01\x10"
+    old, new = b"\x30\x0b" + oid, b"\x30" + bytes([len(oid + parameters)]) + oid + parameters
+    encoded = info.dump(force=True)
+    assert old in encoded
+    grown = encoded.replace(old, new)
+    fixed = bytearray(grown)
+    for at in (
+        2,
+        grown.index(b"\xa0\x82") + 2,
+        grown.index(b"\xa0\x82") + 6,
+        grown.index(bytes.fromhex("06092a864886f70d010701")) - 2,
+    ):
+        fixed[at : at + 2] = (int.from_bytes(fixed[at : at + 2], "big") + len(new) - len(old)).to_bytes(2, "big")
+    assert open_envelope(bytes(fixed), [_key()], {})[0].kind == "pkcs10"
+
+
+def test_a_password_recipient_is_named(tmp_path: Path) -> None:
+    """RFC 8894, Section 3.1: an EC client gets its answer under the challenge password."""
+    from scep_analyzer.cms.enveloped import read_envelope
+
+    command = ["cms", "-encrypt", "-binary", "-outform", "DER", "-aes128", "-pwri_password", "challenge"]
+    sealed = _openssl(*command, stdin=REQUEST)
+    assert [each.kind for each in read_envelope(sealed).recipients] == ["password"]
+    with pytest.raises(DecodeError, match="no recipient whose key was transported"):
+        open_envelope(sealed, [_key()], {})
+
+
+def test_a_recipient_named_by_key_identifier(recipient: Path) -> None:
+    from scep_analyzer.cms.enveloped import read_envelope
+
+    ca = recipient.parent / "ca.pem"
+    made = ["req", "-x509", "-key", str(KEY_FILE), "-subj", "/CN=with identifier", "-out", str(ca)]
+    _openssl(*made)
+    sealed = _openssl("cms", "-encrypt", "-binary", "-outform", "DER", "-aes128", "-keyid", str(ca), stdin=REQUEST)
+    (named,) = read_envelope(sealed).recipients
+    assert (named.issuer, named.key_identifier is not None) == (None, True)
+    assert open_envelope(sealed, [_key()], {})[0].kind == "pkcs10"

@@ -167,3 +167,15 @@ def test_what_an_error_page_says_is_kept_but_no_challenge_password() -> None:
     assert error.body_text == "404 - Not Found No & no"
     assert secret.body_text == WITHHELD
     assert binary.body_text is None
+
+
+def test_a_truncated_get_still_tells_for_whom_it_is_encrypted() -> None:
+    """IIS and proxies cut long queries; the recipient stands at the beginning."""
+    whole = talk.get(talk.message(19))
+    (found,) = _read([talk.http(whole[: len(whole) // 2], b"", status=404)])
+    assert found.request is not None
+    assert found.request.partial
+    assert found.request.envelope is not None
+    assert [each.identity for each in found.request.envelope.recipients] == [("CN=Test CA", "0b")]
+    assert (found.request.message_type, found.request.signature.valid) == (None, None)
+    assert "message-unreadable" in _codes(found)
