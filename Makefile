@@ -35,6 +35,7 @@ golden: .venv/dev  ## accept the timeline's present output as the expected one (
 
 bench: .venv/dev  ## measure start-up and whole runs; see docs/performance.md
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/decode.py
 
 captures: .venv/dev  ## record the lab's captures anew (root, Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
 	$(BIN)/python captures/lab/record.py

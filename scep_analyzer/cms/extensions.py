@@ -1,5 +1,6 @@
 """Extensions in words: those that a reader of an enrollment asks for; others in hex (RFC 5280, Section 4.2, and Microsoft's)."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,8 @@ from scep_analyzer.cms.ber import children, read
 from scep_analyzer.cms.certificates import EXTENSIONS, alt_names_of, extended_key_usage_of, key_usage_of, or_none
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import NamedValue
+
+_SID = re.compile(rb"S-1-[0-9-]+")
 
 
 def extensions_of(certificate: Certificate) -> tuple[NamedValue, ...]:
@@ -37,6 +40,7 @@ def extension_in_words(extension: Any) -> NamedValue:
         "1.3.6.1.5.5.7.1.1": _access,
         "1.3.6.1.4.1.311.20.2": _template_name,
         "1.3.6.1.4.1.311.21.7": _template,
+        "1.3.6.1.4.1.311.25.2": _directory_sid,
     }
     reader = readers.get(oid)
     words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
@@ -73,6 +77,11 @@ def _access(extension: Any) -> tuple[str, ...]:
 
 def _template_name(extension: Any) -> tuple[str, ...]:
     return (read(extension["extn_value"].contents).text() or "",)
+
+
+def _directory_sid(extension: Any) -> tuple[str, ...]:
+    """The SID of the account, as text inside an otherName (KB5014754)."""
+    return tuple(each.decode("ascii") for each in _SID.findall(extension["extn_value"].contents))
 
 
 def _template(extension: Any) -> tuple[str, ...]:

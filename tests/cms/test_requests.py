@@ -32,6 +32,12 @@ subjectAltName = @names
 keyUsage = critical, digitalSignature, keyEncipherment
 extendedKeyUsage = clientAuth, 1.2.3.4.5
 1.3.6.1.4.1.311.20.2 = ASN1:BMPSTRING:IPSECIntermediateOffline
+1.3.6.1.4.1.311.25.2 = ASN1:SEQUENCE:sid
+[sid]
+name = IMPLICIT:0, SEQUENCE:sidname
+[sidname]
+type = OID:1.3.6.1.4.1.311.25.2.1
+value = EXPLICIT:0, OCTETSTRING:S-1-5-21-1-2-3
 [names]
 DNS = r1.example
 IP = 192.0.2.7
@@ -77,6 +83,7 @@ def test_everything_in_it(mask: str, kind: str, tmp_path: Path) -> None:
     assert csr.extended_key_usage == ("clientAuth", "1.2.3.4.5")
     words = {each.name: (each.value, each.critical) for each in csr.extensions}
     assert words["certificateTemplateName"] == ("IPSECIntermediateOffline", False)
+    assert words["ntdsSecurityIdentifier"] == ("S-1-5-21-1-2-3", False)
     assert words["keyUsage"] == ("digitalSignature, keyEncipherment", True)
     assert [(each.name, each.value) for each in csr.attributes] == [("unstructuredName", "r1.example")]
 

@@ -184,3 +184,47 @@ def test_indefinite_lengths_and_strings_in_pieces() -> None:
     assert "ber-indefinite" in [code for code, _ in notes]
     command = ["openssl", "cms", "-cmsout", "-noout", "-inform", "DER"]
     subprocess.run(command, input=indefinite, check=True, capture_output=True)
+
+
+def test_several_values_and_several_signers() -> None:
+    """The first is read, and the others are said to be there."""
+    pair = (
+        core.ObjectIdentifier(pki.PKI_STATUS).dump()
+        + b"\x31\x06"
+        + core.PrintableString("2").dump()
+        + core.PrintableString("0").dump()
+    )
+    double = b"\x30" + bytes([len(pair)]) + pair
+    more = [double, pki.printable(pki.FAIL_INFO, "2")]
+    message, notes = read_message(
+        pki.signed_message(None, [*_attributes("3"), *more], SIGNER, SIGNER_KEY, [SIGNER]), {}
+    )
+    assert message.pki_status == 2
+    assert [code for code, _ in notes] == ["attribute-several-values"]
+
+    from asn1crypto import cms
+
+    info = cms.ContentInfo.load(pki.signed_message(None, _attributes("3"), SIGNER, SIGNER_KEY, [SIGNER]))
+    other = cms.ContentInfo.load(pki.signed_message(None, _attributes("3", "OTHER"), SIGNER, SIGNER_KEY, [SIGNER]))
+    info["content"]["signer_infos"].append(other["content"]["signer_infos"][0])
+    _, notes = read_message(info.dump(force=True), {})
+    assert "several-signers" in [code for code, _ in notes]
+
+
+def test_signed_data_inside_signed_data_is_no_envelope() -> None:
+    message, notes = read_message(
+        pki.signed_message(pki.degenerate([CA]), _attributes("3"), SIGNER, SIGNER_KEY, [SIGNER]), {}
+    )
+    assert message.envelope is None
+    assert [code for code, _ in notes] == ["envelope-unreadable"]
+    assert "signed_data" in dict(notes)["envelope-unreadable"]
+
+
+def test_one_layer_in_ber_and_the_other_in_der() -> None:
+    """iOS: DER outside, the eContent in indefinite form; each layer decides for itself."""
+    sealed = pki.envelope(b"\x30\x03\x02\x01\x05", SIGNER, "aes-128-cbc", random.Random(3))
+    indefinite = b"\x30\x80" + sealed[4:] + b"\x00\x00"
+    message, notes = read_message(pki.signed_message(indefinite, _attributes(), REQUESTER, CLIENT_KEY, [REQUESTER]), {})
+    assert message.envelope is not None
+    assert message.envelope.content_encryption_algorithm == "aes-128-cbc"
+    assert (message.digest.valid, message.signature.valid, notes) == (True, True, [])
