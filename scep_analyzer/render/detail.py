@@ -15,6 +15,7 @@ from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Header
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
 from scep_analyzer.model.verdict import Verdict
+from scep_analyzer.render.certificate_words import ROLES, key_words
 from scep_analyzer.render.names import (
     FAIL_INFO_MEANINGS,
     HRESULTS,
@@ -25,7 +26,6 @@ from scep_analyzer.render.names import (
 )
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import iso, iso_of
-from scep_analyzer.render.words import ROLES, key_words
 
 Extensions = Callable[[Certificate], tuple[NamedValue, ...]]
 _LONGEST = 2000

@@ -18,7 +18,7 @@ from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import FailedConnection, Outcome, ScepExchange, Transaction
-from scep_analyzer.render import words
+from scep_analyzer.render import certificate_words, message_words, words
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import clock, day_and_clock, span, zone_name
 from scep_analyzer.report import Report, key_of, link_type_name
@@ -166,7 +166,7 @@ class _Timeline:
     def _exchange(self, exchange: ScepExchange, transaction: Transaction) -> None:
         http = exchange.http
         number = self._report.exchange_ids[key_of(exchange)]
-        around = words.Surroundings(transaction, self._issued_in, secrets=self._style.secrets)
+        around = message_words.Surroundings(transaction, self._issued_in, secrets=self._style.secrets)
         self._console.print()
         start = transaction.started_ns
         if http.request is not None:
@@ -241,13 +241,13 @@ class _Timeline:
             self._certificate(certificate, moment)
 
     def _certificate(self, certificate: Certificate, moment: datetime | None) -> None:
-        role = words.ROLES.get(certificate.role or "", "certificate")
-        validity, outside = words.validity_words(certificate, moment)
+        role = certificate_words.ROLES.get(certificate.role or "", "certificate")
+        validity, outside = certificate_words.validity_words(certificate, moment)
         first = Text.assemble("· ", (f"{role}: ", "bold"), safe(certificate.subject))
         self._line(first, 9, 2)
         issuer = "self-signed" if certificate.self_issued else f"issued by {certificate.issuer}"
-        details = f"{issuer}; serial {certificate.serial_number}; {words.key_words(certificate)}, {certificate.signature_algorithm or '?'}"
-        self._line(details, 11)
+        key = f"{certificate_words.key_words(certificate)}, {certificate.signature_algorithm or '?'}"
+        self._line(f"{issuer}; serial {certificate.serial_number}; {key}", 11)
         if certificate.subject_alt_names:
             self._line("subjectAltName " + ", ".join(certificate.subject_alt_names), 11)
         self._line(validity, 11, style="red" if outside else "")
