@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scep_analyzer.capture.files import READERS
 from scep_analyzer.cli.options import add_key_arguments, keys_of
 from scep_analyzer.cli.output import add_output_arguments, console_for, is_ascii, opened
 from scep_analyzer.cli.show import draw_bytes
@@ -42,8 +43,11 @@ def run(options: argparse.Namespace) -> int:
     """Print what the input holds."""
     keys = keys_of(options)
     name = "standard input" if options.input == "-" else options.input[:80]
+    data = _read(options.input)
+    if data.startswith(tuple(READERS)):
+        raise InputError(f"{name}: a capture; read it with `scep-analyzer timeline`")
     try:
-        messages = find_messages(_read(options.input))
+        messages = find_messages(data)
     except DecodeError as error:
         raise InputError(f"{name}: {error}") from error
     decoded: list[tuple[Found, Anything]] = []

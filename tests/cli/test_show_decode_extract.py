@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jsonschema
 import pytest
 
 from scep_analyzer.cli.extract import Item, names_of
@@ -23,6 +24,7 @@ NDES = ROOT / "captures" / "scenarios" / "ndes-get-enrollment.pcap"
 KEYS = ROOT / "captures" / "keys"
 BOTH = ("--key", KEYS / "ra-encryption.pem", "--key", KEYS / "client.pem")
 CHALLENGE = "8A6F2B1C4D5E7F90"
+SCHEMA = json.loads((ROOT / "scep_analyzer" / "schema" / "report-1.json").read_text(encoding="utf-8"))
 
 
 def test_keys_open_what_they_fit(scep_analyzer: Program) -> None:
@@ -34,6 +36,30 @@ def test_keys_open_what_they_fit(scep_analyzer: Program) -> None:
     assert csr["challenge_password"] == {"present": True, "length": 16, "string_type": "UTF8String", "value": None}
     (issued,) = answered["content"]["certificates"]
     assert (issued["serial_number"], issued["role"]) == ("61000000112f", "issued")
+
+
+def test_every_json_output_validates(scep_analyzer: Program, tmp_path: Path) -> None:
+    """Against its own part of the schema: the whole is an anyOf, which a wrong document might slip through."""
+
+    def valid(kind: str, document: object) -> None:
+        jsonschema.validate(document, {"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]})
+        jsonschema.validate(document if kind in ("report", "exchange") else [document], SCHEMA)
+
+    valid("report", scep_analyzer(NDES, "-f", "json", *BOTH).json)
+    valid("exchange", scep_analyzer("show", NDES, 2, "-f", "json", *BOTH).json)
+    scep_analyzer("extract", NDES, "-o", tmp_path, *BOTH)
+    for entry in json.loads((tmp_path / "index.json").read_text(encoding="utf-8")):
+        valid("extracted", entry)
+    for path in [*tmp_path.glob("*.der"), *tmp_path.glob("*.pem"), *tmp_path.glob("*.csr"), *tmp_path.glob("*.p7b")]:
+        for decoded in scep_analyzer("decode", path, "-f", "json", *BOTH).json:
+            valid("decoded", decoded)
+            assert decoded["problem"] is None
+
+
+def test_a_capture_is_not_for_decode(scep_analyzer: Program) -> None:
+    result = scep_analyzer("decode", NDES)
+    assert result.code == 3
+    assert "scep-analyzer timeline" in result.err
 
 
 def test_the_transaction_knows_what_was_opened(scep_analyzer: Program) -> None:
