@@ -36,6 +36,7 @@ WITHOUT_OWN_TEST = {
     "content", "verdict", "options", "asn1", "grammar", "extensions",
 }  # fmt: skip
 TESTED_TOGETHER = {
+    "link/tunnels": "link/test_decode",
     "cms/tree": "cli/test_show_decode_extract", "render/detail": "cli/test_show_decode_extract",
     "cli/show": "cli/test_show_decode_extract", "cli/decode": "cli/test_show_decode_extract",
     "cli/extract": "cli/test_show_decode_extract", "scep/anything": "cli/test_show_decode_extract",

@@ -2,16 +2,28 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from scep_analyzer.link import ethernet, ip, loopback, raw, sll
+from scep_analyzer.link import ethernet, ip, loopback, raw, sll, tunnels
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Endpoint, Packet, Segment
 from scep_analyzer.model.stage import Stage
 
+
+def _ppp(_frame: bytes) -> tuple[int, int]:
+    return tunnels.PPP, 0
+
+
+def _pppoe(_frame: bytes) -> tuple[int, int]:
+    return tunnels.PPPOE_SESSION, 0
+
+
 # LINKTYPE numbers: https://www.tcpdump.org/linktypes.html; 12 and 14 are the DLT_RAW of BSDs, found in old files.
 LINK_DECODERS: dict[int, Callable[[bytes], tuple[int, int]]] = {
     0: loopback.decode,
     1: ethernet.decode,
+    9: _ppp,
+    50: _ppp,
+    51: _pppoe,
     12: raw.decode,
     14: raw.decode,
     101: raw.decode,
@@ -23,9 +35,11 @@ LINK_DECODERS: dict[int, Callable[[bytes], tuple[int, int]]] = {
 }
 
 # Layers that may carry TCP and that this stage does not look into. Said once each, never passed over in silence.
-UNREAD_ETHERTYPES = {0x8847: "MPLS", 0x8848: "MPLS", 0x8864: "PPPoE", 0x88E7: "provider backbone bridge (802.1ah)"}
-UNREAD_PROTOCOLS = {4: "IP-in-IP tunnel", 41: "IPv6-in-IP tunnel", 47: "GRE tunnel", 50: "IPsec ESP", 115: "L2TPv3"}
-UNREAD_UDP_PORTS = {4789: "VXLAN tunnel", 6081: "GENEVE tunnel", 2152: "GTP-U tunnel"}
+UNREAD_ETHERTYPES = {0x88E7: "provider backbone bridge (802.1ah)"}
+UNREAD_PROTOCOLS = {50: "IPsec ESP", 115: "L2TPv3"}
+_IP_IN_IP, _IPV6_IN_IP, _GRE = 4, 41, 47
+_DEEPEST = 8
+"""Tunnels in tunnels; more than three are not met in the field."""
 _UDP = 17
 
 
@@ -43,27 +57,49 @@ class Decoder(Stage[Packet, Segment]):
             self._count("link-type-unknown", f"link type {item.link_type}", item.frame)
             return
         ethertype, at = decode(item.data)
+        yield from self._network(ethertype, item.data, at, item, 0)
+
+    def _network(self, ethertype: int, data: bytes, at: int, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:
+        """Read what an EtherType announces, down to TCP, through any tunnels."""
+        if ethertype == tunnels.ETHERNET:
+            ethertype, start = ethernet.decode(data[at:])
+            at += start
+        if depth > _DEEPEST:
+            self._count("encapsulation-not-read", f"more than {_DEEPEST} tunnels in one another", packet.frame)
+            return
         if ethertype in UNREAD_ETHERTYPES:
-            self._count("encapsulation-not-read", UNREAD_ETHERTYPES[ethertype], item.frame)
+            self._count("encapsulation-not-read", UNREAD_ETHERTYPES[ethertype], packet.frame)
+            return
+        if ethertype in tunnels.BY_ETHERTYPE:
+            name, opened = tunnels.BY_ETHERTYPE[ethertype]
+            yield from self._inside(name, opened(data[at:]), data[at:], packet, depth)
             return
         try:
             if ethertype == raw.IPV4:
-                datagram = ip.decode_v4(item.data, at)
+                datagram = ip.decode_v4(data, at)
             elif ethertype == raw.IPV6:
-                datagram = ip.decode_v6(item.data, at)
+                datagram = ip.decode_v6(data, at)
             else:
                 return
         except DecodeError as error:
-            self._count("ip-header-damaged", str(error), item.frame)
+            self._count("ip-header-damaged", str(error), packet.frame)
             return
         if datagram.more or datagram.offset:
-            for whole in self._fragments.feed(datagram, item.frame, item.time_ns or 0):
+            for whole in self._fragments.feed(datagram, packet.frame, packet.time_ns or 0):
                 if isinstance(whole, Anomaly):
                     yield whole
                 else:
-                    yield from self._transport(whole, item)
+                    yield from self._transport(whole, packet, depth)
         else:
-            yield from self._transport(datagram, item)
+            yield from self._transport(datagram, packet, depth)
+
+    def _inside(
+        self, name: str, inside: tunnels.Inside, payload: bytes, packet: Packet, depth: int
+    ) -> Iterator[Segment | Anomaly]:
+        if inside is None:
+            self._count("encapsulation-not-read", name, packet.frame)
+        else:
+            yield from self._network(inside[0], payload, inside[1], packet, depth + 1)
 
     def finish(self) -> Iterable[Anomaly]:
         """Name what was not read."""
@@ -76,13 +112,9 @@ class Decoder(Stage[Packet, Segment]):
         entry = self._unread.setdefault((code, what), [0, frame])
         entry[0] += 1
 
-    def _transport(self, datagram: ip.Datagram, packet: Packet) -> Iterator[Segment]:
+    def _transport(self, datagram: ip.Datagram, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:
         if datagram.protocol != ip.TCP:
-            what = UNREAD_PROTOCOLS.get(datagram.protocol)
-            if datagram.protocol == _UDP:
-                what = UNREAD_UDP_PORTS.get(int.from_bytes(datagram.payload[2:4], "big"))
-            if what is not None:
-                self._count("encapsulation-not-read", what, packet.frame)
+            yield from self._carrier(datagram, packet, depth)
             return
         payload = datagram.payload
         if len(payload) < 20:
@@ -104,3 +136,19 @@ class Decoder(Stage[Packet, Segment]):
             # A cut inside the options takes header bytes first.
             min(datagram.cut, len(payload) + datagram.cut - header),
         )
+
+    def _carrier(self, datagram: ip.Datagram, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:
+        """What is not TCP may carry it."""
+        payload = datagram.payload
+        if datagram.protocol in (_IP_IN_IP, _IPV6_IN_IP):
+            ethertype = raw.IPV4 if datagram.protocol == _IP_IN_IP else raw.IPV6
+            yield from self._network(ethertype, payload, 0, packet, depth + 1)
+        elif datagram.protocol == _GRE:
+            yield from self._inside("GRE tunnel", tunnels.gre(payload), payload, packet, depth)
+        elif datagram.protocol == _UDP:
+            known = tunnels.BY_UDP_PORT.get(int.from_bytes(payload[2:4], "big"))
+            if known is not None:
+                name, opened = known
+                yield from self._inside(name, opened(payload[8:]), payload[8:], packet, depth)
+        elif datagram.protocol in UNREAD_PROTOCOLS:
+            self._count("encapsulation-not-read", UNREAD_PROTOCOLS[datagram.protocol], packet.frame)

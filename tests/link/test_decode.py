@@ -4,6 +4,10 @@ import random
 from typing import Any
 
 import pytest
+from scapy.contrib.erspan import ERSPAN_II, ERSPAN_III
+from scapy.contrib.geneve import GENEVE
+from scapy.contrib.gtp import GTP_U_Header
+from scapy.contrib.mpls import MPLS
 from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.layers.inet6 import (
     IPv6,
@@ -13,7 +17,21 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrRouting,
     fragment6,
 )
-from scapy.layers.l2 import ARP, GRE, LLC, SNAP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Dot3, Ether, Loopback
+from scapy.layers.l2 import (
+    ARP,
+    GRE,
+    LLC,
+    SNAP,
+    CookedLinux,
+    CookedLinuxV2,
+    Dot1AD,
+    Dot1Q,
+    Dot3,
+    Ether,
+    Loopback,
+)
+from scapy.layers.ppp import HDLC, PPP, PPPoE
+from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
 from scep_analyzer.link.decode import Decoder
@@ -25,6 +43,7 @@ from scep_analyzer.model.packets import Endpoint, Packet, Segment
 # Addresses given, because scapy would ask the network for them.
 MAC = "02:00:00:00:00:01"
 ETHERNET, ETHERNET_PPPOE = Ether(src=MAC, dst=MAC), Ether(src=MAC, dst=MAC, type=0x8864)
+ETHERNET_MPLS = Ether(src=MAC, dst=MAC, type=0x8847)
 PAYLOAD = b"GET /scep?operation=GetCACaps HTTP/1.0\r\n\r\n"
 TRANSPORT = TCP(sport=40000, dport=80, flags="PA", seq=11, ack=22, options=[("NOP", None), ("NOP", None)]) / Raw(
     PAYLOAD
@@ -55,6 +74,47 @@ LINKS: dict[str, tuple[int, Any]] = {
     "null, big-endian host": (0, b"\0\0\0\2" + bytes(V4)),
     "loop": (108, Loopback(type=2) / V4),
 }
+OUTER = IP(src="192.0.2.1", dst="192.0.2.2")
+GRE_FULL = GRE(chksum_present=1, key_present=1, seqnum_present=1, key=7, sequence_number=9)
+VXLAN_OUTER = OUTER / UDP(sport=5, dport=4789) / VXLAN(vni=9, flags=8)
+OUTER_V6 = IPv6(src="2001:db8:f::1", dst="2001:db8:f::2")
+TUNNELS: dict[str, tuple[int, Any]] = {
+    "gre": (1, ETHERNET / OUTER / GRE() / V4),
+    "gre with checksum, key and sequence": (
+        1,
+        ETHERNET / OUTER / GRE_FULL / V4,
+    ),
+    "gretap": (1, ETHERNET / OUTER / GRE(proto=0x6558) / ETHERNET / V4),
+    "gre over ipv6": (1, ETHERNET / OUTER_V6 / GRE() / V4),
+    "erspan I": (1, ETHERNET / OUTER / GRE(proto=0x88BE) / ETHERNET / V4),
+    "erspan II": (1, ETHERNET / OUTER / GRE(proto=0x88BE, seqnum_present=1) / ERSPAN_II() / ETHERNET / V4),
+    "erspan III": (1, ETHERNET / OUTER / GRE(proto=0x22EB, seqnum_present=1) / ERSPAN_III() / ETHERNET / V4),
+    "ipip": (1, ETHERNET / OUTER / V4),
+    "ip in ipv6": (1, ETHERNET / OUTER_V6 / V4),
+    "mpls": (1, ETHERNET_MPLS / MPLS(label=17, s=0) / MPLS(label=18, s=1) / V4),
+    "mpls pseudowire": (1, ETHERNET_MPLS / MPLS(label=17, s=1) / Raw(b"\0" * 4) / ETHERNET / V4),
+    "pppoe": (1, ETHERNET_PPPOE / PPPoE() / PPP(proto=0x21) / V4),
+    "ppp": (9, HDLC() / PPP(proto=0x21) / V4),
+    "ppp without address": (50, PPP(proto=0x21) / V4),
+    "pppoe as a link": (51, PPPoE() / PPP(proto=0x21) / V4),
+    "vxlan": (1, ETHERNET / VXLAN_OUTER / ETHERNET / V4),
+    "geneve": (1, ETHERNET / OUTER / UDP(sport=5, dport=6081) / GENEVE(vni=9) / ETHERNET / V4),
+    "gtp-u": (1, ETHERNET / OUTER / UDP(sport=5, dport=2152) / GTP_U_Header(teid=5) / V4),
+    "gtp-u with sequence": (1, ETHERNET / OUTER / UDP(sport=5, dport=2152) / GTP_U_Header(teid=5, S=1, seq=3) / V4),
+    "vxlan in vlan in gre": (
+        1,
+        ETHERNET
+        / OUTER
+        / GRE(proto=0x6558)
+        / ETHERNET
+        / Dot1Q()
+        / OUTER
+        / UDP(dport=4789)
+        / VXLAN(flags=8)
+        / ETHERNET
+        / V4,
+    ),
+}
 LINKS_V6: dict[str, tuple[int, Any]] = {
     "ethernet": (1, ETHERNET / V6),
     "raw": (101, V6),
@@ -80,6 +140,36 @@ def test_the_same_segment_over_ipv4(name: str) -> None:
 def test_the_same_segment_over_ipv6(name: str) -> None:
     link_type, frame = LINKS_V6[name]
     assert _decode([bytes(frame)], link_type) == [EXPECTED_V6]
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_the_same_segment_through_a_tunnel(name: str) -> None:
+    link_type, frame = TUNNELS[name]
+    assert _decode([bytes(frame)], link_type) == [EXPECTED_V4]
+
+
+def test_6in4_and_what_the_snaplen_takes_inside_a_tunnel() -> None:
+    frame = bytes(ETHERNET / OUTER / V6)
+    assert _decode([frame], 1) == [EXPECTED_V6]
+    (segment,) = _decode([frame[:-12]], 1)
+    assert isinstance(segment, Segment)
+    assert (segment.payload, segment.cut) == (PAYLOAD[:-12], 12)
+
+
+def test_fragments_of_a_tunnel() -> None:
+    pieces = [bytes(each) for each in fragment(IP(src="192.0.2.1", dst="192.0.2.2", id=5) / GRE() / V4, fragsize=40)]
+    (segment,) = _decode(pieces, 101)
+    assert isinstance(segment, Segment)
+    assert segment.payload == PAYLOAD
+
+
+def test_tunnels_in_tunnels_are_bounded() -> None:
+    frame: Any = V4
+    for _ in range(12):
+        frame = OUTER / frame
+    (anomaly,) = _decode([bytes(frame)], 101)
+    assert isinstance(anomaly, Anomaly)
+    assert "more than 8 tunnels" in anomaly.detail
 
 
 def test_padding_and_ip_options() -> None:
@@ -149,10 +239,10 @@ def test_waiting_fragments_are_bounded_and_the_limit_is_named() -> None:
     ("link_type", "frame", "code", "said"),
     [
         (147, b"whatever", "link-type-unknown", "link type 147"),
-        (1, ETHERNET / IP() / GRE() / V4, "encapsulation-not-read", "GRE"),
-        (1, ETHERNET / IP() / V4, "encapsulation-not-read", "IP-in-IP"),
-        (1, ETHERNET / IP() / UDP(dport=4789) / Raw(b"x" * 50), "encapsulation-not-read", "VXLAN"),
+        (1, ETHERNET / IP(proto=50) / Raw(b"x" * 50), "encapsulation-not-read", "ESP"),
+        (1, ETHERNET / IP() / UDP(dport=4789) / Raw(b"\0" * 50), "encapsulation-not-read", "VXLAN"),
         (1, ETHERNET_PPPOE / Raw(b"x" * 50), "encapsulation-not-read", "PPPoE"),
+        (1, bytes(ETHERNET / V4)[:12] + b"\x88\xe7" + b"x" * 60, "encapsulation-not-read", "802.1ah"),
         (101, b"\x45\0\0\x10" + b"\0" * 16, "ip-header-damaged", "total length"),
         (101, bytes(V4)[:30], "tcp-header-cut", "TCP header"),
     ],
