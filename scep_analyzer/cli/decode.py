@@ -1,7 +1,6 @@
 """``decode``: a SCEP message without a capture."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
 from scep_analyzer.render import detail, json_v1
+from scep_analyzer.render.safe import json_text
 from scep_analyzer.scep.anything import Anything, read_anything
 from scep_analyzer.scep.inputs import LIMIT, Found, find_messages
 
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
         if options.format == "json":
             shown = [_object(found, value, secrets=options.show_secrets) for found, value in decoded]
-            stream.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+            stream.write(json_text(shown, indent=2) + "\n")
             return 0
         console = console_for(stream, options.color)
         for number, (found, value) in enumerate(decoded, 1):

@@ -2,7 +2,6 @@
 
 import argparse
 import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, MessageType, PkiMessage, ScepExchange
 from scep_analyzer.render.names import message_type_name, pki_status_name
+from scep_analyzer.render.safe import json_text
 
 _LONGEST_NAME = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -55,9 +55,7 @@ def run(options: argparse.Namespace) -> int:
     items = [item for number, each in enumerate(report.exchanges, 1) for item in items_of(each, number)]
     names = names_of(items)
     folder = Path(options.output)
-    index = json.dumps(
-        [_entry(item, name) for item, name in zip(items, names, strict=True)], indent=2, ensure_ascii=False
-    )
+    index = json_text([_entry(item, name) for item, name in zip(items, names, strict=True)], indent=2)
     files = {name: item.content for name, item in zip(names, items, strict=True)}
     _write(folder, {**files, "index.json": index.encode() + b"\n"}, force=options.force)
     print(f"{len(items)} files and index.json written to {folder}")  # noqa: T201  # the command's result

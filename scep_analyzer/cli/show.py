@@ -1,7 +1,6 @@
 """``show``: one exchange in full depth."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from scep_analyzer.analysis import Analysis
@@ -12,6 +11,7 @@ from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.engines import CHOICES
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.scep import ScepExchange
+from scep_analyzer.render.safe import json_text
 from scep_analyzer.report import key_of
 from scep_analyzer.scep.codes import ATTRIBUTE_NAMES
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
             shown = json_v1.exchange_of(
                 exchange, options.exchange, transaction, report.time_digits, secrets=options.show_secrets
             )
-            stream.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+            stream.write(json_text(shown, indent=2) + "\n")
             return 0
         from scep_analyzer.render import detail
 

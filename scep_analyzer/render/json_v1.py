@@ -3,7 +3,6 @@
 Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
-import json
 from typing import Any
 
 from scep_analyzer.model.anomalies import Anomaly
@@ -13,6 +12,7 @@ from scep_analyzer.model.exchanges import Request, Response, header
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
 from scep_analyzer.render.names import fail_info_name, hresult_name, message_type_name, pki_status_name
+from scep_analyzer.render.safe import json_text
 from scep_analyzer.render.times import iso, iso_of
 from scep_analyzer.report import Report, key_of, link_type_name
 from scep_analyzer.version import __version__
@@ -41,12 +41,12 @@ def render(report: Report, *, secrets: bool = False) -> str:
         "not_checked": [],
         "summary": summary_of(len(report.exchanges), len(report.transactions), report.outcomes),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def line(record: str, value: Json) -> str:
     """One line of JSON Lines output."""
-    return json.dumps({"record": record, **value}, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return json_text({"record": record, **value}) + "\n"
 
 
 def generator_of(engine: str) -> Json:

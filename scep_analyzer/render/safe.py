@@ -1,5 +1,6 @@
 """Text from the wire is hostile: nothing of it may steer a terminal or hide what is printed."""
 
+import json
 import re
 
 # C0 and C1 controls, DEL, line and paragraph separators, bidirectional overrides and isolates, zero-width characters,
@@ -12,6 +13,14 @@ _UNSAFE = re.compile(
 def safe(text: str) -> str:
     r"""Write what a terminal would obey or swallow as an escape: ``\x1b``, ``\u202e``."""
     return _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text)
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Write JSON in which nothing can steer a terminal either: what :func:`safe` would write out is a ``\\u`` escape."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    # Newlines outside strings are JSON's own; inside them json has escaped every C0 control already.
+    return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
 def _escaped(code: int) -> str:

@@ -1,8 +1,10 @@
 """Nothing from the wire steers a terminal."""
 
+import json
+
 import pytest
 
-from scep_analyzer.render.safe import safe, shortened
+from scep_analyzer.render.safe import json_text, safe, shortened
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,13 @@ def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> Non
 
 def test_shortened() -> None:
     assert (shortened("abcdef", 6), shortened("abcdefg", 6)) == ("abcdef", "abcde…")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_holds_no_control_codes_and_the_same_value(indent: int | None) -> None:
+    value = {"a": "\x1b[2J\x9b31m\x7f\u202egnp\u2028\U000e0041\udc80 Zürich\n", "b": ["\u200b"]}
+    text = json_text(value, indent=indent)
+    assert json.loads(text) == value
+    assert all(character == "\n" or safe(character) == character for character in text)
+    text.encode("utf-8")
+    assert "Zürich" in text
