@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.cms.ber import children, read
+from scep_analyzer.model.anomalies import AnalyzerError, DecodeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +30,38 @@ def _load(data: bytes, source: str, password: bytes | None) -> Any:
     from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
 
     pem = b"-----BEGIN" in data
-    attempts = [load_pem_private_key] if pem else [load_der_private_key]
-    problems = []
-    for attempt in attempts:
-        # Without a password needed, one that is given anyway is not a mistake: it may be another key's.
-        for secret in (password, None) if password is not None else (None,):
-            try:
-                return attempt(data, secret)
-            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-                problems.append(str(error))
-    if not pem:
-        for secret in dict.fromkeys((password, None, b"")):
-            try:
-                private, _, _ = pkcs12.load_key_and_certificates(data, secret)
-            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-                problems.append(str(error))
-            else:
-                if private is not None:
-                    return private
-                raise AnalyzerError(f"{source}: the PKCS #12 file holds no private key; export it with its key")
-    said = " ".join(problems).lower()
-    if "password was not given" in said or (password is None and ("password" in said or b"ENCRYPTED" in data)):
-        raise AnalyzerError(f"{source}: the key is encrypted; give its password with --key-password-file FILE")
-    if password is not None and ("password" in said or "decrypt" in said or "mac" in said):
+    attempt = load_pem_private_key if pem else load_der_private_key
+    # Without a password needed, one that is given anyway is not a mistake: it may be another key's.
+    for secret in (password, None) if password is not None else (None,):
+        try:
+            return attempt(data, secret)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+    for secret in () if pem else dict.fromkeys((password, None, b"")):
+        try:
+            private, _, _ = pkcs12.load_key_and_certificates(data, secret)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+        if private is None:
+            raise AnalyzerError(f"{source}: the PKCS #12 file holds no private key; export it with its key")
+        return private
+    if b"CERTIFICATE" in data and b"PRIVATE KEY" not in data:
+        raise AnalyzerError(f"{source}: a certificate, not a private key; give the key that belongs to it")
+    if _is_encrypted(data, pem=pem):
+        if password is None:
+            raise AnalyzerError(f"{source}: the key is encrypted; give its password with --key-password-file FILE")
         raise AnalyzerError(
             f"{source}: the password does not open the key; check the file given with --key-password-file"
         )
-    if b"CERTIFICATE" in data and b"PRIVATE KEY" not in data:
-        raise AnalyzerError(f"{source}: a certificate, not a private key; give the key that belongs to it")
     raise AnalyzerError(f"{source}: not a private key that can be read; give PEM, DER or PKCS #12")
+
+
+def _is_encrypted(data: bytes, *, pem: bool) -> bool:
+    """Told by form and not by the library's words: EncryptedPrivateKeyInfo (RFC 5958), old PEM headers, or PKCS #12."""
+    if pem:
+        return b"ENCRYPTED" in data
+    try:
+        tags = [each[0] for each in children(read(data).content)]
+    except DecodeError:
+        return False
+    return tags == [0x30, 0x04] or tags in ([0x02, 0x30, 0x30], [0x02, 0x30])
