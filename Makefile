@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-lowest check golden bench captures docs clean
+.PHONY: help demo test test-lowest check properties golden bench captures docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ check: .venv/dev  ## lint, types, layers, generated documentation
 
 docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/README.md anew
 	$(BIN)/python docs/generate.py
+
+properties: .venv/dev  ## look for new counterexamples to the properties, some minutes long
+	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties
 
 golden: .venv/dev  ## accept the timeline's present output as the expected one (read the diff before committing)
 	$(BIN)/python -m tests.render.accept

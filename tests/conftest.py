@@ -1,13 +1,20 @@
 """What every test may use: the corpus, and the program in this process."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from scep_analyzer.cli import main
+
+# The same examples each time, so that a green run stays green; `make properties` looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("explore" if "PROPERTY_DEPTH" in os.environ else "same")
 
 ROOT = Path(__file__).parent.parent
 CAPTURES = sorted((ROOT / "captures").glob("*/*.pcap*"))
