@@ -65,44 +65,29 @@ def from_signed(
     signer = signed.signers[0]
     if len(signed.signers) > 1:
         notes.append(("several-signers", f"{len(signed.signers)} signers; the first is read"))
-    reader = _Attributes(signer, notes)
-    message_type = reader.number(codes.MESSAGE_TYPE, "messageType")
-    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText") or reader.text(
-        codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"
-    )
-    hresult = reader.number(codes.HRESULT, "ENROLL_SCEP_ERROR")
+    message = _from_attributes(_Attributes(signer, notes), encoded[: signed.length])
     included = {each.identity: each for each in signed.certificates}
     signing, signature = _check_signer(signer, signed, included, known)
-    requester = (
-        replace(signing, role="requester") if signing is not None and message_type != MessageType.CertRep else signing
-    )
-    return (
-        PkiMessage(
-            message_type=message_type,
-            transaction_id=reader.text(codes.TRANSACTION_ID, "transactionID"),
-            sender_nonce=reader.hex(codes.SENDER_NONCE, "senderNonce"),
-            recipient_nonce=reader.hex(codes.RECIPIENT_NONCE, "recipientNonce"),
-            pki_status=reader.number(codes.PKI_STATUS, "pkiStatus"),
-            fail_info=reader.number(codes.FAIL_INFO, "failInfo"),
-            fail_info_text=text,
-            signing_time=reader.time(codes.SIGNING_TIME),
-            hresult=None if hresult is None else hresult & 0xFFFFFFFF,
-            digest_algorithm=signer.digest_algorithm,
-            signature_algorithm=signer.signature_algorithm,
-            signer_identity=signer.identity,
-            signer=requester,
-            certificates=tuple(
-                requester if requester and each.identity == requester.identity else each for each in signed.certificates
-            ),
-            envelope=_envelope(signed.content, notes, {**known, **included}, keys),
-            other_attributes=tuple(_other(signer)),
-            sha256=hashlib.sha256(encoded[: signed.length]).hexdigest(),
-            length=signed.length,
-            digest=signer.check_digest(signed.content or b""),
-            signature=signature,
+    if signing is not None and message.message_type != MessageType.CertRep:
+        signing = replace(signing, role="requester")
+    # The certificates seen earlier are many; only keys need them beside the message's own.
+    candidates = {**known, **included} if keys else included
+    message = replace(
+        message,
+        digest_algorithm=signer.digest_algorithm,
+        signature_algorithm=signer.signature_algorithm,
+        signer_identity=signer.identity,
+        signer=signing,
+        certificates=tuple(
+            signing if signing is not None and each.fingerprint_sha256 == signing.fingerprint_sha256 else each
+            for each in signed.certificates
         ),
-        notes + _deviations(signer, signed, message_type),
+        envelope=_envelope(signed.content, notes, candidates, keys),
+        other_attributes=tuple(_other(signer)),
+        digest=signer.check_digest(signed.content or b""),
+        signature=signature,
     )
+    return message, notes + _deviations(signer, signed, message.message_type)
 
 
 def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
@@ -110,37 +95,48 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
     left = salvage(encoded)
     if left.is_empty:
         return None
-    notes: Notes = []
     signer = Signer(None, left.digest_algorithm or "", "", left.attributes, None, b"")
-    reader = _Attributes(signer, notes)
+    message = _from_attributes(_Attributes(signer, []), encoded)
     envelope = None
     if left.recipients or left.content_encryption_algorithm:
         envelope = Envelope(left.recipients, left.key_encryption_algorithm, left.content_encryption_algorithm)
-    unknown = Verdict(None, reason)
-    message_type = reader.number(codes.MESSAGE_TYPE, "messageType")
-    requester = left.certificates[0] if len(left.certificates) == 1 and message_type != MessageType.CertRep else None
+    alone = left.certificates[0] if len(left.certificates) == 1 else None
+    is_request = alone is not None and message.message_type != MessageType.CertRep
+    return replace(
+        message,
+        digest_algorithm=left.digest_algorithm,
+        signer=replace(alone, role="requester") if alone is not None and is_request else None,
+        certificates=left.certificates,
+        envelope=envelope,
+        digest=Verdict(None, reason),
+        signature=Verdict(None, reason),
+        partial=True,
+    )
+
+
+def _from_attributes(reader: "_Attributes", encoded: bytes) -> PkiMessage:
+    """What the signed attributes say; the rest is not filled yet."""
+    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText")
+    hresult = reader.number(codes.HRESULT, "ENROLL_SCEP_ERROR")
     return PkiMessage(
-        message_type=message_type,
+        message_type=reader.number(codes.MESSAGE_TYPE, "messageType"),
         transaction_id=reader.text(codes.TRANSACTION_ID, "transactionID"),
         sender_nonce=reader.hex(codes.SENDER_NONCE, "senderNonce"),
         recipient_nonce=reader.hex(codes.RECIPIENT_NONCE, "recipientNonce"),
         pki_status=reader.number(codes.PKI_STATUS, "pkiStatus"),
         fail_info=reader.number(codes.FAIL_INFO, "failInfo"),
-        fail_info_text=reader.text(codes.FAIL_INFO_TEXT, "failInfoText"),
+        fail_info_text=text or reader.text(codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"),
         signing_time=reader.time(codes.SIGNING_TIME),
-        hresult=None,
-        digest_algorithm=left.digest_algorithm,
+        hresult=None if hresult is None else hresult & 0xFFFFFFFF,
+        digest_algorithm=None,
         signature_algorithm=None,
         signer_identity=None,
-        signer=replace(requester, role="requester") if requester is not None else None,
-        certificates=left.certificates,
-        envelope=envelope,
+        signer=None,
+        certificates=(),
+        envelope=None,
         other_attributes=(),
         sha256=hashlib.sha256(encoded).hexdigest(),
         length=len(encoded),
-        digest=unknown,
-        signature=unknown,
-        partial=True,
     )
 
 
