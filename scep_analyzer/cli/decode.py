@@ -8,8 +8,8 @@ from typing import Any
 
 from scep_analyzer.capture.files import READERS
 from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import add_output_arguments, console_for, is_ascii, opened
-from scep_analyzer.cli.show import draw_bytes
+from scep_analyzer.cli.output import add_output_arguments, console_for, opened
+from scep_analyzer.cli.show import add_detail_arguments, draw_bytes
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
@@ -29,12 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="file with DER, PEM, base64, hex, a URL, a query string or log lines; or the URL itself; - or nothing is stdin",
     )
-    parser.add_argument(
-        "--bytes", action="store_true", help="add each message's ASN.1 tree with offsets, and its bytes in hex"
-    )
-    parser.add_argument(
-        "-f", "--format", choices=("text", "json"), default="text", help="what to print (default: text)"
-    )
+    add_detail_arguments(parser)
     add_output_arguments(parser)
     add_key_arguments(parser)
 
@@ -67,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
             if number > 1:
                 console.print()
             lines = _lines(found, value, number, secrets=options.show_secrets)
-            detail.draw(lines, console, ascii_only=is_ascii(console))
+            detail.draw(lines, console)
             if options.bytes or value.value is None:
                 draw_bytes(console, "message", found.encoded, secrets=options.show_secrets)
     return 0

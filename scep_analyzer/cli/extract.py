@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import clear_progress, progress
-from scep_analyzer.engines import CHOICES
+from scep_analyzer.cli.options import add_key_arguments
+from scep_analyzer.cli.reading import add_engine_argument, kept_report
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
@@ -42,16 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="DIR", required=True, help="folder to write to; it is made where it is missing"
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that are there")
-    parser.add_argument("--engine", choices=CHOICES, default="auto", help="what reads the capture (default: auto)")
+    add_engine_argument(parser)
     add_key_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and write the files."""
-    try:
-        report = Analysis(options.capture, options.engine, progress(), keys_of(options), keep=True).report()
-    finally:
-        clear_progress()
+    report = kept_report(options.capture, options)
     items = [item for number, each in enumerate(report.exchanges, 1) for item in items_of(each, number)]
     names = names_of(items)
     folder = Path(options.output)

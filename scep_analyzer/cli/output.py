@@ -24,11 +24,6 @@ def add_output_arguments(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color (default: auto)")
 
 
-def is_ascii(console: "Console") -> bool:
-    """Whether a console has no more than ASCII."""
-    return not (console.encoding or "").lower().replace("-", "").startswith("utf")
-
-
 @contextlib.contextmanager
 def opened(path: str | None, *, force: bool, as_is: bool = False) -> Iterator[TextIO]:
     """The stream to write to; a file is never overwritten without ``--force``. ``as_is``: UTF-8 whatever the console speaks."""

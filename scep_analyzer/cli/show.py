@@ -3,12 +3,11 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, is_ascii, opened, progress
+from scep_analyzer.cli.options import add_key_arguments
+from scep_analyzer.cli.output import add_output_arguments, console_for, opened
+from scep_analyzer.cli.reading import add_engine_argument, kept_report
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.cms.tree import read_tree
-from scep_analyzer.engines import CHOICES
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render.safe import json_text
@@ -25,23 +24,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("capture", metavar="CAPTURE", help="the capture, or - for standard input")
     parser.add_argument("exchange", metavar="EXCHANGE", type=int, help="the exchange's number in the timeline")
+    add_detail_arguments(parser)
+    add_engine_argument(parser)
+    add_output_arguments(parser)
+    add_key_arguments(parser)
+
+
+def add_detail_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare --bytes and --format, for the commands that print one message in full."""
     parser.add_argument(
         "--bytes", action="store_true", help="add each message's ASN.1 tree with offsets, and its bytes in hex"
     )
     parser.add_argument(
         "-f", "--format", choices=("text", "json"), default="text", help="what to print (default: text)"
     )
-    parser.add_argument("--engine", choices=CHOICES, default="auto", help="what reads the capture (default: auto)")
-    add_output_arguments(parser)
-    add_key_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print one exchange."""
-    try:
-        report = Analysis([options.capture], options.engine, progress(), keys_of(options), keep=True).report()
-    finally:
-        clear_progress()
+    report = kept_report([options.capture], options)
     count = len(report.exchanges)
     if not 1 <= options.exchange <= count:
         there = f"give a number from 1 to {count}" if count else "there is no SCEP in this capture"
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         console = console_for(stream, options.color)
         digits, secrets = report.time_digits, options.show_secrets
         lines = detail.exchange_lines(exchange, options.exchange, digits, extensions_of, secrets=secrets)
-        detail.draw(lines, console, ascii_only=is_ascii(console))
+        detail.draw(lines, console)
         if options.bytes:
             for name, encoded in _messages(exchange):
                 draw_bytes(console, name, encoded, secrets=secrets)
@@ -78,11 +79,11 @@ def draw_bytes(console: "Console", name: str, encoded: bytes, *, secrets: bool) 
     """Print a message's ASN.1 tree with offsets, and its bytes in hex unless they hold a secret."""
     from scep_analyzer.render import detail
 
-    tree = read_tree(encoded, kind_of(encoded), ATTRIBUTE_NAMES, secrets=secrets)
+    tree = read_tree(encoded, ATTRIBUTE_NAMES, secrets=secrets)
     lines = list(detail.node_lines(tree, 1))
     console.print()
     heading = detail.Line(0, f"Bytes of the {name}", f"{len(encoded):,}")
-    detail.draw([heading, *lines], console, ascii_only=is_ascii(console))
+    detail.draw([heading, *lines], console)
     if any("(redacted" in line.value for line in lines):
         console.print("The hex is withheld: it holds a challenge password. --show-secrets shows it.", soft_wrap=True)
         return
@@ -90,13 +91,3 @@ def draw_bytes(console: "Console", name: str, encoded: bytes, *, secrets: bool) 
         console.print(row, markup=False, highlight=False, soft_wrap=True)
     if len(encoded) > _MOST_HEX:
         console.print(f"... {len(encoded) - _MOST_HEX:,} bytes more", soft_wrap=True)
-
-
-def kind_of(encoded: bytes) -> str:
-    """What the outermost SEQUENCE is: it starts with an OID (ContentInfo) or another SEQUENCE (Certificate, PKCS #10)."""
-    tree = read_tree(encoded, "", {})
-    first = tree[0].children[0] if tree and tree[0].children else None
-    if first is None or first.type_name == "OBJECT IDENTIFIER":
-        return "ContentInfo"
-    inner = [each.type_name for each in first.children[:2]]
-    return "CertificationRequest" if inner == ["INTEGER", "SEQUENCE"] and len(first.children) <= 4 else "Certificate"

@@ -8,7 +8,7 @@ from typing import TextIO
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.cli.options import add_key_arguments, keys_of
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
-from scep_analyzer.engines import CHOICES
+from scep_analyzer.cli.reading import add_engine_argument
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render import FORMATS
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
     add_output_arguments(parser)
-    parser.add_argument("--engine", choices=CHOICES, default="auto", help="what reads the capture (default: auto)")
+    add_engine_argument(parser)
     add_key_arguments(parser)
     zone = parser.add_mutually_exclusive_group()
     zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")

@@ -29,20 +29,7 @@ def extensions_in_words(extensions: Iterable[Any]) -> tuple[NamedValue, ...]:
 def extension_in_words(extension: Any) -> NamedValue:
     """An extension with its value in words where it is one of the common ones, else in hex."""
     oid = extension["extn_id"].dotted
-    readers = {
-        "2.5.29.17": alt_names_of,
-        "2.5.29.15": key_usage_of,
-        "2.5.29.37": extended_key_usage_of,
-        "2.5.29.19": _constraints,
-        "2.5.29.14": _key_identifier,
-        "2.5.29.35": _authority,
-        "2.5.29.31": _distribution_points,
-        "1.3.6.1.5.5.7.1.1": _access,
-        "1.3.6.1.4.1.311.20.2": _template_name,
-        "1.3.6.1.4.1.311.21.7": _template,
-        "1.3.6.1.4.1.311.25.2": _directory_sid,
-    }
-    reader = readers.get(oid)
+    reader = _READERS.get(oid)
     words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
     raw = or_none(lambda: bytes(extension["extn_value"].contents).hex()) or ""
     critical = bool(or_none(lambda: extension["critical"].native))
@@ -88,3 +75,18 @@ def _template(extension: Any) -> tuple[str, ...]:
     fields = list(children(read(extension["extn_value"].contents).content))
     numbers = [str(int.from_bytes(read(each).content, "big")) for each in fields[1:]]
     return (core.ObjectIdentifier.load(fields[0]).dotted, *(f"version {number}" for number in numbers[:1]))
+
+
+_READERS = {
+    "2.5.29.17": alt_names_of,
+    "2.5.29.15": key_usage_of,
+    "2.5.29.37": extended_key_usage_of,
+    "2.5.29.19": _constraints,
+    "2.5.29.14": _key_identifier,
+    "2.5.29.35": _authority,
+    "2.5.29.31": _distribution_points,
+    "1.3.6.1.5.5.7.1.1": _access,
+    "1.3.6.1.4.1.311.20.2": _template_name,
+    "1.3.6.1.4.1.311.21.7": _template,
+    "1.3.6.1.4.1.311.25.2": _directory_sid,
+}

@@ -112,6 +112,10 @@ STRUCTURES: dict[str, list[Field]] = {
     "AttributeTypeAndValue": [("type", "", _OID), ("value", "", ANY)],
 }
 
+CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105  # an OID
+EXTENSION_REQUESTS = frozenset({"1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14", "2.16.840.1.113733.1.9.8"})
+"""PKCS #9's, Microsoft's and VeriSign's attribute for the extensions that a request asks for."""
+
 # The content of a ContentInfo by its contentType.
 CONTENTS = {
     "1.2.840.113549.1.7.1": "",

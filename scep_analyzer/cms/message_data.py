@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asn1crypto import cms, core, crl
+from asn1crypto import cms, core, crl, x509
 
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, children, read
@@ -40,8 +40,6 @@ def read_message_data(plain: bytes, depth: int = 0) -> Content:
 
 
 def _name(encoded: bytes) -> Any:
-    from asn1crypto import x509
-
     return x509.Name.load(encoded)
 
 

@@ -8,13 +8,12 @@ from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
 from scep_analyzer.cms.certificates import alt_names_of, extended_key_usage_of, key_usage_of, or_none, public_key_of
 from scep_analyzer.cms.extensions import extensions_in_words
+from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD, EXTENSION_REQUESTS
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.content import ChallengePassword, Csr, NamedValue
 from scep_analyzer.model.verdict import NOT_TOLD
 
-_CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105  # an OID
-_EXTENSION_REQUESTS = frozenset({"1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14", "2.16.840.1.113733.1.9.8"})
 _NAME_VALUE_PAIR = "1.3.6.1.4.1.311.13.2.1"
 ATTRIBUTES = {
     "1.2.840.113549.1.9.2": "unstructuredName",
@@ -47,10 +46,10 @@ def read_request(encoded: bytes) -> Csr:
         raise DecodeError(f"no PKCS #10 request: {str(error).splitlines()[0]}") from error
     challenge, extensions, others = None, [], []
     for kind, values in attributes:
-        if kind == _CHALLENGE_PASSWORD and values:
+        if kind == CHALLENGE_PASSWORD and values:
             element = read(values[0])
             challenge = ChallengePassword(element.type_name, element.text() or element.content.hex())
-        elif kind in _EXTENSION_REQUESTS and values:
+        elif kind in EXTENSION_REQUESTS and values:
             extensions += _extensions(values[0])
         else:
             others.append(NamedValue(kind, ATTRIBUTES.get(kind), ", ".join(_in_words(kind, each) for each in values)))

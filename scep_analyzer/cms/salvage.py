@@ -7,7 +7,7 @@ tells many failures.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asn1crypto import core
+from asn1crypto import core, x509
 
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children, read
@@ -38,7 +38,7 @@ class Salvaged:
 
 def salvage(encoded: bytes) -> Salvaged:
     """Find the whole parts of a message."""
-    roots = read_tree(encoded, "ContentInfo", {}, secrets=True)
+    roots = read_tree(encoded, {}, secrets=True)
     certificates: list[Certificate] = []
     recipients: list[Recipient] = []
     attributes: dict[str, tuple[Element, ...]] = {}
@@ -80,7 +80,5 @@ def _walk(nodes: list[Node], parent: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def _recipient(part: bytes) -> Recipient:
-    from asn1crypto import x509
-
     issuer, number = list(children(read(part).content))[:2]
     return Recipient("key-transport", names.name_of(x509.Name.load(issuer)), serial(core.Integer.load(number)))

@@ -7,7 +7,7 @@ from asn1crypto import core
 
 from scep_analyzer.cms.algorithms import NAMES as ALGORITHMS
 from scep_analyzer.cms.ber import STRING_TYPES, Element
-from scep_analyzer.cms.grammar import ANY, CONTENTS, STRUCTURES
+from scep_analyzer.cms.grammar import ANY, CHALLENGE_PASSWORD, CONTENTS, EXTENSION_REQUESTS, STRUCTURES
 from scep_analyzer.model.asn1 import Node
 
 _MOST_NODES = 5_000
@@ -26,7 +26,7 @@ OIDS = {
     "1.2.840.113549.1.9.3": "contentType",
     "1.2.840.113549.1.9.4": "messageDigest",
     "1.2.840.113549.1.9.5": "signingTime",
-    "1.2.840.113549.1.9.7": "challengePassword",
+    CHALLENGE_PASSWORD: "challengePassword",
     "1.2.840.113549.1.9.14": "extensionRequest",
 }
 
@@ -129,19 +129,28 @@ def _dotted(content: bytes) -> str:
         return content.hex()
 
 
-def read_tree(data: bytes, kind: str, names: dict[str, str], *, secrets: bool = False) -> list[Node]:
-    """Read every element of ``data``; the first is a ``kind`` of the grammar (ContentInfo, Certificate …).
+def read_tree(data: bytes, names: dict[str, str], *, secrets: bool = False) -> list[Node]:
+    """Read every element of ``data``: a ContentInfo, a Certificate or a PKCS #10 request.
 
     ``names`` are those of further OIDs. Challenge passwords are redacted unless ``secrets``.
     """
     reader = _Reader(data, names, secrets)
     roots = reader.elements(0, len(data), 0)
     if roots:
-        roots[0].name = kind
-        _name(roots[0], kind, reader)
+        roots[0].name = _kind(roots[0])
+        _name(roots[0], roots[0].name, reader)
     if reader.nodes >= _MOST_NODES:
         roots.append(Node(len(data), 0, 0, "…", problem=f"more than {_MOST_NODES:,} elements: the rest is not shown"))
     return roots
+
+
+def _kind(root: Node) -> str:
+    """What the outermost SEQUENCE is: it starts with an OID (ContentInfo) or another SEQUENCE (Certificate, PKCS #10)."""
+    first = root.children[0] if root.children else None
+    if first is None or first.type_name == "OBJECT IDENTIFIER":
+        return "ContentInfo"
+    inner = [each.type_name for each in first.children[:2]]
+    return "CertificationRequest" if inner == ["INTEGER", "SEQUENCE"] and len(first.children) <= 4 else "Certificate"
 
 
 def _name(node: Node, kind: str, reader: _Reader) -> None:
@@ -169,9 +178,9 @@ def _name(node: Node, kind: str, reader: _Reader) -> None:
             _name_content(child, CONTENTS.get(oid, ""), reader)
         else:
             _name(child, field[1], reader)
-    if kind == "Attribute" and oid == "1.2.840.113549.1.9.7" and not reader.secrets:
+    if kind == "Attribute" and oid == CHALLENGE_PASSWORD and not reader.secrets:
         _redact(node.children[1:])
-    if kind == "Attribute" and oid in ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14") and len(node.children) > 1:
+    if kind == "Attribute" and oid in EXTENSION_REQUESTS and len(node.children) > 1:
         for value in node.children[1].children:
             _name(value, "Extension*", reader)
 

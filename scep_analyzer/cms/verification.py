@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from asn1crypto import parser
+
 from scep_analyzer.cms import ber
 from scep_analyzer.model.verdict import Verdict
 
@@ -60,8 +62,6 @@ def check_attributes(key: bytes, attributes: bytes, signature: bytes, algorithm:
 
 def set_of(content: bytes) -> bytes:
     """The DER of a SET with this content: what is signed, whatever tag and length form was sent (RFC 5652, Section 5.4)."""
-    from asn1crypto import parser
-
     return bytes(parser.emit(0, 1, ber.SET, content))
 
 

@@ -232,7 +232,6 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             yield from self._emit(conversation, requests.popleft(), None, conversation.server_ended)
 
     def _leave(self, conversation: _Conversation) -> Iterator[HttpExchange | Anomaly]:
-        yield from self._pair(conversation)
         while conversation.requests:
             yield from self._emit(conversation, conversation.requests.popleft(), None, conversation.how)
 

@@ -15,6 +15,7 @@ from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Header
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
 from scep_analyzer.model.verdict import Verdict
+from scep_analyzer.render.ascii import in_ascii, is_ascii
 from scep_analyzer.render.certificate_words import ROLES, key_words
 from scep_analyzer.render.names import (
     FAIL_INFO_MEANINGS,
@@ -328,8 +329,9 @@ def hex_lines(data: bytes) -> Iterator[str]:
         yield f"{at:08x}: {pairs:<39}  {text}"
 
 
-def draw(lines: Iterable[Line], console: Console, *, ascii_only: bool) -> None:
+def draw(lines: Iterable[Line], console: Console) -> None:
     """Print the tree; a value that does not fit is continued under itself, notes stand dimmed behind."""
+    ascii_only = is_ascii(console)
     for line in lines:
         indent = "  " * line.depth
         text = Text.assemble(indent, (safe(line.name), "bold"))
@@ -338,8 +340,7 @@ def draw(lines: Iterable[Line], console: Console, *, ascii_only: bool) -> None:
         if line.note:
             text.append(f"  — {line.note}", "dim")
         if ascii_only:
-            plain = text.plain.replace("→", ">").replace("—", "-").replace("·", "*").replace("…", "~")
-            text = Text("".join(each if each < "\x80" else "?" for each in plain), spans=text.spans)
+            text = in_ascii(text)
         room = max(console.width - len(indent) - 4, 24)
         if text.cell_len <= console.width:
             console.print(text, soft_wrap=True)

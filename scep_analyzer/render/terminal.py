@@ -19,6 +19,7 @@ from scep_analyzer.model.exchanges import HttpExchange, Request, Response
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.render import certificate_words, message_words, words
+from scep_analyzer.render.ascii import in_ascii, is_ascii
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import clock, day_and_clock, span, zone_name
 from scep_analyzer.report import Report, key_of, link_type_name
@@ -28,9 +29,6 @@ _OUTCOME_STYLES = {
     Outcome.PENDING: "bold yellow",
     Outcome.UNKNOWN: "bold yellow",
 }
-_ASCII = str.maketrans(
-    {"→": ">", "←": "<", "─": "-", "━": "=", "…": "~", "·": "*", "“": '"', "”": '"', "µ": "u", "✗": "x"}
-)
 _LONGEST_TITLE = 160
 _LONGEST_VALUE = 600
 _MOST_FRAMES = 6
@@ -65,7 +63,7 @@ class _Timeline:
         }
         self._told: dict[object, int] = {}
         """What has been printed in full before, and in which exchange: it is not printed twice."""
-        self._ascii = not (console.encoding or "").lower().replace("-", "").startswith("utf")
+        self._ascii = is_ascii(console)
 
     def print(self) -> None:
         for facts in self._report.captures:
@@ -82,7 +80,7 @@ class _Timeline:
         """Print one paragraph; its continuation lines hang ``hang`` further in."""
         body = text if isinstance(text, Text) else Text(safe(text), style=style)
         if self._ascii:
-            body = _translated(body)
+            body = in_ascii(body)
         if hang:
             lines = body.wrap(self._console, max(self._console.width - indent - hang, 20), overflow="fold")
             # The first line may use the room that the others leave.
@@ -267,13 +265,6 @@ class _Timeline:
             self._line(f"{where}{each.detail} [{each.layer}/{each.code}]", 3, 2, style="yellow")
         if len(shown) < len(left):
             self._line(f"and {len(left) - len(shown):,} more; --verbose lists them", 3, style="yellow")
-
-
-def _translated(text: Text) -> Text:
-    """The same in ASCII, for consoles that have no more: one character for one, so that styles stay in place."""
-    plain = text.plain.translate(_ASCII)
-    plain = "".join(character if character < "\x80" else "?" for character in plain)
-    return Text(plain, style=text.style, spans=text.spans)
 
 
 def _frames(frames: tuple[int, ...]) -> str:

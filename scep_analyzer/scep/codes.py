@@ -1,5 +1,7 @@
 """Names of SCEP's numbers and OIDs, and what they mean."""
 
+from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
+
 OPERATIONS = ("GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert", "PKIOperation")
 """RFC 8894, Section 4.1; GetCACertChain is draft-nourse-scep's."""
 
@@ -20,7 +22,7 @@ HRESULT = "1.3.6.1.4.1.311.21.33"
 """ENROLL_SCEP_ERROR of NDES: a signed decimal HRESULT in a PrintableString."""
 
 OTHER_ATTRIBUTES = {
-    "1.2.840.113549.1.9.7": "challengePassword",
+    CHALLENGE_PASSWORD: "challengePassword",
     "1.2.840.113549.1.9.25.3": "randomNonce",
     "1.2.840.113549.1.9.52": "cmsAlgorithmProtection",
     "1.2.840.113549.1.9.15": "smimeCapabilities",
@@ -44,5 +46,5 @@ ATTRIBUTE_NAMES = {
     HRESULT: "ENROLL_SCEP_ERROR",
     **OTHER_ATTRIBUTES,
 }
-SECRET_ATTRIBUTES = frozenset({"1.2.840.113549.1.9.7", "1.3.6.1.4.1.311.21.35", "1.3.6.1.4.1.311.21.40"})
+SECRET_ATTRIBUTES = frozenset({CHALLENGE_PASSWORD, "1.3.6.1.4.1.311.21.35", "1.3.6.1.4.1.311.21.40"})
 """Shown by length only."""

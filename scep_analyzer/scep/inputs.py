@@ -21,8 +21,7 @@ _OFFSET = re.compile(rb"\s*(?:0x)?([0-9A-Fa-f]{3,8})(?::|\s+-|\s)\s*(?=[0-9A-Fa-
 _LENGTH_LINE = re.compile(rb"[0-9A-Fa-f]{6,8}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
 _MOST_LINES = 2_000
-_MOST_INPUT = 64 * 1024 * 1024
-LIMIT = _MOST_INPUT
+LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from scep_analyzer.cms import ber
 from scep_analyzer.cms.enveloped import read_envelope
+from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
 from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.opening import open_envelope
 from scep_analyzer.cms.salvage import salvage
@@ -87,7 +88,7 @@ def from_signed(
         digest=signer.check_digest(signed.content or b""),
         signature=signature,
     )
-    return message, notes + _deviations(signer, signed, message.message_type)
+    return message, notes + _deviations(signer, signed, message)
 
 
 def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
@@ -157,10 +158,10 @@ def _check_signer(
     return None, Verdict(None, "the signer is named by a key identifier that fits no certificate here")
 
 
-def _deviations(signer: Signer, signed: Signed, message_type: int | None) -> Notes:
+def _deviations(signer: Signer, signed: Signed, message: PkiMessage) -> Notes:
     """What RFC 8894 does not foresee and is decoded all the same."""
     has = signer.attributes.keys()
-    status = _plain_number(signer, codes.PKI_STATUS)
+    message_type, status = message.message_type, message.pki_status
     notes: Notes = []
     if message_type not in (MessageType.CertRep, None):
         for oid, name in ((codes.PKI_STATUS, "pkiStatus"), (codes.RECIPIENT_NONCE, "recipientNonce")):
@@ -173,15 +174,9 @@ def _deviations(signer: Signer, signed: Signed, message_type: int | None) -> Not
             notes.append(("attribute-unexpected", "failInfo in a message that is no FAILURE"))
         if status == PkiStatus.SUCCESS and not signed.content:
             notes.append(("success-without-content", "SUCCESS without an envelope: there is no certificate in it"))
-    if "1.2.840.113549.1.9.7" in has:
+    if CHALLENGE_PASSWORD in has:
         notes.append(("challenge-password-in-clear", "challengePassword is a signed attribute, readable by anyone"))
     return notes
-
-
-def _plain_number(signer: Signer, oid: str) -> int | None:
-    values = signer.attributes.get(oid)
-    text = (values[0].text() or "") if values else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 def _envelope(content: bytes | None, notes: Notes, known: Known, keys: Sequence[PrivateKey]) -> Envelope | None:
