@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.engines import Engine, open_capture
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.scep import FailedConnection, ScepExchange, Transaction
-from scep_analyzer.model.streams import ConnectionFailure
 from scep_analyzer.report import AnomalyList, Report, in_order
 from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.scep.transactions import Grouper
@@ -30,7 +28,6 @@ class Analysis:
     ) -> None:
         self.engine: Engine = open_capture(paths, engine, on_bytes)
         self._keys, self._keep = keys, keep
-        self._http_exchanges = 0
 
     def report(self) -> Report:
         """Read the capture to its end."""
@@ -58,7 +55,7 @@ class Analysis:
             ordered,
             tuple(transactions),
             anomalies.listed(),
-            self._http_exchanges,
+            self.engine.http_requests,
         )
 
     def stream(self) -> Iterator[ScepExchange | Transaction | Anomaly]:
@@ -72,14 +69,15 @@ class Analysis:
         yield from grouper.finish()
 
     def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Anomaly]:
-        return Interpreter(keys=self._keys, keep=self._keep).over(self._counted(self.engine.exchanges()))
-
-    def _counted(
-        self, items: Iterator[HttpExchange | ConnectionFailure | Anomaly]
-    ) -> Iterator[HttpExchange | ConnectionFailure | Anomaly]:
-        for item in items:
-            self._http_exchanges += isinstance(item, HttpExchange)
-            yield item
+        interpreter = Interpreter(keys=self._keys, keep=self._keep)
+        for item in self.engine.exchanges():
+            if isinstance(item, Anomaly):
+                yield item
+            else:
+                yield from interpreter.feed(item)
+        for earlier in self.engine.exchanges_at(interpreter.endpoints):
+            yield from interpreter.revisit(earlier)
+        yield from interpreter.finish()
 
 
 def _grouped(exchanges: tuple[ScepExchange, ...], failures: list[FailedConnection]) -> Iterator[Transaction | Anomaly]:

@@ -56,8 +56,8 @@ class Report:
     exchanges: tuple[ScepExchange, ...]
     transactions: tuple[Transaction, ...]
     anomalies: tuple[Anomaly, ...]
-    http_exchanges: int = 0
-    """HTTP exchanges in the capture, SCEP's included."""
+    http_requests: int = 0
+    """HTTP requests in the capture, SCEP's included."""
 
     @cached_property
     def exchange_ids(self) -> dict[ExchangeKey, int]:

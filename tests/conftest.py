@@ -16,6 +16,9 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("explore" if "PROPERTY_DEPTH" in os.environ else "same")
 
+DEPTH = int(os.environ.get("PROPERTY_DEPTH", "1"))
+"""`make properties` sets it: more examples, other ones each time."""
+
 ROOT = Path(__file__).parent.parent
 CAPTURES = sorted((ROOT / "captures").glob("*/*.pcap*"))
 

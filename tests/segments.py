@@ -1,6 +1,6 @@
 """TCP segments and stream events in few words, for the tests of the stages."""
 
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment
+from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, key_of
 from scep_analyzer.model.streams import Closed, Connection, Data, Direction
 
 CLIENT, SERVER = Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)
@@ -18,6 +18,7 @@ def segment(
     acknowledged: int = 0,
     cut: int = 0,
     time_ns: int | None = None,
+    stream: int = 0,
 ) -> Segment:
     """A segment of the client (``C``) or server (``S``); offsets count from the first byte after the SYN."""
     from_client = side == "C"
@@ -26,13 +27,13 @@ def segment(
     return Segment(
         frame,
         frame * 1_000_000 if time_ns is None else time_ns,
-        CLIENT if from_client else SERVER,
-        SERVER if from_client else CLIENT,
+        key_of(CLIENT, SERVER) if from_client else key_of(SERVER, CLIENT),
         (own + offset + (0 if syn else 1)) % 2**32,
         (other + 1 + acknowledged) % 2**32 if "A" in flags else 0,
         sum(FLAGS[each] for each in flags),
         payload,
         cut,
+        stream,
     )
 
 

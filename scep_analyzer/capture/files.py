@@ -1,20 +1,21 @@
 """Paths → packets: the kind of each file by its first bytes, several files as one in time order."""
 
 import contextlib
-import itertools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from scep_analyzer.capture import pcap, pcapng
+from scep_analyzer.capture.skim import Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
-from scep_analyzer.model.packets import CaptureFacts, Packet
+from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
 
 STANDARD_INPUT = "-"
 
-Reader = Callable[[Source, CaptureFacts, Iterator[int]], Iterator[Packet | Anomaly]]
+Item = Packet | Segment | Anomaly
+Reader = Callable[[Source, CaptureFacts, int, Skim | None], Iterator[Item]]
 READERS: dict[bytes, tuple[str, Reader]] = {
     **dict.fromkeys(pcap.VARIANTS, ("pcap", pcap.read_pcap)),
     pcapng.MAGIC: ("pcapng", pcapng.read_pcapng),
@@ -23,9 +24,6 @@ READERS: dict[bytes, tuple[str, Reader]] = {
 # Kinds of file that people hand over by mistake, each with what helps.
 FOREIGN = {
     b"snoo": "a Solaris snoop capture: convert it with `editcap -F pcapng IN OUT`",
-    b"(\xb5/\xfd": "compressed with zstd: unpack it with `zstd -d` first",
-    b"\x04\x22\x4d\x18": "compressed with lz4: unpack it with `lz4 -d` first",
-    b"\xfd7zX": "compressed with xz: unpack it with `xz -d` first",
     b"PK\x03\x04": "a zip archive: unpack it and give the capture inside",
     b"GMBU": "a Network Monitor capture: convert it with `editcap -F pcapng IN OUT`",
 }
@@ -36,31 +34,41 @@ class CaptureFiles:
     """One capture in one or several files.
 
     ``facts`` describes each file, in the order read, and is complete once :meth:`packets` has run out.
-    ``on_bytes`` is told how many bytes have been read so far, now and then.
+    ``on_bytes`` is told how many bytes have been read so far, now and then. ``skim`` makes the tight pass for a file.
     """
 
-    def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        paths: list[str],
+        on_bytes: Callable[[int], None] | None = None,
+        skim: Callable[[], Skim] | None = None,
+    ) -> None:
         self.facts: list[CaptureFacts] = []
+        self._skim = skim
         self._paths = _expand(paths)
         self._on_bytes = on_bytes
 
-    def packets(self) -> Iterator[Packet | Anomaly]:
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether all of it is in files."""
+        return STANDARD_INPUT not in self._paths
+
+    def packets(self) -> Iterator[Item]:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
-        frames = itertools.count(1)
         done = 0
         for path in _in_time_order(self._paths):
             with _open(path) as stream:
-                source, facts, reader = _recognise(path, stream)
+                source, facts, reader = _recognise(path, stream, self._told(done))
                 self.facts.append(facts)
-                for count, item in enumerate(reader(source, facts, frames)):
-                    yield item
-                    if self._on_bytes is not None and count % 2048 == 0:
-                        self._on_bytes(done + source.offset)
+                before = sum(each.packets for each in self.facts)
+                yield from reader(source, facts, before, self._skim() if self._skim is not None else None)
                 if facts.bytes == 0:
                     facts.bytes = source.offset
                 done += source.offset
-                # The reader asked for one number more than it used when it met the end.
-                frames = itertools.count(1 + sum(each.packets for each in self.facts))
+
+    def _told(self, done: int) -> Callable[[int], None] | None:
+        on_bytes = self._on_bytes
+        return None if on_bytes is None else lambda offset: on_bytes(done + offset)
 
 
 def _expand(paths: list[str]) -> list[str]:
@@ -88,19 +96,19 @@ def _in_time_order(paths: list[str]) -> list[str]:
     def first_time(path: str) -> int:
         with _open(path) as stream:
             source, facts, reader = _recognise(path, stream)
-            times = (item.time_ns for item in reader(source, facts, itertools.count(1)) if isinstance(item, Packet))
+            times = (item.time_ns for item in reader(source, facts, 0, None) if isinstance(item, Packet))
             return next((time for time in times if time is not None), 0)
 
     return sorted(paths, key=first_time)
 
 
 @contextlib.contextmanager
-def _open(path: str) -> Iterator[BinaryIO]:
+def _open(path: str) -> Iterator[Any]:
     if path == STANDARD_INPUT:
-        yield sys.stdin.buffer
+        yield getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)  # raw: what a growing pipe holds comes at once
         return
     try:
-        stream = Path(path).open("rb")  # noqa: SIM115  # closed below; an error while opening must not cover errors while reading
+        stream = Path(path).open("rb", buffering=0)  # noqa: SIM115  # closed below; an error while opening must not cover errors while reading
     except OSError as error:
         raise InputError(_unreadable(path, error)) from error
     except ValueError as error:  # a NUL in the name
@@ -117,12 +125,15 @@ def _unreadable(path: str, error: OSError) -> str:
     return f"{path}: cannot be read ({error.strerror or error}); give the path of a capture"
 
 
-def _recognise(path: str, stream: BinaryIO) -> tuple[Source, CaptureFacts, Reader]:
-    source = Source(stream)
+def _recognise(
+    path: str, stream: Any, on_bytes: Callable[[int], None] | None = None
+) -> tuple[Source, CaptureFacts, Reader]:
+    source = Source(stream, on_bytes)
     name = "standard input" if path == STANDARD_INPUT else path
     start = source.peek(pcap.FILE_HEADER_BYTES)
     if not start:
-        why = source.damage or "the file is empty"
+        empty = "the file is empty" if source.compression is None else f"the {source.compression} stream in it is empty"
+        why = source.damage or empty
         raise InputError(f"{name}: {why}; give a capture (pcap or pcapng)")
     if start[:4] not in READERS:
         for magic, help_line in FOREIGN.items():
@@ -134,5 +145,5 @@ def _recognise(path: str, stream: BinaryIO) -> tuple[Source, CaptureFacts, Reade
     if len(start) < pcap.FILE_HEADER_BYTES:
         raise InputError(f"{name}: cut short inside the file header ({len(start)} bytes); record the capture again")
     kind, reader = READERS[start[:4]]
-    size = 0 if path == STANDARD_INPUT or source.compressed else Path(path).stat().st_size
-    return source, CaptureFacts(path, kind, [], bytes=size), reader
+    size = 0 if path == STANDARD_INPUT or source.compression else Path(path).stat().st_size
+    return source, CaptureFacts(path, kind, [], bytes=size, compression=source.compression), reader

@@ -4,10 +4,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from scep_analyzer.capture.skim import Record, Skim, plan_for
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.packets import CaptureFacts, Packet
+from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
 
 
 class Variant(NamedTuple):
@@ -33,11 +34,14 @@ VARIANTS = {
 FILE_HEADER_BYTES = 24
 
 
-def read_pcap(source: Source, facts: CaptureFacts, frames: Iterator[int]) -> Iterator[Packet | Anomaly]:
+def read_pcap(
+    source: Source, facts: CaptureFacts, before: int, skim: Skim | None = None
+) -> Iterator[Packet | Segment | Anomaly]:
     """Give the packets of a pcap file whose magic has been checked.
 
-    ``frames`` numbers the records. ``facts`` grows as they are read. A cut or damaged file gives
-    what could be read, then one Anomaly.
+    ``before`` is how many packets the files before this one held. ``facts`` grows as they are read. A cut or damaged
+    file gives what could be read, then one Anomaly. With a ``skim``, plain packets go through it: those that cannot matter are only
+    counted, and what it gives of the others is given on.
     """
     variant = VARIANTS[source.peek(4)]
     header = source.read(FILE_HEADER_BYTES)
@@ -45,18 +49,24 @@ def read_pcap(source: Source, facts: CaptureFacts, frames: Iterator[int]) -> Ite
     link_type = struct.unpack_from(variant.order + "I", header, 20)[0] & 0x0FFFFFFF
     facts.link_types.append(link_type)
     facts.time_digits = variant.digits
-    to_ns = 10 ** (9 - variant.digits)
+    second, to_ns = 10**variant.digits, 10 ** (9 - variant.digits)
     record = struct.Struct(variant.order + variant.record)
+    if skim is not None:
+        codes = "0s" + variant.record.replace("IIII", "III4x")
+        form = Record(codes, variant.order, b"", record.size, second, to_ns, 1)
+        skim.plans = {b"": known} if (known := plan_for(form, link_type)) is not None else {}
 
-    for frame in frames:
+    while True:
+        if skim is not None:
+            yield from skim.over(source, facts, before)
+        frame = before + facts.packets
         at = source.offset
-        head = source.read(record.size)
-        if not head and source.damage is None:
+        if not source.need(record.size):
+            if source.peek(1) or source.damage is not None:
+                yield _cut(facts, source, frame + 1, at, "the record header of")
             return
-        if len(head) < record.size:
-            yield _cut(facts, source, frame, at, "the record header of")
-            return
-        seconds, fraction, captured, wire = record.unpack(head)
+        frame += 1
+        seconds, fraction, captured, wire = record.unpack_from(source.buffer, source.at)
         if captured > LIMITS.record_bytes:
             facts.complete = False
             yield Anomaly(
@@ -67,24 +77,14 @@ def read_pcap(source: Source, facts: CaptureFacts, frames: Iterator[int]) -> Ite
                 "the file is damaged from here on",
             )
             return
+        source.at += record.size
         data = source.read(captured)
         if len(data) < captured:
             yield _cut(facts, source, frame, at, f"{len(data)} of {captured} bytes of")
             return
-        yield seen(
-            facts, Packet(frame, seconds * 1_000_000_000 + fraction * to_ns, link_type, data, max(wire, captured))
-        )
-
-
-def seen(facts: CaptureFacts, packet: Packet) -> Packet:
-    """Count a packet in the facts of its file."""
-    facts.packets += 1
-    if packet.time_ns is not None:
-        if facts.first_time_ns is None or packet.time_ns < facts.first_time_ns:
-            facts.first_time_ns = packet.time_ns
-        if facts.last_time_ns is None or packet.time_ns > facts.last_time_ns:
-            facts.last_time_ns = packet.time_ns
-    return packet
+        time_ns = (seconds * second + fraction) * to_ns
+        facts.count(1, time_ns, time_ns)
+        yield Packet(frame, time_ns, link_type, data, max(wire, captured))
 
 
 def _cut(facts: CaptureFacts, source: Source, frame: int, at: int, what: str) -> Anomaly:

@@ -1,23 +1,24 @@
 """The pcapng format (draft-ietf-opsawg-pcapng): sections, interfaces, packet blocks.
 
-Names, statistics and unknown blocks are stepped over; decryption secrets are kept in ``Section.secrets`` of the reader.
+Names, custom and unknown blocks are stepped over; decryption secrets and drop counts go to the facts of the file.
 """
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from scep_analyzer.capture.pcap import seen
+from scep_analyzer.capture.skim import Record, Skim, plan_for
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.packets import CaptureFacts, Packet
+from scep_analyzer.model.packets import CaptureFacts, Packet, Secret, Segment
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
 OBSOLETE_PACKET = 2
 SIMPLE_PACKET = 3
 ENHANCED_PACKET = 6
+INTERFACE_STATISTICS = 5
 DECRYPTION_SECRETS = 10
 
 # Wireshark gives these records a frame number although no link layer can read them.
@@ -34,6 +35,21 @@ NUMBERED_FOREIGN_BLOCKS = {
 MAGIC = b"\x0a\x0d\x0d\x0a"
 _LITTLE, _BIG = b"\x4d\x3c\x2b\x1a", b"\x1a\x2b\x3c\x4d"
 _OPTION_TSRESOL, _OPTION_TSOFFSET = 9, 14
+_DROP_COUNTS = frozenset({5, 7})
+"""isb_ifdrop and isb_osdrop: packets lost by the interface and by the operating system."""
+
+READ_BLOCKS = frozenset(
+    {
+        SECTION_HEADER,
+        INTERFACE_DESCRIPTION,
+        OBSOLETE_PACKET,
+        SIMPLE_PACKET,
+        INTERFACE_STATISTICS,
+        ENHANCED_PACKET,
+        DECRYPTION_SECRETS,
+    }
+)
+"""The others (name resolution, custom and unknown blocks) are stepped over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,74 +63,118 @@ class Interface:
     digits: int = 6
 
 
-@dataclass(slots=True)
-class Secrets:
-    """Decryption secrets found in the file: (type, bytes), type 0x544c534b being a TLS key log."""
-
-    blocks: list[tuple[int, bytes]] = field(default_factory=list)
-
-
-def read_pcapng(
-    source: Source, facts: CaptureFacts, frames: Iterator[int], secrets: Secrets | None = None
-) -> Iterator[Packet | Anomaly]:
+def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the order of the specification
+    source: Source, facts: CaptureFacts, before: int, skim: Skim | None = None
+) -> Iterator[Packet | Segment | Anomaly]:
     """Give the packets of a pcapng file whose magic has been checked.
 
-    A block that cannot be read gives one Anomaly; a cut or damaged file gives what could be read.
+    Arguments as for ``read_pcap``. A block that cannot be read gives one Anomaly; a cut or damaged file gives what could be read.
     """
     order = "<"
     interfaces: list[Interface] = []
-    last_frame = 0
     while True:
+        if skim is not None:
+            yield from skim.over(source, facts, before)
+        frame = before + facts.packets
         at = source.offset
         head = source.read(8)
         if not head and source.damage is None:
             return
         if len(head) < 8:
-            yield _damaged(facts, source, at, last_frame, "file-cut", "a block header is missing its end")
+            yield _damaged(facts, source, at, frame, "file-cut", "a block header is missing its end")
             return
         kind, length = struct.unpack(order + "II", head)
         if kind == SECTION_HEADER:
             magic = source.peek(4)
             if magic not in (_LITTLE, _BIG):
-                yield _damaged(
-                    facts, source, at, last_frame, "block-damaged", "a section header holds no byte-order magic"
-                )
+                yield _damaged(facts, source, at, frame, "block-damaged", "a section header holds no byte-order magic")
                 return
             order = "<" if magic == _LITTLE else ">"
             interfaces = []
+            if skim is not None:
+                skim.plans = {}
             length = struct.unpack(order + "I", head[4:])[0]
         is_packet = kind in (ENHANCED_PACKET, SIMPLE_PACKET, OBSOLETE_PACKET)
         limit = LIMITS.record_bytes + 64 * 1024 if is_packet else LIMITS.block_bytes
         if length < 12 or length > limit:
             code, what = "record-length-absurd", f"a block of type {kind:#x} claims {length:,} bytes"
-            yield _damaged(facts, source, at, last_frame, code, what)
+            yield _damaged(facts, source, at, frame, code, what)
             return
-        body = source.read((length - 8 + 3) & ~3)  # blocks are padded to 32 bits (Section 3.1)
-        if len(body) < length - 8:
-            what = f"{len(body) + 8} of {length} bytes of a block of type {kind:#x} are there"
-            yield _damaged(facts, source, at, last_frame, "file-cut", what)
+        size = (length - 8 + 3) & ~3  # blocks are padded to 32 bits (Section 3.1)
+        if kind in READ_BLOCKS:
+            body = source.read(size)
+            there = len(body)
+        else:
+            body, there = b"", source.skip(size)
+        if there < length - 8:
+            what = f"{there + 8} of {length} bytes of a block of type {kind:#x} are there"
+            yield _damaged(facts, source, at, frame, "file-cut", what)
             return
         body = body[: length - 12]
         try:
-            if kind == INTERFACE_DESCRIPTION:
+            if is_packet:
+                frame += 1
+                facts.count(1, None, None)  # it has its number whether it can be read or not
+                packet = _packet(kind, order, body, interfaces, frame)
+                facts.count(0, packet.time_ns, packet.time_ns)
+                yield packet
+            elif kind in NUMBERED_FOREIGN_BLOCKS:
+                frame += 1
+                facts.count(1, None, None)
+            elif kind == INTERFACE_DESCRIPTION:
                 interface = _interface(order, body)
+                if skim is not None:
+                    _plan(skim, order, len(interfaces), interface)
                 interfaces.append(interface)
                 if interface.link_type not in facts.link_types:
                     facts.link_types.append(interface.link_type)
                 facts.time_digits = max(facts.time_digits, interface.digits)
-            elif is_packet:
-                last_frame = next(frames)
-                yield seen(facts, _packet(kind, order, body, interfaces, last_frame))
-            elif kind in NUMBERED_FOREIGN_BLOCKS:
-                last_frame = next(frames)
-                facts.packets += 1
-            elif kind == DECRYPTION_SECRETS and secrets is not None:
-                secret_type, size = struct.unpack_from(order + "II", body)
-                secrets.blocks.append((secret_type, body[8 : 8 + size]))
+            else:
+                yield from _beside(kind, order, body, facts, frame)
         except (DecodeError, struct.error) as error:
             facts.complete = False
-            where = (last_frame,) if last_frame else ()
-            yield Anomaly("capture", "block-damaged", where, f"block of type {kind:#x} at byte {at}: {error}")
+            yield Anomaly(
+                "capture", "block-damaged", (frame,) * bool(frame), f"block of type {kind:#x} at byte {at}: {error}"
+            )
+
+
+def _plan(skim: Skim, order: str, index: int, interface: Interface) -> None:
+    """Prepare the tight pass for the enhanced packet blocks of an interface."""
+    form = Record(
+        "12sIII4x",
+        order,
+        struct.pack(order + "I", index),
+        28,
+        1 << 32,
+        1_000_000_000,
+        interface.ticks,
+        interface.offset * 1_000_000_000,
+    )
+    known = plan_for(form, interface.link_type)
+    if known is not None:
+        skim.plans[form.interface] = known
+
+
+def _beside(kind: int, order: str, body: bytes, facts: CaptureFacts, frame: int) -> Iterator[Anomaly]:
+    """What a section holds beside packets: secrets, and what the capturing host says it lost."""
+    if kind == DECRYPTION_SECRETS:
+        secret_type, size = struct.unpack_from(order + "II", body)
+        facts.secrets.append(Secret(secret_type, body[8 : 8 + size]))
+    elif kind == INTERFACE_STATISTICS:
+        (index,) = struct.unpack_from(order + "I", body)
+        dropped = [
+            struct.unpack(order + "Q", value)[0]
+            for code, value in _options(order, body[12:])
+            if code in _DROP_COUNTS and len(value) == 8
+        ]
+        if any(dropped):
+            facts.dropped += max(dropped)
+            yield Anomaly(
+                "capture",
+                "packets-dropped",
+                (frame,) * bool(frame),
+                f"the capturing host dropped {max(dropped):,} packets of interface {index}: what is missing may never have been recorded",
+            )
 
 
 def _damaged(facts: CaptureFacts, source: Source, at: int, frame: int, code: str, what: str) -> Anomaly:

@@ -41,6 +41,24 @@ NAMES = {
 }
 
 
+_CONTENT_TYPES = {
+    "1.2.840.113549.1.7.1": "data",
+    "1.2.840.113549.1.7.2": "signed_data",
+    "1.2.840.113549.1.7.3": "enveloped_data",
+    "1.2.840.113549.1.7.4": "signed_and_enveloped_data",
+    "1.2.840.113549.1.7.5": "digested_data",
+    "1.2.840.113549.1.7.6": "encrypted_data",
+    "1.2.840.113549.1.9.16.1.2": "authenticated_data",
+    "1.2.840.113549.1.9.16.1.9": "compressed_data",
+    "1.2.840.113549.1.9.16.1.23": "authenticated_enveloped_data",
+}
+
+
+def content_type(oid: str) -> str:
+    """The name of a CMS content type (RFC 5652, Section 4), or the dotted OID."""
+    return _CONTENT_TYPES.get(oid, oid)
+
+
 def name_of(oid: str) -> str:
     """OpenSSL's word for an algorithm, or the dotted OID."""
     return NAMES.get(oid, oid)

@@ -115,7 +115,12 @@ def or_none(read_field: Callable[[], T]) -> T | None:
 
 def serial(number: Any) -> str:
     """A serial number in hex as its INTEGER holds it, without the sign octet; sscep's have 33 octets, too many for decimals."""
-    content = read(number.dump()).content
+    return serial_in(number.dump())
+
+
+def serial_in(encoded: bytes) -> str:
+    """The same for the DER of an INTEGER."""
+    content = read(encoded).content
     return (content[1:] if len(content) > 1 and content[0] == 0 else content).hex()
 
 

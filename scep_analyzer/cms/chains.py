@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from scep_analyzer.cms.ber import children, read
 from scep_analyzer.cms.verification import check_signature
@@ -35,9 +36,15 @@ def issued_by(certificate: Certificate, issuer: Certificate) -> Verdict:
     """Whether the issuer's key made the certificate's signature."""
     if issuer.public_key is None or certificate.signature_algorithm is None:
         return Verdict(None, "the key or the algorithm cannot be read")
+    return _made_by(certificate.encoded, certificate.signature_algorithm, issuer.public_key.encoded)
+
+
+@lru_cache(maxsize=1024)
+def _made_by(certificate: bytes, algorithm: str, key: bytes) -> Verdict:
+    """Remembered, because every client of a CA is given the same certificates."""
     try:
-        signed, _, signature = list(children(read(certificate.encoded).content))[:3]
+        signed, _, signature = list(children(read(certificate).content))[:3]
         value = read(signature).content[1:]  # the first octet counts unused bits
     except (DecodeError, ValueError) as error:
         return Verdict(None, str(error))
-    return check_signature(issuer.public_key.encoded, signed, value, certificate.signature_algorithm)
+    return check_signature(key, signed, value, algorithm)

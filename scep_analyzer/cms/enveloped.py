@@ -1,16 +1,17 @@
 """EnvelopedData (RFC 5652, Section 6) from outside: for whom and how it is encrypted."""
 
-from typing import Any
-
-from asn1crypto import cms
+import re
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS
-from scep_analyzer.cms.certificates import serial
+from scep_analyzer.cms.ber import ASN1_ERRORS, algorithm_of, children, oid_of, read
+from scep_analyzer.cms.certificates import serial_in
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.scep import Envelope, Recipient
 
-_KINDS = {"ktri": "key-transport", "kari": "key-agreement", "kekri": "kek", "pwri": "password", "ori": "other"}
+# RecipientInfo by its first byte (RFC 5652, Section 6.2).
+_TRANSPORT = 0x30
+_KINDS = {_TRANSPORT: "key-transport", 0xA1: "key-agreement", 0xA2: "kek", 0xA3: "password", 0xA4: "other"}
+_FORM = re.compile(rb"\x02\xa0?\x31\x30")
 
 
 def read_envelope(encoded: bytes) -> Envelope:
@@ -20,30 +21,33 @@ def read_envelope(encoded: bytes) -> Envelope:
     which asn1crypto refuses.
     """
     try:
-        info = cms.ContentInfo.load(encoded)
-        kind = info["content_type"].native
+        kind_of, content = list(children(read(encoded).content))[:2]
+        kind = algorithms.content_type(oid_of(kind_of))
         if kind not in ("enveloped_data", "authenticated_enveloped_data"):
             raise DecodeError(f"a CMS {kind} where an EnvelopedData is expected")
-        data = info["content"]
-        inner = "encrypted_content_info" if kind == "enveloped_data" else "auth_encrypted_content_info"
-        recipients = tuple(data["recipient_infos"])
-        transport = next((each.chosen for each in recipients if each.name == "ktri"), None)
+        parts = list(children(read(read(content).content).content))
+        if _FORM.match(bytes(each[0] for each in parts)) is None:
+            raise DecodeError("it is not of the form that RFC 5652, Section 6.1 gives it")
+        set_at = 2 if parts[1][0] == 0xA0 else 1
+        recipients = list(children(read(parts[set_at]).content))
+        transport = next((each for each in recipients if each[0] == _TRANSPORT), None)
+        _, algorithm = list(children(read(parts[set_at + 1]).content))[:2]
         return Envelope(
-            tuple(_recipient(each) for each in recipients),
-            algorithms.name_of(transport["key_encryption_algorithm"]["algorithm"].dotted) if transport else None,
-            algorithms.name_of(data[inner]["content_encryption_algorithm"]["algorithm"].dotted),
+            tuple(map(_recipient, recipients)),
+            algorithms.name_of(algorithm_of(list(children(read(transport).content))[2])) if transport else None,
+            algorithms.name_of(algorithm_of(algorithm)),
         )
     except ASN1_ERRORS as error:
-        if isinstance(error, DecodeError):
-            raise
-        raise DecodeError(f"no EnvelopedData: {str(error).splitlines()[0]}") from error
+        what = str(error).splitlines()[0]
+        raise DecodeError(what if what.startswith("a CMS ") else f"no EnvelopedData: {what}") from error
 
 
-def _recipient(choice: Any) -> Recipient:
-    kind = _KINDS.get(choice.name, choice.name)
-    if choice.name != "ktri":
+def _recipient(encoded: bytes) -> Recipient:
+    kind = _KINDS.get(encoded[0], "other")
+    if encoded[0] != _TRANSPORT:
         return Recipient(kind, None, None)
-    rid = choice.chosen["rid"]
-    if rid.name == "issuer_and_serial_number":
-        return Recipient(kind, names.name_of(rid.chosen["issuer"]), serial(rid.chosen["serial_number"]))
-    return Recipient(kind, None, None, rid.chosen.contents.hex())
+    who = list(children(read(encoded).content))[1]
+    if who[0] != _TRANSPORT:
+        return Recipient(kind, None, None, read(who).content.hex())
+    issuer, number = list(children(read(who).content))[:2]
+    return Recipient(kind, names.name_in(issuer), serial_in(number))

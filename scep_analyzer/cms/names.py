@@ -42,11 +42,12 @@ _TYPES = {
 
 def name_of(name: Any) -> str:
     """Write an asn1crypto Name; one that cannot be read gives its DER in hex, as RFC 4514 does for odd values."""
-    return _name_of(name.dump())
+    return name_in(name.dump())
 
 
 @lru_cache(maxsize=1024)
-def _name_of(encoded: bytes) -> str:
+def name_in(encoded: bytes) -> str:
+    """The same for the DER of a Name."""
     from asn1crypto import x509
 
     try:

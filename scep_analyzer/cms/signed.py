@@ -1,22 +1,24 @@
 """SignedData (RFC 5652, Section 5): who signed which attributes over which content."""
 
+import re
 from dataclasses import dataclass
-from typing import Any
-
-from asn1crypto import cms, core
+from functools import lru_cache
+from typing import NamedTuple
 
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import (
     ASN1_ERRORS,
     OCTET_STRING,
     Element,
+    algorithm_of,
     children,
     claimed_length,
     element_length,
     is_indefinite,
+    oid_of,
     read,
 )
-from scep_analyzer.cms.certificates import read_certificate, serial
+from scep_analyzer.cms.certificates import read_certificate, serial_in
 from scep_analyzer.cms.verification import check_attributes, check_digest, check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
@@ -24,6 +26,9 @@ from scep_analyzer.model.verdict import Verdict
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 _MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
+# First bytes of the elements of a SignedData and of a SignerInfo (RFC 5652, Sections 5.1 and 5.3).
+_FORM = re.compile(rb"\x02\x31\x30\xa0?\xa1?\x31")
+_SIGNER_FORM = re.compile(rb"\x02[\x30\x80]\x30\xa0?\x30[\x04\x24]\xa1?", re.DOTALL)
 _CONTENT_TYPE = "1.2.840.113549.1.9.3"
 
 Notes = list[tuple[str, str]]
@@ -72,23 +77,27 @@ class Signed:
     notes: tuple[tuple[str, str], ...]
 
 
+@lru_cache(maxsize=64)
 def read_signed(encoded: bytes) -> Signed:
-    """Read a ContentInfo that holds SignedData; DecodeError says where it stops being one."""
+    """Read a ContentInfo that holds SignedData; DecodeError says where it stops being one.
+
+    The last ones are remembered: a message is looked at before it is read, and behind a proxy it comes by twice.
+    """
     claimed = claimed_length(encoded)
     if claimed is not None and claimed > len(encoded):
         raise DecodeError(f"truncated: {len(encoded):,} of {claimed:,} bytes are there")
     notes: Notes = []
     try:
         length = element_length(encoded)
-        data = _signed_data(encoded[:length], notes)
+        parts = _signed_data(encoded[:length], notes)
         if is_indefinite(encoded):
             notes.append(("ber-indefinite", "BER with indefinite lengths, where DER is usual"))
         if length < len(encoded):
             notes.append(("trailing-bytes", f"{len(encoded) - length} bytes follow the message"))
         return Signed(
-            _content(data, notes),
-            tuple(_certificates(data, notes)),
-            tuple(_signer(each, notes) for each in data["signer_infos"]),
+            _content(parts.content_info, notes),
+            tuple(_certificates(parts.certificates, notes)),
+            tuple(_signer(each, notes) for each in parts.signer_infos),
             length,
             tuple(notes),
         )
@@ -98,38 +107,42 @@ def read_signed(encoded: bytes) -> Signed:
         raise DecodeError(f"no SignedData: {str(error).splitlines()[0]}") from error
 
 
-def _signed_data(encoded: bytes, notes: Notes) -> Any:
+class _Parts(NamedTuple):
+    """The elements of a SignedData, undecoded."""
+
+    content_info: bytes
+    certificates: list[bytes]
+    signer_infos: list[bytes]
+
+
+def _signed_data(encoded: bytes, notes: Notes) -> _Parts:
     """The SignedData inside a ContentInfo, by its form where its contentType says something else."""
     fields = list(children(read(encoded).content))
     if len(fields) != 2 or fields[0][:1] != b"\x06" or fields[1][:1] != b"\xa0":
         raise DecodeError("no CMS ContentInfo")
-    oid = core.ObjectIdentifier.load(fields[0]).dotted
-    data = cms.SignedData.load(read(fields[1]).content)
+    oid = oid_of(fields[0])
+    parts = list(children(read(read(fields[1]).content).content))
+    form = bytes(each[0] for each in parts)
+    if _FORM.fullmatch(form) is None or (oid != SIGNED_DATA and not read(parts[-1]).content):
+        raise DecodeError(f"a CMS {algorithms.content_type(oid)} where a SignedData is expected")
     if oid != SIGNED_DATA:
-        kind = cms.ContentType.map(oid) if oid in cms.ContentType._map else oid  # the only list of names
-        try:
-            signers = list(data["signer_infos"])
-        except ASN1_ERRORS as error:
-            raise DecodeError(f"a CMS {kind} where a SignedData is expected") from error
-        if not signers:
-            raise DecodeError(f"a CMS {kind} where a SignedData is expected")
+        kind = algorithms.content_type(oid)
         notes.append(("content-type-wrong", f"the contentType says {kind}, the content is a SignedData"))
-    version = data["version"].dump()
-    if int.from_bytes(read(version).content, "big") not in (1, 3):
-        notes.append(
-            ("version-odd", f"SignedData version {int.from_bytes(read(version).content, 'big')}, where 1 or 3 belongs")
-        )
-    return data
+    version = int.from_bytes(read(parts[0]).content, "big")
+    if version not in (1, 3):
+        notes.append(("version-odd", f"SignedData version {version}, where 1 or 3 belongs"))
+    certificates = list(children(read(parts[3]).content)) if form[3:4] == b"\xa0" else []
+    return _Parts(parts[2], certificates, list(children(read(parts[-1]).content)))
 
 
-def _certificates(data: Any, notes: Notes) -> list[Certificate]:
+def _certificates(encoded: list[bytes], notes: Notes) -> list[Certificate]:
     """The certificates, in order; one that cannot be read does not take the message with it."""
     found = []
-    for choice in data["certificates"] or ():
-        if choice.name != "certificate":
+    for each in encoded:
+        if each[:1] != b"\x30":  # an attribute certificate or another format (RFC 5652, Section 10.2.2)
             continue
         try:
-            found.append(read_certificate(choice.chosen.dump()))
+            found.append(read_certificate(each))
         except DecodeError as error:
             notes.append(("certificate-unreadable", str(error)))
     if len({each.fingerprint_sha256 for each in found}) < len(found):
@@ -137,12 +150,9 @@ def _certificates(data: Any, notes: Notes) -> list[Certificate]:
     return found
 
 
-def _content(data: Any, notes: Notes) -> bytes | None:
-    content = data["encap_content_info"]["content"]
-    encoded = content.dump() if content is not None else b""
-    if not encoded:
-        return None
-    inner = read(encoded).content  # the explicit [0]
+def _content(content_info: bytes, notes: Notes) -> bytes | None:
+    fields = list(children(read(content_info).content))
+    inner = read(fields[1]).content if len(fields) > 1 else b""  # the explicit [0]
     if not inner:
         return None
     element = read(inner)
@@ -153,30 +163,35 @@ def _content(data: Any, notes: Notes) -> bytes | None:
     return inner
 
 
-def _signer(info: Any, notes: Notes) -> Signer:
-    sid = info["sid"]
+def _signer(encoded: bytes, notes: Notes) -> Signer:
+    parts = list(children(read(encoded).content))
+    form = bytes(each[0] for each in parts)
+    if _SIGNER_FORM.fullmatch(form) is None:
+        raise DecodeError("a SignerInfo is not of the form that RFC 5652, Section 5.3 gives it")
     identity = None
-    if sid.name == "issuer_and_serial_number":
-        identity = names.name_of(sid.chosen["issuer"]), serial(sid.chosen["serial_number"])
+    if form[1] == 0x30:
+        issuer, number = list(children(read(parts[1]).content))[:2]
+        identity = names.name_in(issuer), serial_in(number)
     attributes: dict[str, tuple[Element, ...]] = {}
     sent: bytes | None = None
-    if info["signed_attrs"]:
+    rest = parts[3:]
+    if form[3] == 0xA0:
         # Read below asn1crypto's types: it refuses the whole message where a value is not of the type it expects.
-        sent = read(info["signed_attrs"].dump()).content
-        encoded = list(children(sent))
-        for attribute in encoded:
+        sent, rest = read(parts[3]).content, parts[4:]
+        each_encoded = list(children(sent))
+        for attribute in each_encoded:
             kind, values = list(children(read(attribute).content))[:2]
-            oid = core.ObjectIdentifier.load(kind).dotted
+            oid = oid_of(kind)
             attributes[oid] = attributes.get(oid, ()) + tuple(map(read, children(read(values).content)))
-        if encoded != sorted(encoded):
+        if each_encoded != sorted(each_encoded):
             notes.append(("attributes-unsorted", "the signed attributes are not in DER order"))
         if _CONTENT_TYPE not in attributes:
             notes.append(("content-type-missing", "the signed attributes lack contentType, which openssl cms refuses"))
     return Signer(
         identity,
-        algorithms.name_of(info["digest_algorithm"]["algorithm"].dotted),
-        algorithms.name_of(info["signature_algorithm"]["algorithm"].dotted),
+        algorithms.name_of(algorithm_of(parts[2])),
+        algorithms.name_of(algorithm_of(rest[0])),
         attributes,
         sent,
-        read(info["signature"].dump()).content,
+        read(rest[1]).content,
     )

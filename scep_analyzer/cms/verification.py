@@ -5,6 +5,7 @@ Signatures are tried over the bytes as they were sent first and over the DER-sor
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from asn1crypto import parser
@@ -72,11 +73,10 @@ def check_signature(key: bytes, data: bytes, signature: bytes, algorithm: str, d
     """
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     named = _SIGNATURE_HASHES.get(algorithm)
     try:
-        public = load_der_public_key(key)
+        public = _public_key(key)
         if isinstance(public, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
             public.verify(signature, data)
             return Verdict(True, f"matches ({algorithm})")
@@ -100,6 +100,13 @@ def check_signature(key: bytes, data: bytes, signature: bytes, algorithm: str, d
         return Verdict(None, f"the cryptography library refuses it: {error}")
     except ValueError as error:
         return Verdict(None, f"the public key cannot be used: {str(error).splitlines()[0]}")
+
+
+@lru_cache(maxsize=1024)
+def _public_key(key: bytes) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return load_der_public_key(key)
 
 
 def _matches_rsa(public: Any, data: bytes, signature: bytes, algorithm: str, digest: str) -> str | None:

@@ -1,12 +1,12 @@
 """A capture → HTTP exchanges. Whatever can do that is an engine; the table of them is here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from scep_analyzer.engines import builtin
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
-from scep_analyzer.model.packets import CaptureFacts
+from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.streams import ConnectionFailure
 
 
@@ -19,8 +19,15 @@ class Engine(Protocol):
     def facts(self) -> list[CaptureFacts]:
         """What is known of each file, in the order read."""
 
+    @property
+    def http_requests(self) -> int:
+        """How many HTTP requests were seen, those of others than SCEP included."""
+
     def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | Anomaly]:
-        """Every HTTP exchange of the capture, and what was odd."""
+        """Every HTTP exchange of the capture that may be SCEP's, and what was odd."""
+
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
+        """Exchanges at these servers and paths, where :meth:`exchanges` has left some out; others may be among them."""
 
 
 OnBytes = Callable[[int], None]

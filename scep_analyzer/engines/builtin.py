@@ -1,31 +1,74 @@
-"""The engine in this process: capture → link → tcp → http1."""
+"""The engine in this process: capture → link → sieve → tcp → http1."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from scep_analyzer.capture.files import CaptureFiles
+from scep_analyzer.capture.skim import Skim
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
+from scep_analyzer.link.tunnels import BY_UDP_PORT
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
-from scep_analyzer.model.packets import CaptureFacts
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Packet, Segment
 from scep_analyzer.model.streams import ConnectionFailure
+from scep_analyzer.sieve.flows import Flows
+from scep_analyzer.sieve.heads import FIRST_BYTES
 from scep_analyzer.tcp.connections import Reassembler
+
+_TUNNELS = frozenset(port.to_bytes(2, "big") for port in BY_UDP_PORT)
+
+Item = HttpExchange | ConnectionFailure | Anomaly
 
 
 class BuiltinEngine:
-    """Pure Python, one pass, bounded memory."""
+    """Pure Python, one pass, bounded memory. Without ``sieve`` every packet goes through every stage; the result is the same."""
 
     name = "builtin"
 
-    def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None) -> None:
-        self._files = CaptureFiles(paths, on_bytes)
+    def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None, *, sieve: bool = True) -> None:
+        self._paths, self._sieve = paths, sieve
+        self._flows = Flows(sieve=sieve)
+        self._files = self._opened(self._flows, on_bytes)
 
     @property
     def facts(self) -> list[CaptureFacts]:
         """What is known of each file."""
         return self._files.facts
 
-    def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | Anomaly]:
-        """Run the stages over the packets."""
-        segments = Decoder().over(self._files.packets())
-        return Pairing().over(Reassembler().over(segments))
+    @property
+    def http_requests(self) -> int:
+        """Packets that begin an HTTP request, SCEP's included."""
+        return self._flows.requests
+
+    def exchanges(self) -> Iterator[Item]:
+        """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
+        return _staged(self._files, self._flows)
+
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
+        """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
+        wanted = self._flows.left_out.intersection(endpoints)
+        if wanted and self._files.can_be_read_again:
+            flows = Flows(endpoints=wanted)
+            for item in _staged(self._opened(flows, None), flows):
+                if isinstance(item, HttpExchange):
+                    yield item
+
+    def _opened(self, flows: Flows, on_bytes: Callable[[int], None] | None) -> CaptureFiles:
+        skim = (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed)) if self._sieve else None
+        return CaptureFiles(self._paths, on_bytes, skim)
+
+
+def _staged(files: CaptureFiles, flows: Flows) -> Iterator[Item]:
+    return Pairing().over(Reassembler().over(_segments(files, flows)))
+
+
+def _segments(files: CaptureFiles, flows: Flows) -> Iterator[Segment | Anomaly]:
+    """Segments of the connections that are followed. What the tight pass has read has been through ``flows`` already."""
+    decoder = Decoder()
+    for item in files.packets():
+        if isinstance(item, Packet):
+            yield from flows.over(decoder.feed(item), finish=False)
+        else:
+            yield item
+    yield from decoder.finish()
+    yield from flows.finish()

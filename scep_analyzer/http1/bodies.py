@@ -14,7 +14,7 @@ _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 def body_of(message: Message, limits: Limits) -> Body:
     """Give the body of a finished message; its oddities are noted on the message."""
     complete = message.complete and not message.overflow
-    if not message.wanted:
+    if not (message.wanted and message.kept):
         return Body(b"" if not message.length and complete else None, message.length, complete)
     if message.overflow:
         what = f"only the first {limits.body_bytes:,} of {message.length:,} body bytes are kept"

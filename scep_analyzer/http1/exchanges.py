@@ -6,8 +6,8 @@ response carries tells which requests its server had received.
 
 import heapq
 import itertools
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 from scep_analyzer.http1.bodies import body_of
@@ -16,21 +16,26 @@ from scep_analyzer.http1.messages import REQUESTS, RESPONSES, Message, MessagePa
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Gap, StreamEvent
+from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, StreamEvent
 
 Out = HttpExchange | ConnectionFailure
 
-_TLS_HANDSHAKE = b"\x16\x03"
-_MOST_TLS_SERVERS = 5
 # Types that carry SCEP or the CMS and certificates it is made of (RFC 8894, Section 4; others are what clients tolerate).
 _SCEP_TYPES = ("x-pki-message", "x-x509-", "pkcs7", "x-pkcs7", "pkix-cert", "x-x509")
+# How GetCACaps, GetCACert, GetCACertChain, GetNextCACert and PKIOperation begin; a request may be cut inside the word.
+_OPERATIONS = ("getca", "getne", "pkiop")
+
+
+def names_operation(target: str) -> bool:
+    """Whether a request target may name an operation of SCEP's; `?operation=view` on some web page does not."""
+    plain = unquote(target, "latin-1").lower()
+    return "operation" in plain and any(each in plain for each in _OPERATIONS)
 
 
 def looks_like_scep(head: RequestHead | ResponseHead) -> bool:
     """Whether a head alone says that the body may be SCEP's."""
-    if isinstance(head, RequestHead) and "operation" in unquote(head.target, "latin-1").lower():
+    if isinstance(head, RequestHead) and names_operation(head.target):
         return True
     kind = (header(head.headers, "content-type") or "").lower()
     return any(each in kind for each in _SCEP_TYPES)
@@ -49,15 +54,24 @@ class _Conversation:
         self.how: str | None = None
         self.server_ended: str | None = None
         self.resync = False
+        self.oldest: tuple[int, int] | None = None
         self.carries_scep = False
-        self.gaps: list[Anomaly] = []
+        self.gaps: list[Gap] = []
         """Holes met before it is known whether the connection carries SCEP; on other connections they do not matter."""
         self._limits = limits
         self.request_parser = MessageParser(REQUESTS, _request_framing, lambda each: looks_like_scep(each.head), limits)
-        self.response_parser = MessageParser(RESPONSES, self._response_framing, self._response_wanted, limits)
+        self.response_parser = MessageParser(
+            RESPONSES, self._response_framing, self._response_wanted, limits, lambda: self.asked() is None
+        )
 
     def parser_of(self, direction_is_client: bool) -> MessageParser:  # noqa: FBT001  # two directions, one question
         return self.request_parser if direction_is_client != self.swapped else self.response_parser
+
+    def missing(self, gap: Gap) -> Anomaly:
+        """Tell of a hole; whose bytes are missing is sure only now."""
+        side = "client" if (gap.direction is Direction.FROM_CLIENT) != self.swapped else "server"
+        detail = f"tcp.stream {self.connection.number}: {gap.length:,} bytes missing from the {side} ({gap.reason})"
+        return Anomaly("tcp", "gap", (gap.frame,), detail)
 
     def asked(self) -> Message | None:
         """The request that the next response answers: the oldest that waits, or the one still arriving."""
@@ -108,72 +122,63 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         self._limits = limits
         self._conversations: dict[int, _Conversation] = {}
         self._open: dict[int, tuple[int, int]] = {}
+        """Time and frame of the oldest SCEP request of each connection that waits for its answer."""
+        self._bar: tuple[int, int] | None = None
+        """The oldest of those: what was asked later leaves later."""
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
         self._ties = itertools.count()
-        self._tls: Counter[Endpoint] = Counter()
-        self._first_tls_frame = 0
 
-    def feed(self, item: StreamEvent | ConnectionFailure) -> Iterator[Out | Anomaly]:
+    def feed(self, item: StreamEvent | ConnectionFailure) -> list[Out | Anomaly]:
         """Take one event of a connection."""
         if isinstance(item, ConnectionFailure):
-            yield item
-            return
+            return [item]
         number = item.connection.number
         conversation = self._conversations.get(number)
         if conversation is None:
             if isinstance(item, Closed):
-                return
+                return []
             conversation = self._conversations[number] = _Conversation(item.connection, self._limits)
-            if isinstance(item, Data) and item.content.startswith(_TLS_HANDSHAKE):
-                self._tls[item.connection.server] += 1
-                self._first_tls_frame = self._first_tls_frame or item.frame
-        yield from self._event(conversation, item)
-        if len(conversation.ended) == 2:
+        given: list[Out | Anomaly] = []
+        self._event(conversation, item, given)
+        ended = len(conversation.ended) == 2
+        if ended:
             del self._conversations[number]
-        oldest = conversation.oldest_wanted()
-        if oldest is not None and len(conversation.ended) < 2:
-            self._open[number] = oldest
-        elif self._open.pop(number, None) is None and not self._ready:
-            return
-        yield from self._release()
+        oldest = conversation.oldest_wanted() if not ended else None
+        if oldest != conversation.oldest:
+            conversation.oldest = oldest
+            if oldest is not None:
+                self._open[number] = oldest
+            else:
+                del self._open[number]
+            self._bar = min(self._open.values(), default=None)
+        if self._ready:
+            given += self._release()
+        return given
 
     def finish(self) -> Iterator[Out | Anomaly]:
         """Everything has been closed by the stage before; give what still waits for its turn."""
-        self._open.clear()
+        self._bar = None
         yield from self._release()
-        if self._tls:
-            yield self._opaque()
-
-    def _opaque(self) -> Anomaly:
-        count = self._tls.total()
-        busiest = [str(server) for server, _ in self._tls.most_common(_MOST_TLS_SERVERS)]
-        servers = ", ".join(busiest) + (", …" if len(self._tls) > len(busiest) else "")
-        connections = "1 connection is" if count == 1 else f"{count:,} connections are"
-        return Anomaly(
-            "http",
-            "tls-not-decrypted",
-            (self._first_tls_frame,),
-            f"{connections} TLS ({servers}); SCEP inside cannot be seen",
-        )
 
     def _release(self) -> Iterator[HttpExchange]:
+        bar = self._bar
         while self._ready:
-            bar = min(self._open.values(), default=None)
             full = len(self._ready) > self._limits.reordered_exchanges
             if bar is not None and self._ready[0][:2] > bar and not full:
                 return
             yield heapq.heappop(self._ready)[3]
 
-    def _event(self, conversation: _Conversation, item: StreamEvent) -> Iterator[Out | Anomaly]:
-        from_client = item.connection.client == _sender(item)
+    def _event(self, conversation: _Conversation, item: StreamEvent, given: list[Out | Anomaly]) -> None:
+        from_client = item.direction is Direction.FROM_CLIENT
         if isinstance(item, Data):
             if not conversation.decided:
                 _decide_roles(conversation, item, from_client)
-            messages = conversation.parser_of(from_client).feed(item)
+            messages: Iterable[Message] = conversation.parser_of(from_client).feed(item)
         elif isinstance(item, Gap):
-            messages = conversation.parser_of(from_client).gap(item.length)
-            detail = f"tcp.stream {item.connection.number}: {item.length:,} bytes missing from the {item.direction.value} ({item.reason})"
-            conversation.gaps.append(Anomaly("tcp", "gap", (item.frame,), detail))
+            parser = conversation.parser_of(from_client)
+            if not parser.foreign:  # what is missing of another protocol's talk is none of ours
+                conversation.gaps.append(item)
+            messages = parser.gap(item.length)
         else:
             conversation.ended.add(item.direction)
             conversation.how = item.how
@@ -183,30 +188,28 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         is_request = from_client != conversation.swapped
         for message in messages:
             conversation.carries_scep |= message.wanted
-            for code, detail in message.notes:
-                yield Anomaly("http", code, tuple(message.frames), detail)
-            message.notes.clear()
             if is_request:
                 conversation.requests.append(message)
             elif not (
                 isinstance(message.head, ResponseHead) and message.head.status < 200 and message.head.status != 101
             ):
                 conversation.responses.append(message)
-            yield from self._pair(conversation)
+            self._pair(conversation, given)
+        if isinstance(item, Data) and not conversation.gaps:
+            return
         if isinstance(item, Gap) and not is_request and conversation.response_parser.lost_start:
             conversation.resync, conversation.response_parser.lost_start = True, False
         if conversation.carries_scep:
-            yield from conversation.gaps
+            given += map(conversation.missing, conversation.gaps)
             conversation.gaps.clear()
         del conversation.gaps[self._limits.anomalies_each :]
         if isinstance(item, Closed):
-            yield from self._pair(conversation)
+            self._pair(conversation, given)
             if len(conversation.ended) == 2:
-                yield from self._leave(conversation)
-        elif len(conversation.requests) > self._limits.pipelined_requests:
-            yield from self._emit(conversation, conversation.requests.popleft(), None, "limit")
+                while conversation.requests:
+                    self._emit(conversation, conversation.requests.popleft(), None, conversation.how, given)
 
-    def _pair(self, conversation: _Conversation) -> Iterator[HttpExchange | Anomaly]:
+    def _pair(self, conversation: _Conversation, given: list[Out | Anomaly]) -> None:
         requests, responses = conversation.requests, conversation.responses
         while responses:
             response = responses[0]
@@ -217,27 +220,30 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
                     and response.acknowledged is not None
                     and requests[1].start < response.acknowledged
                 ):
-                    yield from self._emit(conversation, requests.popleft(), None, "lost")
+                    self._emit(conversation, requests.popleft(), None, "lost", given)
                 conversation.resync = False
             asked = conversation.asked()
             if asked is not None and _answers(response, asked):
                 if not requests:
                     return  # it answers a request that is still arriving, or that a hole will end
-                yield from self._emit(conversation, requests.popleft(), responses.popleft(), None)
+                self._emit(conversation, requests.popleft(), responses.popleft(), None, given)
             elif asked is not None or len(conversation.ended) == 2:
-                yield from self._emit(conversation, None, responses.popleft(), None)
+                self._emit(conversation, None, responses.popleft(), None, given)
             else:
                 return  # its request may have been captured after it
         while requests and conversation.server_ended and conversation.response_parser.current is None:
-            yield from self._emit(conversation, requests.popleft(), None, conversation.server_ended)
-
-    def _leave(self, conversation: _Conversation) -> Iterator[HttpExchange | Anomaly]:
-        while conversation.requests:
-            yield from self._emit(conversation, conversation.requests.popleft(), None, conversation.how)
+            self._emit(conversation, requests.popleft(), None, conversation.server_ended, given)
+        if len(requests) > self._limits.pipelined_requests:
+            self._emit(conversation, requests.popleft(), None, "limit", given)
 
     def _emit(
-        self, conversation: _Conversation, request: Message | None, response: Message | None, gone: str | None
-    ) -> Iterator[HttpExchange | Anomaly]:
+        self,
+        conversation: _Conversation,
+        request: Message | None,
+        response: Message | None,
+        gone: str | None,
+        given: list[Out | Anomaly],
+    ) -> None:
         client, server = conversation.connection.client, conversation.connection.server
         if conversation.swapped:
             client, server = server, client
@@ -245,20 +251,17 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             response.wanted = True
         asked = _request(request, self._limits) if request is not None else None
         answer = _response(response, self._limits) if response is not None else None
-        for message in (request, response):
-            for code, detail in message.notes if message is not None else ():
-                yield Anomaly("http", code, tuple(message.frames) if message else (), detail)
         exchange = HttpExchange(conversation.connection.number, client, server, asked, answer, gone)
         if any(message is not None and message.wanted for message in (request, response)):
             entry = (exchange.time_ns or 0, exchange.frame, next(self._ties), exchange)
             heapq.heappush(self._ready, entry)
+            for message in (request, response):
+                for code, detail in message.notes if message is not None else ():
+                    given.append(Anomaly("http", code, tuple(message.frames) if message else (), detail))
         else:
-            yield exchange
-
-
-def _sender(item: StreamEvent) -> Endpoint:
-    connection = item.connection
-    return connection.client if item.direction.value == "client" else connection.server
+            if not conversation.carries_scep:
+                conversation.gaps.clear()  # what was missing was none of SCEP's
+            given.append(exchange)
 
 
 def _decide_roles(conversation: _Conversation, data: Data, from_client: bool) -> None:  # noqa: FBT001  # as parser_of

@@ -14,7 +14,10 @@ METHODS = frozenset(
 )
 _LONGEST_METHOD = max(map(len, METHODS))
 _TOKEN = re.compile(rb"([A-Za-z_]+)(?: |$)")
-_REQUEST_LINE = re.compile(rb"(\S+)[ \t]+(.*?)(?:[ \t]+(HTTP/\d+\.\d+))?[ \t]*", re.DOTALL | re.IGNORECASE)
+_METHOD = re.compile(rb"(\S+)[ \t]+")
+_VERSION = re.compile(rb"[ \t]+(HTTP/\d+\.\d+)[ \t]*\Z", re.IGNORECASE)
+_LONGEST_END = 64
+"""Where a version is looked for at the end of a request line: a target has up to 16 KiB."""
 _STATUS_LINE = re.compile(rb"(HTTP/\d+\.\d+)[ \t]+(\d{3})(?:[ \t]+(.*))?", re.DOTALL | re.IGNORECASE)
 _STATUS_START = b"HTTP/"
 
@@ -61,18 +64,20 @@ def starts_response(start: bytes) -> bool | None:
 def read_request_head(head: bytes, *, cut: bool) -> RequestHead | None:
     """Read a request head; None where it is no HTTP request after all. ``cut``: its end is missing."""
     lines = _lines(head)
-    match = _REQUEST_LINE.fullmatch(lines[0])
-    if match is None:
+    line = lines[0]
+    method = _METHOD.match(line)
+    if method is None:
         return None
     line_is_cut = cut and len(lines) == 1
-    version = text(match[3] or b"").upper()
-    target = text(match[2])
+    end = _VERSION.search(line, max(method.end() - 1, len(line) - _LONGEST_END))
+    version = text(end[1]).upper() if end is not None else ""
+    target = text(line[method.end() : end.start() if end is not None else None].rstrip(b" \t"))
     # Without a version it is HTTP/0.9, which nobody speaks, or another protocol with a method of the same name.
     if not version and not line_is_cut and "operation=" not in target.lower():
         return None
     if line_is_cut and not target.lower().startswith(("/", "http:", "https:")):
         return None
-    return RequestHead(text(match[1]), target, version, _fields(lines[1:]))
+    return RequestHead(text(method[1]), target, version, _fields(lines[1:]))
 
 
 def read_response_head(head: bytes, *, cut: bool) -> ResponseHead | None:

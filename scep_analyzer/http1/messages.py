@@ -35,6 +35,8 @@ class Message:
     end: int = 0
     wanted: bool = False
     """Whether its target or type looks like SCEP, so that its body is kept."""
+    kept: bool = False
+    """Whether ``body`` is filled: it is wanted, or may turn out to be when its request comes."""
     body: bytearray = field(default_factory=bytearray)
     length: int = 0
     """Body bytes in the capture; those a hole took are not counted."""
@@ -49,6 +51,10 @@ class Message:
     """Oddities met while reading: (code, detail)."""
 
 
+Done = tuple[Message, ...]
+"""The messages that a step has ended: none or one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What differs between reading requests and responses."""
@@ -61,14 +67,15 @@ REQUESTS = Kind(starts_request, read_request_head)
 RESPONSES = Kind(starts_response, read_response_head)
 
 # DER or BER of a SEQUENCE (0x30, then a long-form or indefinite length), or its base64.
-_CMS_STARTS = (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83", b"MII", b"MIA")
+CMS_STARTS = (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83", b"MII", b"MIA")
 
 
 class MessageParser:
     """Give it the events of one direction; it gives messages when they end.
 
     ``framing`` says how the body of a message with this head ends: ``none``, ``length`` (with the number of bytes),
-    ``chunked``, ``close``, ``tunnel``; ``wanted`` whether its body is worth keeping.
+    ``chunked``, ``close``, ``tunnel``; ``wanted`` whether its body is worth keeping, ``unasked`` whether what makes it so may
+    still come.
     """
 
     def __init__(
@@ -77,37 +84,40 @@ class MessageParser:
         framing: Callable[[Message], tuple[str, int]],
         wanted: Callable[[Message], bool],
         limits: Limits,
+        unasked: Callable[[], bool] = lambda: False,
     ) -> None:
         self.current: Message | None = None
         self.lost_start = False
         """A hole has swallowed where a message would start."""
+        self.foreign = False
+        """The bytes that came last were no HTTP, and no hole explains that."""
+        self._holed = False
         self._kind, self._framing, self._wanted, self._limits = kind, framing, wanted, limits
+        self._unasked = unasked
         self._buffer = bytearray()
         self._spans: deque[tuple[int, Data]] = deque()
         self._searched = 0
         self._remaining = 0
-        self._step: Callable[[], Iterator[Message] | None] = self._read_start
+        self._step: Callable[[], Done] = self._read_start
         self._more = False
 
     def feed(self, data: Data) -> Iterator[Message]:
         """Take bytes; give the messages they complete."""
         self._buffer += data.content
         self._spans.append((len(data.content), data))
-        yield from self._run()
-
-    def _run(self) -> Iterator[Message]:
         self._more = True
         while self._more:
             self._more = False
-            yield from self._step() or ()
+            # Given at once: how the next answer is framed depends on what the one before answered.
+            yield from self._step()
 
-    def gap(self, length: int) -> Iterator[Message]:
+    def gap(self, length: int) -> Done:
         """Count over missing bytes inside a body; elsewhere give up the message that is being read."""
         if self._step == self._read_length and length <= self._remaining:
             self._lose()
             self._remaining -= length
-            yield from self._finish_if_done()
-        elif self._step == self._read_chunk and length <= self._remaining:
+            return self._finish_if_done()
+        if self._step == self._read_chunk and length <= self._remaining:
             self._lose()
             self._remaining -= length
             if not self._remaining:
@@ -115,26 +125,29 @@ class MessageParser:
         elif self._step == self._read_until_close:
             self._lose()
         else:
+            self._holed = not self.foreign
             self.lost_start = self.current is None and self._step == self._read_start
-            yield from self._break_off("gap")
+            return self._break_off("gap")
+        return ()
 
-    def close(self, how: str) -> Iterator[Message]:
+    def close(self, how: str) -> Done:
         """No more bytes come; ``how`` as in ``Closed``. Only a FIN makes a body that lasts until the close whole."""
         if self._step == self._read_until_close and how == "fin" and self.current is not None:
-            yield from self._end(complete=not self.current.lost)
-        else:
-            yield from self._break_off(how)
+            return self._end(complete=not self.current.lost)
+        return self._break_off(how)
 
-    def _break_off(self, why: str) -> Iterator[Message]:
+    def _break_off(self, why: str) -> Done:
+        done: Done = ()
         if self._step == self._read_head and self._buffer:
             head = self._kind.read(bytes(self._buffer), cut=True)
             if head is not None:
                 self._begin(head, len(self._buffer))
         if self.current is not None:
             self.current.cut_by = self.current.cut_by or why
-            yield from self._end(complete=False)
+            done = self._end(complete=False)
         self._drop_buffer()
         self._goto(self._read_start)
+        return done
 
     def _lose(self) -> None:
         if self.current is not None:
@@ -163,24 +176,28 @@ class MessageParser:
         self._spans.clear()
         self._searched = 0
 
-    def _goto(self, step: Callable[[], Iterator[Message] | None]) -> None:
+    def _goto(self, step: Callable[[], Done]) -> Done:
         self._step = step
         self._more = bool(self._buffer)
+        return ()
 
     # -- states ------------------------------------------------------------------------------------------------------
 
-    def _read_start(self) -> None:
+    def _read_start(self) -> Done:
         blank = len(self._buffer) - len(self._buffer.lstrip(b"\r\n"))
         if blank:  # RFC 9112, Section 2.2: ignore empty lines before a message
             self._take(blank)
         begins = self._kind.starts(bytes(self._buffer[:32]))
         if begins:
             self._searched = 0
+            self.foreign = False
             self._goto(self._read_head)
         elif begins is False:
+            self.foreign = not self._holed
             self._drop_buffer()
+        return ()
 
-    def _read_head(self) -> Iterator[Message] | None:
+    def _read_head(self) -> Done:
         ends = [
             at + len(mark)
             for mark in (b"\n\r\n", b"\n\n")
@@ -190,58 +207,58 @@ class MessageParser:
             self._searched = len(self._buffer)
             if len(self._buffer) > self._limits.header_bytes:
                 return self._give_up_head()
-            return None
+            return ()
         size = min(ends)
         head = self._kind.read(bytes(self._buffer[:size]), cut=False)
         if head is None:
             self._drop_buffer()
-            self._goto(self._read_start)
-            return None
+            return self._goto(self._read_start)
         message = self._begin(head, size)
         return self._begin_body(message)
 
-    def _give_up_head(self) -> Iterator[Message]:
+    def _give_up_head(self) -> Done:
         head = self._kind.read(bytes(self._buffer), cut=True)
         if head is not None:
             message = self._begin(head, len(self._buffer))
             message.notes.append(("limit-header", f"no end of the header within {self._limits.header_bytes:,} bytes"))
-        yield from self._break_off("limit")
+        return self._break_off("limit")
 
     def _begin(self, head: Head, size: int) -> Message:
         first = self._spans[0][1]
         start = first.offset + len(first.content) - self._spans[0][0]
         self.current = Message(head, start, first.acknowledged, first.time_ns)
+        self.foreign = self._holed = False
         self.current.wanted = self._wanted(self.current)
+        self.current.kept = self.current.wanted or self._unasked()
         self._take(size)
         return self.current
 
-    def _begin_body(self, message: Message) -> Iterator[Message]:
+    def _begin_body(self, message: Message) -> Done:
         framing, length = self._framing(message)
         self._remaining = length
         if framing == "length" and length:
-            self._goto(self._read_length)
-        elif framing == "chunked":
-            self._goto(self._read_chunk_size)
-        elif framing == "close":
-            self._goto(self._read_until_close)
-        else:
-            yield from self._end(complete=True)
+            return self._goto(self._read_length)
+        if framing == "chunked":
+            return self._goto(self._read_chunk_size)
+        if framing == "close":
+            return self._goto(self._read_until_close)
+        return self._end(complete=True)
 
-    def _read_length(self) -> Iterator[Message]:
+    def _read_length(self) -> Done:
         self._keep(self._take(min(self._remaining, len(self._buffer))))
-        yield from self._finish_if_done()
+        return self._finish_if_done()
 
-    def _finish_if_done(self) -> Iterator[Message]:
-        if not self._remaining:
-            yield from self._end(complete=self.current is not None and not self.current.lost)
+    def _finish_if_done(self) -> Done:
+        return () if self._remaining else self._end(complete=self.current is not None and not self.current.lost)
 
-    def _read_until_close(self) -> None:
+    def _read_until_close(self) -> Done:
         self._keep(self._take(len(self._buffer)))
+        return ()
 
-    def _read_chunk_size(self) -> Iterator[Message] | None:
+    def _read_chunk_size(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
-            return self._break_off("limit") if len(self._buffer) > 4096 else None
+            return self._break_off("limit") if len(self._buffer) > 4096 else ()
         digits = self._take(at + 1).split(b";")[0].strip()
         try:
             self._remaining = int(digits, 16)
@@ -251,29 +268,27 @@ class MessageParser:
             if self.current is not None:
                 self.current.notes.append(("chunk-size-bad", f"{digits[:20]!r} is no chunk size"))
             return self._break_off("framing")
-        self._goto(self._read_chunk if self._remaining else self._read_trailer)
-        return None
+        return self._goto(self._read_chunk if self._remaining else self._read_trailer)
 
-    def _read_chunk(self) -> None:
+    def _read_chunk(self) -> Done:
         taken = self._take(min(self._remaining, len(self._buffer)))
         self._remaining -= len(taken)
         self._keep(taken, counted=True)
-        if not self._remaining:
-            self._goto(self._read_chunk_end)
+        return () if self._remaining else self._goto(self._read_chunk_end)
 
-    def _read_chunk_end(self) -> None:
-        at = self._buffer.find(b"\n")
-        if at >= 0:
-            self._take(at + 1)
-            self._goto(self._read_chunk_size)
-
-    def _read_trailer(self) -> Iterator[Message] | None:
+    def _read_chunk_end(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
-            return self._break_off("limit") if len(self._buffer) > self._limits.header_bytes else None
+            return ()
+        self._take(at + 1)
+        return self._goto(self._read_chunk_size)
+
+    def _read_trailer(self) -> Done:
+        at = self._buffer.find(b"\n")
+        if at < 0:
+            return self._break_off("limit") if len(self._buffer) > self._limits.header_bytes else ()
         if self._take(at + 1).strip():
-            self._goto(self._read_trailer)
-            return None
+            return self._goto(self._read_trailer)
         return self._end(complete=self.current is not None and not self.current.lost)
 
     def _keep(self, content: bytes, *, counted: bool = False) -> None:
@@ -281,21 +296,24 @@ class MessageParser:
         if message is None:
             return
         if not message.length and not message.lost and not message.wanted:
-            message.wanted = content.startswith(_CMS_STARTS)
+            message.wanted = content.startswith(CMS_STARTS)
+            message.kept |= message.wanted
         message.length += len(content)
         if not counted:
             self._remaining -= len(content)
-        if message.wanted and not message.lost:
-            room = self._limits.body_bytes - len(message.body)
+        if message.kept and not message.lost:
+            most = self._limits.body_bytes if message.wanted else self._limits.unasked_body_bytes
+            room = max(most - len(message.body), 0)
             message.body += content[:room]
             message.overflow |= len(content) > room
 
-    def _end(self, *, complete: bool) -> Iterator[Message]:
+    def _end(self, *, complete: bool) -> Done:
         message, self.current = self.current, None
         self._goto(self._read_start)
-        if message is not None:
-            message.complete = complete
-            yield message
+        if message is None:
+            return ()
+        message.complete = complete
+        return (message,)
 
 
 def content_length(message: Message) -> int | None:

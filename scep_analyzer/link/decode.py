@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from scep_analyzer.link import ethernet, ip, loopback, raw, sll, tunnels
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import Endpoint, Packet, Segment
+from scep_analyzer.model.packets import Packet, Segment
 from scep_analyzer.model.stage import Stage
 
 
@@ -127,8 +127,7 @@ class Decoder(Stage[Packet, Segment]):
         yield Segment(
             packet.frame,
             packet.time_ns,
-            Endpoint(ip.address(datagram.source), int.from_bytes(payload[0:2], "big")),
-            Endpoint(ip.address(datagram.destination), int.from_bytes(payload[2:4], "big")),
+            datagram.source + datagram.destination + payload[:4],
             int.from_bytes(payload[4:8], "big"),
             int.from_bytes(payload[8:12], "big"),
             payload[13],

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import Limits
@@ -14,8 +15,7 @@ _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51,
 _EXTENSIONS = frozenset({_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, 135, 139, 140})
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(NamedTuple):
     """An IP packet or fragment. ``cut`` counts payload bytes that the snaplen took."""
 
     source: bytes

@@ -27,7 +27,13 @@ class Limits:
     """How long a fragment waits, in capture time (RFC 8200, Section 4.5 says 60 s; hosts use 30 s)."""
 
     connections: int = 65_536
-    """TCP connections remembered; beyond it the longest idle one is closed."""
+    """Directions of TCP connections remembered; beyond it the longest idle ones are forgotten. 300 bytes each at the least."""
+
+    followed_connections: int = 16_384
+    """TCP connections whose bytes are put in order at a time; beyond it the longest idle one is closed."""
+
+    endpoints: int = 50_000
+    """Servers and paths of HTTP requests that were left out and may yet turn out to be SCEP's."""
 
     out_of_order_bytes: int = 1 * MIB
     """Bytes of one direction that wait for a hole before them to be filled."""
@@ -46,6 +52,9 @@ class Limits:
 
     body_bytes: int = 4 * MIB
     """HTTP body kept (also after decompression); the rest is counted, not kept."""
+
+    unasked_body_bytes: int = 64 * KIB
+    """The same for an answer whose request was not seen yet, and may make it SCEP's."""
 
     pipelined_requests: int = 256
     """Requests of one connection that wait for their answers."""

@@ -1,12 +1,13 @@
 """What comes out of a capture file, and what the link stage makes of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One record of a capture. ``frame`` counts from 1 as Wireshark's frame.number does.
 
     ``time_ns`` is nanoseconds since 1970 UTC, None where the record holds no time (pcapng Simple
@@ -42,19 +43,52 @@ class TcpFlag(IntFlag):
 FIN, SYN, RST, ACK = (int(flag) for flag in TcpFlag)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One TCP segment. ``cut`` counts the payload bytes the snaplen took from its end."""
+class Segment(NamedTuple):
+    """One TCP segment. ``cut`` counts the payload bytes the snaplen took from its end.
+
+    ``key`` is the bytes of source address, destination address, source port, destination port: what tells one direction of a
+    connection from all others, and cheap to take from a packet. ``stream`` is Wireshark's tcp.stream number, -1 until
+    ``sieve.flows`` has given it.
+    """
 
     frame: int
     time_ns: int | None
-    source: Endpoint
-    destination: Endpoint
+    key: bytes
     sequence: int
     acknowledgment: int
     flags: int
     payload: bytes
     cut: int = 0
+    stream: int = -1
+
+
+@lru_cache(maxsize=4096)
+def ends_of(key: bytes) -> tuple[Endpoint, Endpoint]:
+    """Source and destination of a segment's key."""
+    half = (len(key) - 4) // 2
+    return (
+        Endpoint(str(ip_address(key[:half])), int.from_bytes(key[-4:-2], "big")),
+        Endpoint(str(ip_address(key[half : 2 * half])), int.from_bytes(key[-2:], "big")),
+    )
+
+
+def key_of(source: Endpoint, destination: Endpoint) -> bytes:
+    """The key of the direction from ``source`` to ``destination``."""
+    addresses = ip_address(source.address).packed + ip_address(destination.address).packed
+    return addresses + source.port.to_bytes(2, "big") + destination.port.to_bytes(2, "big")
+
+
+def reversed_key(key: bytes) -> bytes:
+    """The key of the other direction."""
+    half = (len(key) - 4) // 2
+    return key[half : 2 * half] + key[:half] + key[-2:] + key[-4:-2]
+
+
+class Secret(NamedTuple):
+    """A Decryption Secrets Block; ``kind`` 0x544c534b is a TLS key log."""
+
+    kind: int
+    content: bytes
 
 
 @dataclass(slots=True)
@@ -71,3 +105,16 @@ class CaptureFacts:
     complete: bool = True
     time_digits: int = 6
     """Digits after the second that the file's timestamps carry (6 for microseconds)."""
+    compression: str | None = None
+    dropped: int = 0
+    """Packets that the capturing host says it lost."""
+    secrets: list[Secret] = field(default_factory=list, repr=False)
+    """Decryption secrets in the file."""
+
+    def count(self, packets: int, first_ns: int | None, last_ns: int | None) -> None:
+        """Count packets, the earliest and the latest of which have these times."""
+        self.packets += packets
+        if first_ns is not None and (self.first_time_ns is None or first_ns < self.first_time_ns):
+            self.first_time_ns = first_ns
+        if last_ns is not None and (self.last_time_ns is None or last_ns > self.last_time_ns):
+            self.last_time_ns = last_ns

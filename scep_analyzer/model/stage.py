@@ -24,11 +24,12 @@ class Stage(ABC, Generic[In, Out]):
         """Give what is still held when no more values come."""
         return ()
 
-    def over(self, items: Iterable[In | Anomaly]) -> Iterator[Out | Anomaly]:
-        """Run the stage over a stream of values."""
+    def over(self, items: Iterable[In | Anomaly], *, finish: bool = True) -> Iterator[Out | Anomaly]:
+        """Run the stage over a stream of values; with ``finish`` that is all of them."""
         for item in items:
             if isinstance(item, Anomaly):
                 yield item
             else:
                 yield from self.feed(item)
-        yield from self.finish()
+        if finish:
+            yield from self.finish()

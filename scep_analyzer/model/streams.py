@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from scep_analyzer.model.packets import Endpoint
 
@@ -32,8 +33,7 @@ class Connection:
     opening_seen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(NamedTuple):
     """Bytes of one direction, in order, each byte once.
 
     ``offset`` counts the direction's bytes (0 = the first one known); ``acknowledged`` is the other direction's

@@ -111,7 +111,7 @@ class _Timeline:
     def _summary(self) -> str:
         report = self._report
         if not report.exchanges and not report.transactions:
-            other = f" HTTP exchanges of other kinds: {report.http_exchanges:,}." if report.http_exchanges else ""
+            other = f" HTTP requests of other kinds: {report.http_requests:,}." if report.http_requests else ""
             return f"No SCEP found.{other}"
         exchanges = "1 SCEP exchange" if len(report.exchanges) == 1 else f"{len(report.exchanges):,} SCEP exchanges"
         count = len(report.transactions)

@@ -1,7 +1,7 @@
 """HTTP exchanges → SCEP exchanges: which ones are SCEP's, and what they say."""
 
 from collections import ChainMap, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -83,6 +83,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         self._certificates = ChainMap(self._requesters, self._known)
         self._endpoints: OrderedDict[EndpointPath, None] = OrderedDict()
         self._undecided: OrderedDict[tuple[int, int], tuple[EndpointPath, HttpExchange]] = OrderedDict()
+        self._by_path: set[tuple[int, int]] = set()
+        """Exchanges that are listed for their path alone."""
 
     def feed(self, item: HttpExchange | ConnectionFailure) -> Iterator[Out | Anomaly]:
         """Take one HTTP exchange."""
@@ -95,18 +97,34 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         request = item.request
         query = read_query(request.target, cut=not request.complete) if request is not None else _NO_QUERY
         endpoint = (item.server, query.path)
-        if not self._is_scep(item, query) and (request is None or endpoint not in self._endpoints):
+        is_scep = self._is_scep(item, query)
+        if not is_scep and (request is None or endpoint not in self._endpoints):
             if request is not None:
                 self._undecided[item.connection, item.frame] = (endpoint, _without_bodies(item))
                 if len(self._undecided) > self._limits.undecided_exchanges:
                     self._undecided.popitem(last=False)
             return
-        if request is not None and endpoint not in self._endpoints:
+        if not is_scep:
+            self._by_path.add((item.connection, item.frame))
+        elif request is not None and endpoint not in self._endpoints:
             self._endpoints[endpoint] = None
             if len(self._endpoints) > _MOST_ENDPOINTS:
                 self._endpoints.popitem(last=False)
             yield from self._decide(endpoint)
         yield from self._interpret(item, query)
+
+    @property
+    def endpoints(self) -> Iterable[EndpointPath]:
+        """The servers and paths that carry SCEP."""
+        return self._endpoints.keys()
+
+    def revisit(self, item: HttpExchange) -> Iterator[Out | Anomaly]:
+        """Take an exchange of a second pass: listed where its path alone makes it SCEP's and the first pass did not have it."""
+        if item.request is None or (item.connection, item.frame) in self._by_path:
+            return
+        query = read_query(item.request.target, cut=not item.request.complete)
+        if (item.server, query.path) in self._endpoints and not self._is_scep(item, query):
+            yield from self._interpret(item, query)
 
     def _is_scep(self, item: HttpExchange, query: Query) -> bool:
         if query.operation is not None:
@@ -126,6 +144,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         """The path turns out to be SCEP's: its earlier exchanges are listed too."""
         for key in [key for key, (each, _) in self._undecided.items() if each == endpoint]:
             _, earlier = self._undecided.pop(key)
+            self._by_path.add(key)
             target = earlier.request.target if earlier.request is not None else ""
             yield from self._interpret(earlier, read_query(target))
 
@@ -266,7 +285,8 @@ _NO_QUERY = Query("", None, None, None, ())
 
 
 def _means_no_capabilities(response: Response | None, query: Query) -> bool:
-    return query.operation == "GetCACaps" and response is not None and response.status == 200 and response.complete
+    whole = response is not None and response.status == 200 and response.complete and not response.body.length
+    return query.operation == "GetCACaps" and whole
 
 
 def _holds_pki_message(body: bytes) -> bool:

@@ -69,7 +69,8 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         self._preludes: dict[Pair, _Open] = {}
         self._open: dict[tuple[Pair, str | None], _Open] = {}
         self._closing: list[_Open] = []
-        self._by_message: dict[str, _Open] = {}
+        self._by_message: dict[str, dict[Pair, tuple[ScepExchange, _Open]]] = {}
+        """The last exchange that carried a message between two endpoints, and its transaction."""
         self._failures: dict[Pair, list[FailedConnection]] = {}
         self._servers: set[Endpoint] = set()
         self._look_again_ns = 0
@@ -119,7 +120,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         self._add(transaction, item)
         transaction.pki.append(item)
         if item.request is not None:
-            self._by_message[item.request.sha256] = transaction
+            self._by_message.setdefault(item.request.sha256, {})[pair] = item, transaction
         reply = item.reply
         if reply is not None and reply.pki_status in (PkiStatus.SUCCESS, PkiStatus.FAILURE):
             transaction.final = True
@@ -138,14 +139,11 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         """The transaction that holds this very message between other endpoints: it passed through a proxy."""
         if item.request is None:
             return None
-        transaction = self._by_message.get(item.request.sha256)
-        if transaction is None:
-            return None
-        for earlier in transaction.pki:
-            same = earlier.request is not None and earlier.request.sha256 == item.request.sha256
-            if same and _pair(earlier) != pair and _overlap(earlier, item):
-                return transaction
-        return None
+        carried = self._by_message.get(item.request.sha256, {})
+        for other, (earlier, _) in list(carried.items()):
+            if not _overlap(earlier, item):
+                del carried[other]  # answered before: no later request was sent while this one waited
+        return next((transaction for other, (_, transaction) in carried.items() if other != pair), None)
 
     def _absorb(self, transaction: _Open, pair: Pair) -> None:
         """What led up to a PKIOperation joins its transaction."""
@@ -176,8 +174,11 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
 
     def _released(self, transaction: _Open) -> Transaction:
         for each in transaction.pki:
-            if each.request is not None and self._by_message.get(each.request.sha256) is transaction:
-                del self._by_message[each.request.sha256]
+            if each.request is not None and (carried := self._by_message.get(each.request.sha256)) is not None:
+                for pair in [pair for pair, (_, other) in carried.items() if other is transaction]:
+                    del carried[pair]
+                if not carried:
+                    del self._by_message[each.request.sha256]
         return _close(transaction)
 
 

@@ -8,6 +8,8 @@ from bisect import insort
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from scep_analyzer.model.streams import Direction
+
 WRAP = 1 << 32
 
 
@@ -40,9 +42,11 @@ class HalfStream:
 
     __slots__ = (
         "acknowledged",
+        "acknowledged_bare",
         "acknowledged_frame",
         "base",
         "closed",
+        "direction",
         "fin",
         "fin_frame",
         "fin_time_ns",
@@ -53,7 +57,8 @@ class HalfStream:
         "waiting",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, direction: Direction) -> None:
+        self.direction = direction
         self.base: int | None = None
         """The sequence number of offset 0."""
         self.next = 0
@@ -71,6 +76,7 @@ class HalfStream:
         self.acknowledged = 0
         """How far the other side says it has received."""
         self.acknowledged_frame = 0
+        self.acknowledged_bare = True
         self.closed = False
 
     def offset(self, sequence: int) -> int:
@@ -90,8 +96,8 @@ class HalfStream:
 
     def add(self, piece: Piece) -> Iterator[Piece | Hole]:
         """Take a piece; give what is now in order."""
-        if not self.started and not self.pinned and not self.waiting and piece.offset != self.next:
-            # The capture began inside the stream: whatever comes first is the start.
+        if not self.started and not self.pinned and piece.offset < self.next:
+            # The capture began inside the stream: it starts where the receiver wanted its next byte, or with what was sent before.
             self.next = piece.offset
         if piece.end <= self.next:
             return
@@ -107,7 +113,7 @@ class HalfStream:
         payload = piece.payload[skip:] if skip else piece.payload
         self.started = True
         if payload:
-            yield piece._replace(offset=self.next, payload=payload)
+            yield piece if not skip else piece._replace(offset=self.next, payload=payload)
             self.next += len(payload)
         # A copy that the snaplen did not cut may already wait for these bytes.
         cut_to = min(piece.end, self.waiting[0].offset) if self.waiting else piece.end

@@ -1,7 +1,6 @@
 """pcap in every byte order and precision; damage ends the reading, and is named."""
 
 import io
-import itertools
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tests.files import pcap_header, pcap_record
 
 def _read(data: bytes) -> tuple[list[Packet], list[Anomaly], CaptureFacts]:
     facts = CaptureFacts("x", "pcap", [])
-    items = list(read_pcap(Source(io.BytesIO(data)), facts, itertools.count(1)))
+    items = list(read_pcap(Source(io.BytesIO(data)), facts, 0))
     return (
         [each for each in items if isinstance(each, Packet)],
         [each for each in items if isinstance(each, Anomaly)],

@@ -1,7 +1,6 @@
 """pcapng: sections, interfaces, every packet block, clocks; held against capinfos and tshark."""
 
 import io
-import itertools
 import shutil
 import struct
 import subprocess
@@ -9,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from scep_analyzer.capture.pcapng import Secrets, read_pcapng
+from scep_analyzer.capture.pcapng import read_pcapng
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.packets import CaptureFacts, Packet
 from tests import files
 
 
-def _read(data: bytes, secrets: Secrets | None = None) -> tuple[list[Packet], list[Anomaly], CaptureFacts]:
+def _read(data: bytes) -> tuple[list[Packet], list[Anomaly], CaptureFacts]:
     facts = CaptureFacts("x", "pcapng", [])
-    items = list(read_pcapng(Source(io.BytesIO(data)), facts, itertools.count(1), secrets))
+    items = list(read_pcapng(Source(io.BytesIO(data)), facts, 0))
     return (
         [each for each in items if isinstance(each, Packet)],
         [each for each in items if isinstance(each, Anomaly)],
@@ -77,13 +76,12 @@ def test_the_snaplen_cuts_simple_packets() -> None:
 
 
 def test_unknown_blocks_are_stepped_over_and_secrets_kept() -> None:
-    secrets = Secrets()
     keys = b"CLIENT_RANDOM 00 11\n"
     data = files.section() + files.block(0x77777777, b"what?") + files.block(4, b"\0" * 8) + files.interface()
     data += files.block(10, struct.pack("<II", 0x544C534B, len(keys)) + keys) + files.enhanced(b"x", 1)
-    packets, anomalies, _ = _read(data, secrets)
+    packets, anomalies, facts = _read(data)
     assert [each.frame for each in packets] == [1]
-    assert secrets.blocks == [(0x544C534B, keys)]
+    assert facts.secrets == [(0x544C534B, keys)]
     assert anomalies == []
 
 

@@ -300,19 +300,6 @@ def test_a_gzip_bomb_is_stopped_at_the_limit(talk: Talk) -> None:
     assert talk.anomalies(limits) == ["content-encoding-cut"]
 
 
-def test_tls_is_named() -> None:
-    talk = (
-        Talk(CUTS["whole"])
-        .say("C", b"\x16\x03\x01\x02\x00" + b"\x01" * 512)
-        .say("S", b"\x16\x03\x03" + b"\2" * 90)
-        .end()
-    )
-    (anomaly,) = Pairing().over(talk.events)
-    assert isinstance(anomaly, Anomaly)
-    assert (anomaly.code, anomaly.frames) == ("tls-not-decrypted", (1,))
-    assert "10.0.0.2:80" in anomaly.detail
-
-
 def test_requests_without_answers_are_bounded() -> None:
     talk = Talk(CUTS["whole"])
     for _ in range(5):

@@ -38,7 +38,7 @@ from scep_analyzer.link.decode import Decoder
 from scep_analyzer.link.ip import address
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import Limits
-from scep_analyzer.model.packets import Endpoint, Packet, Segment
+from scep_analyzer.model.packets import Endpoint, Packet, Segment, key_of
 
 # Addresses given, because scapy would ask the network for them.
 MAC = "02:00:00:00:00:01"
@@ -50,8 +50,8 @@ TRANSPORT = TCP(sport=40000, dport=80, flags="PA", seq=11, ack=22, options=[("NO
 )
 V4 = IP(src="10.0.0.1", dst="10.0.0.2") / TRANSPORT
 V6 = IPv6(src="2001:db8::1", dst="2001:db8::2") / TRANSPORT
-EXPECTED_V4 = Segment(1, 5, Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80), 11, 22, 0x18, PAYLOAD)
-EXPECTED_V6 = Segment(1, 5, Endpoint("2001:db8::1", 40000), Endpoint("2001:db8::2", 80), 11, 22, 0x18, PAYLOAD)
+EXPECTED_V4 = Segment(1, 5, key_of(Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)), 11, 22, 0x18, PAYLOAD)
+EXPECTED_V6 = Segment(1, 5, key_of(Endpoint("2001:db8::1", 40000), Endpoint("2001:db8::2", 80)), 11, 22, 0x18, PAYLOAD)
 
 
 def _decode(frames: list[bytes], link_type: int, limits: Limits | None = None) -> list[Segment | Anomaly]:

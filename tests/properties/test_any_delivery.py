@@ -1,7 +1,6 @@
 """Properties: however the same conversation is cut, ordered, repeated, fragmented or wrapped, it gives the same exchanges."""
 
 import functools
-import os
 import random
 from typing import Any
 
@@ -15,10 +14,8 @@ from scep_analyzer.model.packets import Segment
 from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.tcp.connections import Reassembler
 from tests import talk
+from tests.conftest import DEPTH
 from tests.segments import handshake, segment
-
-DEPTH = int(os.environ.get("PROPERTY_DEPTH", "1"))
-"""`make properties` sets it: more examples, other ones each time."""
 
 REQUESTS = [
     b"GET /scep?operation=GetCACaps HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -1,23 +1,13 @@
-"""Connections: numbers as Wireshark's, roles, ends, and any delivery of the same bytes."""
-
-import shutil
-import subprocess
-from pathlib import Path
+"""Connections: roles, ends, and any delivery of the same bytes."""
 
 import pytest
-from scapy.layers.inet import IP, TCP
-from scapy.layers.l2 import Ether
-from scapy.packet import Raw
-from scapy.utils import wrpcap
 
-from scep_analyzer.capture.files import CaptureFiles
-from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import Limits
-from scep_analyzer.model.packets import Segment
+from scep_analyzer.model.packets import Segment, key_of
 from scep_analyzer.model.streams import Closed, ConnectionFailure, Data, Direction, Gap
 from scep_analyzer.tcp.connections import Event, Reassembler
-from tests.segments import handshake, segment
+from tests.segments import CLIENT, SERVER, handshake, segment
 
 
 def _run(segments: list[Segment], limits: Limits | None = None) -> list[Event | Anomaly]:
@@ -109,10 +99,8 @@ def test_waiting_is_bounded_and_the_limit_is_named(limits: Limits) -> None:
 
 def test_connections_are_bounded_and_the_limit_is_named() -> None:
     first = segment(1, "C", "S")
-    syns = [
-        Segment(at, at, first.source._replace(port=at), first.destination, 7, 0, first.flags, b"") for at in range(1, 5)
-    ]
-    codes = [each.code for each in _run(syns, Limits(connections=2)) if isinstance(each, Anomaly)]
+    syns = [first._replace(frame=at, key=key_of(CLIENT._replace(port=at), SERVER), stream=at) for at in range(1, 5)]
+    codes = [each.code for each in _run(syns, Limits(followed_connections=2)) if isinstance(each, Anomaly)]
     assert codes == ["limit-connections", "limit-connections"]
 
 
@@ -122,55 +110,14 @@ def test_bytes_after_a_reset_are_left() -> None:
     assert {each.how for each in events if isinstance(each, Closed)} == {"rst"}
 
 
-MAC = "02:00:00:00:00:01"  # given, because scapy would ask the network for it
-
-
-def _packet(sport: int, dport: int, flags: str, seq: int, ack: int = 0, payload: bytes = b"") -> object:
-    ends = ("10.0.0.1", "10.0.0.2") if sport > dport else ("10.0.0.2", "10.0.0.1")
-    return (
-        Ether(src=MAC, dst=MAC)
-        / IP(src=ends[0], dst=ends[1])
-        / TCP(sport=sport, dport=dport, flags=flags, seq=seq, ack=ack)
-        / Raw(payload)
-    )
-
-
-@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed (apt-get install tshark)")
-def test_numbers_are_those_of_wireshark(tmp_path: Path) -> None:
-    """Ports reused after FIN, after RST and without either; SYNs sent again; connections without a beginning."""
-    packets = [
-        _packet(4001, 80, "S", 100),
-        _packet(4001, 80, "S", 100),  # sent again: the same connection
-        _packet(80, 4001, "SA", 500, 101),
-        _packet(4002, 80, "A", 7, 8, b"middle"),  # no beginning
-        _packet(4001, 80, "PA", 101, 501, b"hello"),
-        _packet(4001, 80, "S", 90000),  # the ports again, with nothing closed
-        _packet(80, 4001, "SA", 70000, 90001),
-        _packet(4001, 80, "FA", 90001, 70001),
-        _packet(80, 4001, "FA", 70001, 90002),
-        _packet(4001, 80, "A", 90002, 70002),
-        _packet(4001, 80, "S", 120000),  # and after FIN
-        _packet(80, 4001, "RA", 0, 120001),
-        _packet(4001, 80, "S", 130000),  # and after RST
-        _packet(80, 4001, "SA", 1, 130001),
-        _packet(4002, 80, "A", 13, 8, b"still the middle"),
-        _packet(4002, 80, "S", 999999),
-        _packet(80, 4003, "SA", 5, 6),  # only the answer was captured
-        _packet(4003, 80, "A", 6, 6),
-        _packet(4003, 80, "PA", 6, 6, b"x"),
+def test_ports_used_again_close_the_earlier_connection() -> None:
+    again = [segment(5, "C", "S", 500, stream=1), segment(6, "C", "A", 500, b"second", stream=1)]
+    events = _run([*handshake(), segment(4, "C", "A", 0, b"first"), *again])
+    assert [(each.connection.number, each.how) for each in events if isinstance(each, Closed)][:2] == [
+        (0, "reused"),
+        (0, "reused"),
     ]
-    path = tmp_path / "reuse.pcap"
-    wrpcap(str(path), packets)
-    command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-e", "tcp.stream"]
-    expected = [
-        int(line) for line in subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
+    assert [(each.connection.number, each.content) for each in events if isinstance(each, Data)] == [
+        (0, b"first"),
+        (1, b"second"),
     ]
-
-    found = []
-    reassembler = Reassembler()
-    for item in Decoder().over(CaptureFiles([str(path)]).packets()):
-        assert isinstance(item, Segment)
-        list(reassembler.feed(item))
-        key = tuple(sorted((item.source, item.destination)))
-        found.append(reassembler._tracked[key].connection.number)  # type: ignore[index]  # a pair, sorted
-    assert found == expected

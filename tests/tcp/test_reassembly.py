@@ -1,5 +1,6 @@
 """One direction: each byte once, in order, holes named."""
 
+from scep_analyzer.model.streams import Direction
 from scep_analyzer.tcp.reassembly import HalfStream, Hole, Piece
 
 
@@ -8,7 +9,7 @@ def _piece(offset: int, payload: bytes, frame: int = 1, cut: int = 0) -> Piece:
 
 
 def _pinned() -> HalfStream:
-    stream = HalfStream()
+    stream = HalfStream(Direction.FROM_CLIENT)
     stream.pin(100)
     return stream
 
@@ -64,13 +65,13 @@ def test_one_acknowledged_byte_more_may_be_the_fin() -> None:
 
 
 def test_without_a_syn_the_first_segment_is_the_start() -> None:
-    stream = HalfStream()
+    stream = HalfStream(Direction.FROM_CLIENT)
     assert stream.offset(5000) == 0
     assert _content(list(stream.add(_piece(0, b"abc")))) == [b"abc"]
 
 
 def test_sequence_numbers_wrap() -> None:
-    stream = HalfStream()
+    stream = HalfStream(Direction.FROM_CLIENT)
     stream.pin(2**32 - 2)
     list(stream.add(_piece(stream.offset(2**32 - 2), b"abcd")))
     assert stream.offset(2) == 4

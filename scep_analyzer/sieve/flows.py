@@ -1,0 +1,487 @@
+"""Segments → the same segments with their tcp.stream numbers, those left out that cannot matter to SCEP.
+
+A connection is followed (all its segments are given on) from the moment when it may carry SCEP: a request that names an
+operation, a message of one of SCEP's types, a body that begins as CMS does, and whatever is too odd to judge here: bytes missing or
+out of order at a place that matters, requests in one breath, a head in pieces too small to tell. What may still turn out to matter
+(a request whose answer has not come, an answer captured before its request) is held meanwhile. So the stages behind see
+every connection that carries SCEP, from a point where nothing before it matters.
+
+The invariant, held by ``tests/properties``: with the sieve and without it the report is the same.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from scep_analyzer.http1.heads import starts_request, starts_response
+from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, ends_of, reversed_key
+from scep_analyzer.model.stage import Stage
+from scep_analyzer.sieve.heads import FIRST_BYTES, Look, look_at_request, look_at_response
+
+WRAP = 1 << 32
+_TLS_HANDSHAKE = b"\x16\x03"
+_CLIENT, _SERVER = 1, 2
+_MOST_SYNS = 16
+"""Of one connection attempt; hosts give up after half a dozen."""
+_MOST_EARLY = 64
+"""Connections that hold an answer whose request was not seen yet; beyond it the oldest one is left out."""
+_MOST_PIECES = 64
+"""Segments held of one message head: 64 KiB and more."""
+
+_MOST_TLS_SERVERS = 5
+"""Named in the line about TLS."""
+
+Held = tuple[Segment, ...]
+Given = list[Segment]
+
+
+class Flow:
+    """What is known of a connection that is not followed, and enough of one that is."""
+
+    __slots__ = (
+        "answer_at",
+        "answers",
+        "asked",
+        "asker",
+        "client",
+        "ended",
+        "established",
+        "first_client",
+        "first_server",
+        "followed",
+        "fresh",
+        "heard",
+        "high_client",
+        "high_server",
+        "next",
+        "number",
+        "opening",
+        "regular",
+        "requests",
+    )
+
+    def __init__(self, number: int, client: bytes) -> None:
+        self.number = number
+        self.client = client
+        """The key of the direction from the client, as far as the SYN or the first packet tells."""
+        self.first_client: int | None = None
+        self.first_server: int | None = None
+        """The first sequence number of each side, by which Wireshark tells a SYN sent again from ports used again."""
+        self.ended = self.established = self.followed = self.heard = False
+        self.opening: Held = ()
+        """The SYNs and the SYN-ACK."""
+        self.fresh = _CLIENT | _SERVER
+        """The directions that have sent no bytes yet."""
+        self.asker: bytes | None = None
+        """The direction that sends HTTP requests; None while none was seen."""
+        self.next = 0
+        """Where the asker's next bytes belong (a sequence number)."""
+        self.requests: Held = ()
+        """The pieces of a request that cannot be judged yet or, where ``asked``, a whole one without its answer."""
+        self.asked = False
+        self.answer_at: int | None = None
+        """Where its answer must begin; None where the request carried no acknowledgment."""
+        self.answers: Held = ()
+        """Pieces of an answer that cannot be judged yet, or what was captured before its request."""
+        self.high_client: int | None = None
+        self.high_server: int | None = None
+        """Followed connections: where the next bytes of each direction belong."""
+        self.regular = True
+        """Followed connections: nothing has come out of order."""
+
+
+class Flows(Stage[Segment, Segment]):
+    """Numbers connections as Wireshark does and follows those that may carry SCEP; all of them with ``sieve`` False.
+
+    ``tame`` and ``FIRST_BYTES`` tell the tight pass (``capture.skim``) which packets need not come here at all. Requests to
+    ``endpoints`` (server and path) are followed whatever they say.
+    """
+
+    def __init__(
+        self, limits: Limits = LIMITS, *, sieve: bool = True, endpoints: Iterable[tuple[Endpoint, str]] = ()
+    ) -> None:
+        self.tame: dict[bytes, bool] = {}
+        """Directions whose segments matter only where they carry bytes; True: where those may begin an HTTP message."""
+        self.requests = 0
+        """Segments that begin an HTTP request."""
+        self.left_out: set[tuple[Endpoint, str]] = set()
+        """Server and path of requests that were left out, to be looked for should the path turn out to be SCEP's."""
+        self._endpoints = set(endpoints)
+        self._tls: dict[Endpoint, int] = {}
+        self._first_tls_frame = 0
+        self._limits, self._sieve = limits, sieve
+        self._young: dict[bytes, Flow] = {}
+        self._old: dict[bytes, Flow] = {}
+        self._numbers = 0
+        self._waiting: list[Flow] = []
+
+    def feed(self, item: Segment) -> Iterable[Segment | Anomaly]:
+        """Take one segment."""
+        key, flags = item.key, item.flags
+        flow = self._young.get(key)
+        given: list[Segment | Anomaly] = []
+        if flow is None:
+            flow = self._find(item, given)
+        elif flags & (SYN | ACK) == SYN and _reuses_ports(flow, item):
+            flow = self._reopened(flow, item, given)
+        if item.payload and (not flow.heard or item.payload[:4] in FIRST_BYTES):
+            self._note(flow, item)
+        if flow.followed and not flags & (SYN | FIN | RST):
+            if not self._sieve or _tells_something(flow, item):
+                given.append(_numbered(item, flow.number))
+            return given
+        refused = flags & RST and not flow.established
+        flow.established |= bool(item.payload or item.cut or flags & (SYN | ACK) == SYN | ACK)
+        flow.ended |= bool(flags & FIN or (flags & RST and not refused))
+        if flow.followed:
+            if not self._sieve or _tells_something(flow, item):
+                given.append(_numbered(item, flow.number))
+            return given
+        if flags & SYN:
+            flow.opening = (*flow.opening, item)
+        if refused or (flags & SYN and (item.payload or len(flow.opening) > _MOST_SYNS)):
+            given += self._follow(flow, item)
+        elif item.payload or item.cut:
+            given += self._data(flow, item)
+        if not flow.followed:
+            self._tame(flow)
+        return given
+
+    # -- which connection ---------------------------------------------------------------------------------------------
+
+    def _find(self, item: Segment, given: list[Segment | Anomaly]) -> Flow:
+        """The flow of a key that is not in the young table: its other direction's, an old one's, or a new one."""
+        key = item.key
+        other = reversed_key(key)
+        flow = self._young.get(other) or self._old.get(key) or self._old.get(other)
+        if flow is None:
+            flow = self._opened(item)
+        elif item.flags & (SYN | ACK) == SYN and _reuses_ports(flow, item):
+            return self._reopened(flow, item, given)
+        self._young[key] = flow
+        first = item.sequence if item.flags & SYN else item.sequence - 1
+        if key == flow.client:
+            flow.first_client = first if flow.first_client is None else flow.first_client
+        else:
+            flow.first_server = first if flow.first_server is None else flow.first_server
+        if len(self._young) > self._limits.connections // 2:
+            given += self._age(item.frame)
+        return flow
+
+    def _opened(self, item: Segment) -> Flow:
+        # A SYN comes from the client, a SYN-ACK from the server; else the first to speak is taken for the client.
+        from_server = item.flags & (SYN | ACK) == SYN | ACK
+        flow = Flow(self._numbers, reversed_key(item.key) if from_server else item.key)
+        flow.followed = not self._sieve
+        flow.established = not item.flags & SYN
+        self._numbers += 1
+        return flow
+
+    def _reopened(self, old: Flow, item: Segment, given: list[Segment | Anomaly]) -> Flow:
+        given += self._unanswered(old)
+        for key in (old.client, reversed_key(old.client)):
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+            self.tame.pop(key, None)
+        return self._find(item, given)
+
+    def _age(self, frame: int) -> Iterator[Segment | Anomaly]:
+        """The young table is full: it becomes the old one, and what lay untouched in the old one is forgotten."""
+        touched = {id(flow) for flow in self._young.values()}
+        idle = {id(flow): flow for flow in self._old.values() if id(flow) not in touched}.values()
+        self._old = self._young
+        self._young = {}
+        self.tame.clear()  # each connection that goes on comes by once, and is young again
+        alive = 0
+        for flow in idle:
+            if flow.followed and not flow.ended and self._sieve:
+                self._old[flow.client] = flow
+            else:
+                alive += flow.established and not flow.ended
+                yield from self._unanswered(flow)
+        if alive:
+            detail = (
+                f"more than {self._limits.connections:,} TCP connections at a time: {alive:,} idle ones are forgotten"
+            )
+            yield Anomaly("tcp", "limit-connections", (frame,), detail)
+
+    def finish(self) -> Iterator[Segment | Anomaly]:
+        """The capture ends: connections that were asked for in vain are given, and TLS is told."""
+        flows = {id(flow): flow for flow in (*self._old.values(), *self._young.values())}
+        for flow in sorted(flows.values(), key=lambda each: each.number):
+            yield from self._unanswered(flow)
+        if self._tls:
+            yield self._opaque()
+
+    def _unanswered(self, flow: Flow) -> Given:
+        """The SYNs of a connection that never opened; one alone proves nothing."""
+        if flow.followed or flow.established or len(flow.opening) < 2:
+            return []
+        return self._follow(flow)
+
+    def _opaque(self) -> Anomaly:
+        count = sum(self._tls.values())
+        busiest = sorted(self._tls, key=lambda each: -self._tls[each])
+        servers = ", ".join(str(each) for each in busiest[:_MOST_TLS_SERVERS])
+        more = ", …" if len(busiest) > _MOST_TLS_SERVERS else ""
+        connections = "1 connection is" if count == 1 else f"{count:,} connections are"
+        detail = f"{connections} TLS ({servers}{more}); SCEP inside cannot be seen"
+        return Anomaly("http", "tls-not-decrypted", (self._first_tls_frame,), detail)
+
+    def _note(self, flow: Flow, item: Segment) -> None:
+        """Count what the report says of all connections, followed or not."""
+        payload = item.payload
+        if not flow.heard and payload.startswith(_TLS_HANDSHAKE):
+            server = ends_of(flow.client)[1]
+            if server in self._tls or len(self._tls) < self._limits.connections:
+                self._tls[server] = self._tls.get(server, 0) + 1
+            self._first_tls_frame = self._first_tls_frame or item.frame
+        if payload[:4] in FIRST_BYTES and starts_request(payload):
+            self.requests += 1
+        flow.heard = True
+
+    # -- connections that are not followed yet ------------------------------------------------------------------------
+
+    def _tame(self, flow: Flow) -> None:
+        """Tell the tight pass what it may step over."""
+        tame, asker, client = self.tame, flow.asker, flow.client
+        if flow.first_client is not None:
+            tame[client] = (
+                not flow.fresh & _CLIENT and not flow.answers
+                if asker is None
+                else asker != client and not flow.requests and not flow.answers
+            )
+        if flow.first_server is not None:
+            server = reversed_key(client)
+            tame[server] = (
+                not flow.fresh & _SERVER and not flow.answers
+                if asker is None
+                else asker != server and not flow.requests and not flow.answers
+            )
+
+    def _data(self, flow: Flow, item: Segment) -> Given:
+        if flow.asker is None:
+            return self._first_words(flow, item)
+        return self._asking(flow, item) if flow.asker == item.key else self._answering(flow, item)
+
+    def _first_words(self, flow: Flow, item: Segment) -> Given:
+        """No request has been seen on this connection."""
+        key, words = item.key, item.payload.lstrip(b"\r\n")
+        side = _side(flow, key)
+        if flow.fresh & side:
+            place = _place(flow, item)
+            if place < 0:
+                return []  # a keep-alive probe before the first byte
+            if place > 0 or item.cut:
+                return self._follow(flow, item)  # the first bytes are missing, or come later
+        request, response = starts_request(words), starts_response(words)
+        if words and (request is None or response is None or (item.cut and (request or response))):
+            return self._follow(flow, item)
+        if request:
+            if flow.answers:
+                return self._follow(flow, item)  # its answer was captured before it
+            flow.asker, flow.next = key, item.sequence
+            flow.fresh = 0
+            return self._asking(flow, item)
+        if flow.answers:
+            if _side(flow, flow.answers[0].key) == side:
+                return self._early(flow, item)
+            flow.answers = ()
+        if response:
+            look = look_at_response(words).look
+            if look is Look.MAYBE or (look is Look.MORE and not flow.fresh & ~side):
+                return self._follow(flow, item)
+            if flow.fresh & ~side:
+                flow.fresh &= ~side
+                return self._early(flow, item)
+        flow.fresh &= ~side
+        return []
+
+    def _early(self, flow: Flow, item: Segment) -> Given:
+        """An answer captured before its request, perhaps: kept a while."""
+        if not flow.answers:
+            self._waiting.append(flow)
+            if len(self._waiting) > _MOST_EARLY:
+                late = self._waiting.pop(0)
+                if not late.followed and not late.asked:
+                    late.answers = ()
+                    self._tame(late)
+        flow.answers = (*flow.answers, item) if len(flow.answers) < _MOST_PIECES else ()
+        return []
+
+    def _asking(self, flow: Flow, item: Segment) -> Given:
+        """Bytes of the side that sends requests."""
+        size = len(item.payload) + item.cut
+        ahead = _distance(item.sequence, flow.next)
+        if ahead < 0 and ahead + size <= 0:
+            return []  # sent again, or the body of a request that was judged by its head
+        if ahead or item.cut or flow.asked:
+            return self._follow(flow, item)
+        flow.answers = () if not flow.answers or flow.answers[0].sequence != item.acknowledgment else flow.answers
+        content = b"".join(each.payload for each in (*flow.requests, item))
+        words = content.lstrip(b"\r\n")
+        begins = starts_request(words)
+        if not words:
+            flow.next = (flow.next + size) % WRAP
+            return []
+        if begins is None or flow.answers:
+            return self._follow(flow, item)
+        seen = look_at_request(words) if begins else None
+        if seen is None or seen.look is Look.NOT_HTTP:
+            flow.asker, flow.requests, flow.answers = None, (), ()
+            return []
+        endpoint = ends_of(item.key)[1], path_of(seen.target)
+        if seen.scep and len(self._endpoints) < self._limits.endpoints:
+            self._endpoints.add(endpoint)
+        if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
+            return self._follow(flow, item)
+        flow.requests = (*flow.requests, item)
+        if seen.look is Look.MORE:
+            flow.next = (flow.next + size) % WRAP
+            return []
+        if endpoint in self._endpoints:
+            return self._follow(flow)
+        if len(self.left_out) < self._limits.endpoints:
+            self.left_out.add(endpoint)
+        flow.asked = True
+        flow.next = (flow.requests[0].sequence + len(content) - len(words) + seen.length) % WRAP
+        flow.answer_at = item.acknowledgment if item.flags & ACK else None
+        return []
+
+    def _answering(self, flow: Flow, item: Segment) -> Given:
+        """Bytes of the side that answers."""
+        words = item.payload.lstrip(b"\r\n")
+        if not flow.asked:
+            if flow.requests:
+                return self._follow(flow, item)  # it speaks before the request is whole
+            if flow.answers or (words and starts_response(words) is not False):
+                return self._early(flow, item)
+            return []
+        size = len(item.payload) + item.cut
+        if flow.answer_at is None:
+            flow.answer_at = item.sequence
+        held = sum(len(each.payload) for each in flow.answers)
+        ahead = _distance(item.sequence, (flow.answer_at + held) % WRAP)
+        if ahead < 0 and ahead + size <= 0:
+            return []
+        words = b"".join(each.payload for each in (*flow.answers, item)).lstrip(b"\r\n")
+        if ahead or item.cut or not starts_response(words) or len(flow.answers) > _MOST_PIECES:
+            return self._follow(flow, item)
+        seen = look_at_response(words)
+        if seen.look is Look.MORE and flow.requests[0].payload[:7].upper().startswith((b"HEAD ", b"CONNECT")):
+            seen = seen._replace(look=Look.OTHER if b"\n\r\n" in words else Look.MORE)  # no body comes
+        if seen.look is Look.MORE:
+            flow.answers = (*flow.answers, item)
+        elif seen.look is Look.INTERIM and seen.length == len(words):
+            flow.answer_at, flow.answers = (item.sequence + size) % WRAP, ()
+        elif seen.look is Look.OTHER:
+            flow.requests, flow.answers, flow.asked, flow.answer_at = (), (), False, None
+        else:
+            return self._follow(flow, item)
+        return []
+
+    def _follow(self, flow: Flow, *items: Segment) -> Given:
+        """From here on everything of this connection is given on, what was held first."""
+        beginning = _beginning(flow, items)
+        held = {*flow.requests, *flow.answers, *items}.difference(beginning)
+        given = [*beginning, *sorted(held, key=lambda each: each.frame)]
+        flow.followed = True
+        self.tame.pop(flow.client, None)
+        self.tame.pop(reversed_key(flow.client), None)
+        flow.opening = flow.requests = flow.answers = ()
+        for each in given:
+            _tells_something(flow, each)
+        return [_numbered(each, flow.number) for each in given]
+
+
+def path_of(target: bytes) -> str:
+    """The path of a request target, in origin or absolute form."""
+    path = target.partition(b"?")[0]
+    if path[:8].lower().startswith((b"http://", b"https://")):
+        _, slash, rest = path.partition(b"://")[2].partition(b"/")
+        path = slash + rest or b"/"
+    return path.decode("latin-1")
+
+
+def _beginning(flow: Flow, items: Held) -> Held:
+    """The handshake as it was, or moved to where the connection is followed from: nothing before matters, a hole after it does."""
+    if flow.asker is None and (flow.fresh == _CLIENT | _SERVER or flow.answers or not flow.established):
+        return flow.opening
+    first = (*flow.requests, *flow.answers, *items)[0]
+    asker = flow.asker or first.key
+    start = flow.requests[0].sequence if flow.requests else flow.next if flow.asker else first.sequence
+    if flow.answers:
+        answer: int | None = flow.answers[0].sequence
+    elif flow.asked:
+        answer = flow.answer_at
+    else:
+        asked = next((each for each in (*flow.requests, *items) if each.key == asker), None)
+        answer = asked.acknowledgment if asked is not None and asked.flags & ACK else None
+    if not flow.opening:
+        # Without a SYN the first to speak is taken for the client, also by the next stage.
+        return (
+            ()
+            if first.key == flow.client
+            else (first._replace(key=flow.client, flags=0, sequence=answer or 0, payload=b"", cut=0),)
+        )
+    moved = []
+    for each in flow.opening:
+        if each.key == asker:
+            moved.append(each._replace(sequence=(start - 1) % WRAP))
+        elif answer is not None:
+            moved.append(each._replace(sequence=(answer - 1) % WRAP, acknowledgment=start))
+    return tuple(moved)
+
+
+def _tells_something(flow: Flow, item: Segment) -> bool:
+    """Whether a segment of a followed connection matters: not a bare acknowledgment of bytes that were all captured in order."""
+    size = len(item.payload) + item.cut
+    from_client = item.key == flow.client
+    high = flow.high_client if from_client else flow.high_server
+    if high == item.sequence and size and not item.cut and not item.flags & SYN:  # the usual case
+        if from_client:
+            flow.high_client = (high + size) % WRAP
+        else:
+            flow.high_server = (high + size) % WRAP
+        return True
+    if size or item.flags & SYN:
+        if high is not None and high != item.sequence and not item.flags & SYN:
+            flow.regular = False
+        high = (item.sequence + size + bool(item.flags & SYN)) % WRAP
+        if from_client:
+            flow.high_client = high
+        else:
+            flow.high_server = high
+        flow.regular &= not item.cut
+        return True
+    if item.flags & (FIN | RST) or not flow.regular or not item.flags & ACK:
+        return True
+    other = flow.high_server if from_client else flow.high_client
+    return other is None or _distance(item.acknowledgment, other) > 0
+
+
+def _reuses_ports(flow: Flow, item: Segment) -> bool:
+    """Whether this SYN opens a new connection on the ports of an old one (tcp.stream counts on then)."""
+    first = flow.first_client if item.key == flow.client else flow.first_server
+    return first is not None and (first != item.sequence or flow.ended)
+
+
+def _numbered(item: Segment, number: int) -> Segment:
+    frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _ = item
+    return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number)
+
+
+def _side(flow: Flow, key: bytes) -> int:
+    return _CLIENT if key == flow.client else _SERVER
+
+
+def _distance(sequence: int, other: int) -> int:
+    """How far a sequence number lies behind another; negative where before (RFC 9293, Section 3.4: they wrap)."""
+    behind = (sequence - other) % WRAP
+    return behind - WRAP if behind >= WRAP // 2 else behind
+
+
+def _place(flow: Flow, item: Segment) -> int:
+    """How far the first bytes of a direction lie behind where they belong, as far as its SYN tells."""
+    syn = next((each for each in flow.opening if each.key == item.key), None)
+    return _distance(item.sequence, (syn.sequence + 1) % WRAP) if syn is not None else 0
