@@ -1,18 +1,21 @@
 """Paths → packets: the kind of each file by its first bytes, several files as one in time order."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scep_analyzer.capture import pcap, pcapng
+from scep_analyzer.capture import foreign, pcap, pcapng
 from scep_analyzer.capture.skim import Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
 
 STANDARD_INPUT = "-"
+UNKNOWN = "read by tshark"
+"""The format of a file whose kind only tshark knows."""
 
 Item = Packet | Segment | Anomaly
 Reader = Callable[[Source, CaptureFacts, int, Skim | None], Iterator[Item]]
@@ -21,13 +24,12 @@ READERS: dict[bytes, tuple[str, Reader]] = {
     pcapng.MAGIC: ("pcapng", pcapng.read_pcapng),
 }
 
-# Kinds of file that people hand over by mistake, each with what helps.
-FOREIGN = {
-    b"snoo": "a Solaris snoop capture: convert it with `editcap -F pcapng IN OUT`",
-    b"PK\x03\x04": "a zip archive: unpack it and give the capture inside",
-    b"GMBU": "a Network Monitor capture: convert it with `editcap -F pcapng IN OUT`",
-}
-ENDINGS_OF_CAPTURES = (".pcap", ".pcapng", ".cap", ".pcap.gz", ".pcapng.gz", ".cap.gz", ".ntar", ".dmp")
+_CAPTURES = (".pcap", ".pcapng", ".cap", ".ntar", ".dmp", ".snoop", ".trc")
+ENDINGS_OF_CAPTURES = tuple(
+    each + packed for each in _CAPTURES for packed in ("", ".gz", ".zst", ".lz4", ".xz", ".bz2")
+)
+_ROTATED = re.compile(r"\.p?cap(ng)?\d+$")
+"""As `tcpdump -C` names them: x.pcap, x.pcap1, x.pcap2."""
 
 
 class CaptureFiles:
@@ -57,8 +59,7 @@ class CaptureFiles:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
         done = 0
         for path in _in_time_order(self._paths):
-            with _open(path) as stream:
-                source, facts, reader = _recognise(path, stream, self._told(done))
+            with _opened(path, self._told(done)) as (source, facts, reader):
                 self.facts.append(facts)
                 before = sum(each.packets for each in self.facts)
                 yield from reader(source, facts, before, self._skim() if self._skim is not None else None)
@@ -77,7 +78,9 @@ def _expand(paths: list[str]) -> list[str]:
         if path != STANDARD_INPUT and Path(path).is_dir():
             try:
                 inside = sorted(
-                    str(each) for each in Path(path).iterdir() if each.name.lower().endswith(ENDINGS_OF_CAPTURES)
+                    str(each)
+                    for each in Path(path).iterdir()
+                    if each.name.lower().endswith(ENDINGS_OF_CAPTURES) or _ROTATED.search(each.name.lower())
                 )
             except OSError as error:
                 raise InputError(_unreadable(path, error)) from error
@@ -94,8 +97,7 @@ def _in_time_order(paths: list[str]) -> list[str]:
         return paths
 
     def first_time(path: str) -> int:
-        with _open(path) as stream:
-            source, facts, reader = _recognise(path, stream)
+        with _opened(path) as (source, facts, reader):
             times = (item.time_ns for item in reader(source, facts, 0, None) if isinstance(item, Packet))
             return next((time for time in times if time is not None), 0)
 
@@ -125,25 +127,50 @@ def _unreadable(path: str, error: OSError) -> str:
     return f"{path}: cannot be read ({error.strerror or error}); give the path of a capture"
 
 
-def _recognise(
-    path: str, stream: Any, on_bytes: Callable[[int], None] | None = None
-) -> tuple[Source, CaptureFacts, Reader]:
-    source = Source(stream, on_bytes)
+@contextlib.contextmanager
+def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[tuple[Source, CaptureFacts, Reader]]:
+    """A capture file and what reads it, through tshark where only that knows its kind."""
+    with _open(path) as stream:
+        source = Source(stream, on_bytes)
+        source.peek(pcap.FILE_HEADER_BYTES)
+        start = source.at_hand(1 << 16)
+        kind = foreign.kind_of(start)
+        known = kind is None and (start[:4] in READERS or not start or start.startswith(tuple(foreign.OTHERS)))
+        if known or path == STANDARD_INPUT or (kind is None and not foreign.may_be_any(path)):
+            yield _recognise(path, source, kind)
+            return
+    with foreign.converted(path, kind or UNKNOWN) as stream:
+        below = Source(stream, on_bytes)
+        if kind is None and not below.peek(1):
+            raise InputError(_no_capture(path))
+        source, facts, reader = _recognise(path, below, None)
+        facts.format = kind or UNKNOWN
+        yield source, facts, reader
+
+
+def _no_capture(name: str) -> str:
+    return f"{name}: not a capture; give a pcap or pcapng file, as tcpdump, Wireshark or dumpcap write them"
+
+
+def _recognise(path: str, source: Source, kind: str | None) -> tuple[Source, CaptureFacts, Reader]:
     name = "standard input" if path == STANDARD_INPUT else path
     start = source.peek(pcap.FILE_HEADER_BYTES)
     if not start:
         empty = "the file is empty" if source.compression is None else f"the {source.compression} stream in it is empty"
         why = source.damage or empty
         raise InputError(f"{name}: {why}; give a capture (pcap or pcapng)")
+    if kind is not None:
+        raise InputError(f"{name}: a capture of kind {kind}; give it as a file, tshark then reads it")
     if start[:4] not in READERS:
-        for magic, help_line in FOREIGN.items():
+        for magic, help_line in foreign.OTHERS.items():
             if start.startswith(magic):
                 raise InputError(f"{name}: {help_line}")
-        raise InputError(
-            f"{name}: not a capture; give a pcap or pcapng file, as tcpdump, Wireshark or dumpcap write them"
-        )
+        for ending, help_line in foreign.ENDINGS.items():
+            if path.lower().endswith(ending):
+                raise InputError(f"{name}: {help_line}")
+        raise InputError(_no_capture(name))
     if len(start) < pcap.FILE_HEADER_BYTES:
         raise InputError(f"{name}: cut short inside the file header ({len(start)} bytes); record the capture again")
-    kind, reader = READERS[start[:4]]
+    known, reader = READERS[start[:4]]
     size = 0 if path == STANDARD_INPUT or source.compression else Path(path).stat().st_size
-    return source, CaptureFacts(path, kind, [], bytes=size, compression=source.compression), reader
+    return source, CaptureFacts(path, known, [], bytes=size, compression=source.compression), reader

@@ -33,6 +33,43 @@ VARIANTS = {
 
 FILE_HEADER_BYTES = 24
 
+# Record headers that go with the plain magic in files of patched tcpdumps: known only by trying, as Wireshark does.
+MODIFIED, NOKIA, SUSE = "modified", "Nokia tcpdump pcap", "SuSE 6.3 tcpdump pcap"
+_LONGER = {24: MODIFIED, 20: NOKIA, 28: SUSE}
+_TRIED = 4
+"""Records that must follow one another plausibly."""
+_LOOKED_AT = 1 << 16
+_TEN_YEARS = 10 * 365 * 86_400
+
+
+def hidden_variant(start: bytes) -> str | None:
+    """The patched tcpdump whose longer record headers a file has, None where they are those that its magic says.
+
+    ``start`` is what is there of the file's first bytes; a few records are enough.
+    """
+    variant = VARIANTS.get(start[:4])
+    if variant is None or _plausible(start, variant, struct.calcsize("=" + variant.record))[0] > 1:
+        return None
+    for size, name in _LONGER.items():
+        count, whole = _plausible(start, variant, size)
+        if count == _TRIED or (count > 1 and whole):
+            return name
+    return None
+
+
+def _plausible(start: bytes, variant: Variant, size: int) -> tuple[int, bool]:
+    """How many records with headers of this size follow one another, up to a few, and whether the file ends with the last one."""
+    at, first, count = FILE_HEADER_BYTES, None, 0
+    while count < _TRIED and at + size <= len(start):
+        seconds, fraction, captured, wire = struct.unpack_from(variant.order + "IIII", start, at)
+        first = seconds if first is None else first
+        odd = captured > LIMITS.record_bytes or fraction >= 10**variant.digits or captured > wire
+        if odd or abs(seconds - first) > _TEN_YEARS:
+            break
+        at += size + captured
+        count += at <= len(start)
+    return count, at == len(start)
+
 
 def read_pcap(
     source: Source, facts: CaptureFacts, before: int, skim: Skim | None = None
@@ -44,6 +81,8 @@ def read_pcap(
     counted, and what it gives of the others is given on.
     """
     variant = VARIANTS[source.peek(4)]
+    if hidden_variant(source.at_hand(_LOOKED_AT)) == MODIFIED:
+        variant = variant._replace(record=_MODIFIED)
     header = source.read(FILE_HEADER_BYTES)
     # Bits 28-31 of the link-type field hold the FCS length and the P and R bits, not the type.
     link_type = struct.unpack_from(variant.order + "I", header, 20)[0] & 0x0FFFFFFF

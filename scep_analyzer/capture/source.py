@@ -54,6 +54,10 @@ class Source:
     def peek(self, size: int) -> bytes:
         """The next bytes, left in place; fewer at the end."""
         self.need(size)
+        return self.at_hand(size)
+
+    def at_hand(self, size: int) -> bytes:
+        """The next bytes as far as they have been read already: a growing pipe must not be waited for."""
         return bytes(self.view[self.at : min(self.at + size, self.filled)])
 
     def read(self, size: int) -> bytes:

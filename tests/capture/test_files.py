@@ -50,7 +50,7 @@ def test_facts_of_a_file() -> None:
         (b"hello, world, this is some text", "not a capture"),
         (b"\xd4\xc3\xb2\xa1", "cut short inside the file header"),
         (pcap_header()[:23], "cut short inside the file header"),
-        (b"snoop\0\0\0" + b"\0" * 20, "editcap"),
+        (b"snoop\0\0\0" + b"\0" * 20, "Solaris snoop"),
         (b"(\xb5/\xfd" + b"\0" * 20, "zstd"),
         (b"PK\x03\x04" + b"\0" * 20, "zip"),
         (gzip.compress(b"not a capture at all, either"), "not a capture"),

@@ -1,0 +1,81 @@
+"""Kinds of file that only tshark reads: told by their magic, turned into pcapng by tshark where it is there."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scep_analyzer.capture.pcap import NOKIA, SUSE, hidden_variant
+from scep_analyzer.model.anomalies import InputError
+
+# As Wireshark knows them (wiretap/). The first bytes, the name.
+KINDS: dict[bytes, str] = {
+    b"snoop\0\0\0": "Solaris snoop",
+    b"GMBU": "Microsoft Network Monitor 2",
+    b"RTSS": "Microsoft Network Monitor 1",
+    b"XCP\0": "NetXRay or Windows Sniffer",
+    b"TRSNIFF data": "DOS Sniffer",
+    b"iptrace": "AIX iptrace",
+    b"btsnoop\0": "Bluetooth snoop",
+    b"\x1c\x00\x01\xab": "IXIA lcap (software)",
+    b"\x1c\x00\x01\xac": "IXIA lcap (hardware)",
+    b"\xab\x01\x00\x1c": "IXIA lcap (software)",
+    b"\xac\x01\x00\x1c": "IXIA lcap (hardware)",
+    b"\xaa\xaa\xaa\xaa": "Visual Networks or 5View",
+    b"\x54\x52\x00\x64\x00": "HP-UX nettl",
+    b"\xa1\xe2\xcb\x12": "pcap of Ericsson nodes",
+    b"\0\0\0\x0b\0\0\x04\xd2": "K12 of Tektronix",
+}
+ENDINGS = {
+    ".etl": "a Windows event trace: convert it on Windows with `etl2pcapng IN.etl OUT.pcapng` or `pktmon etl2pcap IN.etl -o OUT.pcapng`",
+}
+"""Kinds that tshark reads on Windows only."""
+
+OTHERS = {b"PK\x03\x04": "a zip archive: unpack it and give the capture inside"}
+"""What people hand over by mistake."""
+
+
+def kind_of(start: bytes) -> str | None:
+    """The name of a kind that tshark reads, by the first bytes of a file."""
+    if (variant := hidden_variant(start)) in (NOKIA, SUSE):
+        return variant
+    return next((name for magic, name in KINDS.items() if start.startswith(magic)), None)
+
+
+@contextmanager
+def converted(path: str, kind: str) -> Iterator[Any]:
+    """The capture as a stream of pcapng from tshark; frame numbers stay."""
+    tshark = shutil.which("tshark")
+    if tshark is None:
+        raise InputError(
+            f"{path}: a capture of kind {kind}, which tshark reads: install it (Debian: `apt-get install tshark`), "
+            "or convert the file with `editcap -F pcapng IN OUT`"
+        )
+    command = [tshark, "-n", "-r", path, "-F", "pcapng", "-w", "-"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)  # noqa: S603  # the program found on PATH
+    assert child.stdout is not None  # noqa: S101  # asked for above
+    assert child.stderr is not None  # noqa: S101
+    with child:
+        try:
+            yield child.stdout
+        except InputError as error:
+            child.kill()
+            if "not a capture" in str(error):
+                raise
+            raise InputError(
+                f"{path}: a capture of kind {kind} that tshark does not read ({_said(child.stderr.read())})"
+            ) from error
+        finally:
+            child.kill()
+
+
+def may_be_any(path: str) -> bool:
+    """Whether tshark is to be asked about a file of no known kind: it knows some that have no magic."""
+    return shutil.which("tshark") is not None and not path.lower().endswith(tuple(ENDINGS))
+
+
+def _said(stderr: bytes) -> str:
+    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if not line.startswith("Running as user")]
+    return re.sub(r"^tshark: ", "", lines[0]) if lines else "it gives no packets"
