@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from scep_analyzer.link import ethernet, ip, loopback, raw, sll, tunnels
+from scep_analyzer.link import ethernet, exotic, ip, loopback, raw, sll, tunnels
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Packet, Segment
@@ -52,12 +52,23 @@ class Decoder(Stage[Packet, Segment]):
 
     def feed(self, item: Packet) -> Iterator[Segment | Anomaly]:
         """Read one packet."""
-        decode = LINK_DECODERS.get(item.link_type)
-        if decode is None:
-            self._count("link-type-unknown", f"link type {item.link_type}", item.frame)
+        link_type, start = item.link_type, 0
+        data = item.data
+        try:
+            if link_type in (exotic.PKTAP, exotic.USER2):
+                link_type, start = exotic.unwrap(data)
+                data = data[start:]
+            if link_type in exotic.NAMES:
+                ethertype, at = exotic.decode(link_type, data)
+            elif link_type in LINK_DECODERS:
+                ethertype, at = LINK_DECODERS[link_type](data)
+            else:
+                self._count("link-type-unknown", f"link type {link_type}", item.frame)
+                return
+        except DecodeError as error:
+            self._count("encapsulation-not-read", str(error), item.frame)
             return
-        ethertype, at = decode(item.data)
-        yield from self._network(ethertype, item.data, at, item, 0)
+        yield from self._network(ethertype, data, at, item, 0)
 
     def _network(self, ethertype: int, data: bytes, at: int, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:
         """Read what an EtherType announces, down to TCP, through any tunnels."""

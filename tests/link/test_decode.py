@@ -1,6 +1,10 @@
 """The same TCP segment on every link; packets built by scapy. What is not read is named."""
 
 import random
+import shutil
+import struct
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +12,7 @@ from scapy.contrib.erspan import ERSPAN_II, ERSPAN_III
 from scapy.contrib.geneve import GENEVE
 from scapy.contrib.gtp import GTP_U_Header
 from scapy.contrib.mpls import MPLS
+from scapy.layers.dot11 import Dot11, Dot11QoS, RadioTap
 from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.layers.inet6 import (
     IPv6,
@@ -39,6 +44,7 @@ from scep_analyzer.link.ip import address
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import Limits
 from scep_analyzer.model.packets import Endpoint, Packet, Segment, key_of
+from tests.files import pcap_header, pcap_record
 
 # Addresses given, because scapy would ask the network for them.
 MAC = "02:00:00:00:00:01"
@@ -271,3 +277,41 @@ def test_any_bytes_are_survived(link_type: int) -> None:
 
 def test_addresses_are_written_as_wireshark_does() -> None:
     assert address(bytes.fromhex("20010db8000000000000000000000001")) == "2001:db8::1"
+
+
+WIRELESS = Dot11(type=2, subtype=8, FCfield=1, addr1=MAC, addr2=MAC, addr3=MAC) / Dot11QoS() / LLC() / SNAP() / V4
+EXOTIC: dict[str, tuple[int, bytes]] = {
+    "802.11": (105, bytes(WIRELESS)),
+    "802.11 with radiotap": (127, bytes(RadioTap() / WIRELESS)),
+    "802.11 in PPI": (192, struct.pack("<BBHI", 0, 0, 8, 105) + bytes(WIRELESS)),
+    "pktap": (258, struct.pack("<III", 108, 1, 1) + bytes(96) + bytes(ETHERNET / V4)),
+    "pktap as user 2": (149, struct.pack("<III", 108, 1, 101) + bytes(96) + bytes(V4)),
+}
+
+
+@pytest.mark.parametrize("name", EXOTIC)
+def test_the_same_segment_over_links_that_few_captures_have(name: str) -> None:
+    link_type, frame = EXOTIC[name]
+    assert _decode([frame], link_type) == [EXPECTED_V4]
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed (apt-get install tshark)")
+@pytest.mark.parametrize("name", [name for name, (link_type, _) in EXOTIC.items() if link_type != 149])
+def test_tshark_reads_those_frames_alike(name: str, tmp_path: Path) -> None:
+    link_type, frame = EXOTIC[name]
+    (tmp_path / "x.pcap").write_bytes(pcap_header(link_type=link_type) + pcap_record(frame))
+    command = ["tshark", "-n", "-r", str(tmp_path / "x.pcap"), "-T", "fields", "-e", "tcp.srcport", "-e", "tcp.len"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout.split() == ["40000", str(len(PAYLOAD))]
+
+
+def test_exotic_frames_that_cannot_be_read_are_counted() -> None:
+    encrypted = bytes(Dot11(type=2, FCfield=0x40, addr1=MAC, addr2=MAC, addr3=MAC)) + bytes(40)
+    (anomaly,) = _decode([encrypted], 105)
+    assert isinstance(anomaly, Anomaly)
+    assert (anomaly.code, "encrypted" in anomaly.detail) == ("encapsulation-not-read", True)
+    (anomaly,) = _decode([b"\xff\xff\0\0"], 258)
+    assert isinstance(anomaly, Anomaly)
+    assert "PKTAP" in anomaly.detail
+    beacon = bytes(RadioTap() / Dot11(type=0, subtype=8, addr1=MAC, addr2=MAC, addr3=MAC))
+    assert _decode([beacon], 127) == []
