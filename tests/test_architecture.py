@@ -33,7 +33,7 @@ WITHOUT_OWN_TEST = {
     "__init__", "__main__", "version", "algorithms", "codes", "names", "words", "message_words", "certificate_words",
     "limits", "anomalies", "packets", "streams",
     "exchanges", "certificates", "scep", "stage", "output", "timeline", "doctor", "json_v1", "report", "analysis", "builtin",
-    "content", "verdict", "options", "asn1", "grammar", "extensions", "ascii", "reading",
+    "content", "verdict", "options", "asn1", "grammar", "extensions", "ascii", "reading", "jobs",
 }  # fmt: skip
 TESTED_TOGETHER = {
     "link/tunnels": "link/test_decode", "link/exotic": "link/test_decode",

@@ -47,7 +47,7 @@ class CaptureFiles:
     ) -> None:
         self.facts: list[CaptureFacts] = []
         self._skim = skim
-        self._paths = _expand(paths)
+        self._paths = expand(paths)
         self._on_bytes = on_bytes
 
     @property
@@ -72,7 +72,8 @@ class CaptureFiles:
         return None if on_bytes is None else lambda offset: on_bytes(done + offset)
 
 
-def _expand(paths: list[str]) -> list[str]:
+def expand(paths: list[str]) -> list[str]:
+    """The files that are meant: a directory stands for the captures in it."""
     expanded: list[str] = []
     for path in paths:
         if path != STANDARD_INPUT and Path(path).is_dir():

@@ -1,6 +1,7 @@
 """``timeline``: the annotated story of a capture."""
 
 import argparse
+import io
 from collections import Counter
 from datetime import UTC
 from typing import TextIO
@@ -9,10 +10,10 @@ from scep_analyzer.analysis import Analysis
 from scep_analyzer.cli.options import add_key_arguments, keys_of
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.cli.reading import add_engine_argument
-from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render import FORMATS
-from scep_analyzer.report import AnomalyList, ExchangeKey, key_of
+from scep_analyzer.report import AnomalyList, ExchangeKey, Report, key_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +31,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     zone = parser.add_mutually_exclusive_group()
     zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
     zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="read each file as a capture of its own, N at a time; one that cannot be read does not stop the others",
+    )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quiet", action="store_true", help="headlines only")
     amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
+    return int(text)
+
+
 def run(options: argparse.Namespace) -> int:
-    """Read the capture and print."""
+    """Read the capture, or each of several, and print."""
+    if options.jobs is None:
+        return _one(options)
+    if options.format == "json":
+        raise AnalyzerError("--jobs gives a report for each file, and JSON is one document: use -f jsonl or text")
+    from scep_analyzer.cli.jobs import each_file
+
+    with opened(options.output, force=options.force, as_is=options.format == "jsonl") as stream:
+        return each_file(options, stream, _rendered)
+
+
+def _rendered(options: argparse.Namespace) -> str:
+    """The output for one file, in a process of its own."""
+    stream = io.StringIO()
+    analysis = Analysis(options.capture, options.engine, None, keys_of(options))
+    if options.format == "jsonl":
+        _stream(analysis, stream, secrets=options.show_secrets)
+    else:
+        _text(analysis.report(), stream, options)
+    return stream.getvalue()
+
+
+def _one(options: argparse.Namespace) -> int:
     analysis = Analysis(options.capture, options.engine, progress(), keys_of(options))
     try:
         if options.format == "jsonl":
@@ -52,11 +87,15 @@ def run(options: argparse.Namespace) -> int:
 
             stream.write(json_v1.render(report, secrets=options.show_secrets))
         else:
-            from scep_analyzer.render import terminal
-
-            style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets)
-            terminal.render(report, console_for(stream, options.color), style)
+            _text(report, stream, options)
     return 0
+
+
+def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
+    from scep_analyzer.render import terminal
+
+    style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets)
+    terminal.render(report, console_for(stream, options.color), style)
 
 
 def _stream(analysis: Analysis, stream: TextIO, *, secrets: bool) -> None:

@@ -17,7 +17,7 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, StreamEvent
+from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, Repeat, StreamEvent
 
 Out = HttpExchange | ConnectionFailure
 
@@ -56,6 +56,7 @@ class _Conversation:
         self.resync = False
         self.oldest: tuple[int, int] | None = None
         self.carries_scep = False
+        self.repeats: list[Repeat] = []
         self.gaps: list[Gap] = []
         """Holes met before it is known whether the connection carries SCEP; on other connections they do not matter."""
         self._limits = limits
@@ -127,6 +128,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         """The oldest of those: what was asked later leaves later."""
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
         self._ties = itertools.count()
+        self._copies = self._first_copy = 0
 
     def feed(self, item: StreamEvent | ConnectionFailure) -> list[Out | Anomaly]:
         """Take one event of a connection."""
@@ -143,6 +145,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         ended = len(conversation.ended) == 2
         if ended:
             del self._conversations[number]
+            if conversation.carries_scep:
+                given += self._repeated(conversation)
         oldest = conversation.oldest_wanted() if not ended else None
         if oldest != conversation.oldest:
             conversation.oldest = oldest
@@ -155,10 +159,25 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
             given += self._release()
         return given
 
+    def _repeated(self, conversation: _Conversation) -> Iterator[Anomaly]:
+        """Count copies over all connections that carry SCEP; name each place with two readings."""
+        number = conversation.connection.number
+        for each in conversation.repeats:
+            if each.differs:
+                side = "client" if (each.direction is Direction.FROM_CLIENT) != conversation.swapped else "server"
+                what = f"tcp.stream {number}: bytes of the {side} come again and differ; those that came first are read"
+                yield Anomaly("tcp", "overlap-differs", (each.frame,), what)
+            else:
+                self._copies += 1
+                self._first_copy = self._first_copy or each.frame
+
     def finish(self) -> Iterator[Out | Anomaly]:
         """Everything has been closed by the stage before; give what still waits for its turn."""
         self._bar = None
         yield from self._release()
+        if self._copies:
+            detail = f"{self._copies:,} packets that carry SCEP are there more than once, as where a host is captured at several points"
+            yield Anomaly("tcp", "packets-twice", (self._first_copy,), detail)
 
     def _release(self) -> Iterator[HttpExchange]:
         bar = self._bar
@@ -170,6 +189,10 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
 
     def _event(self, conversation: _Conversation, item: StreamEvent, given: list[Out | Anomaly]) -> None:
         from_client = item.direction is Direction.FROM_CLIENT
+        if isinstance(item, Repeat):
+            conversation.repeats.append(item)
+            del conversation.repeats[self._limits.anomalies_each :]
+            return
         if isinstance(item, Data):
             if not conversation.decided:
                 _decide_roles(conversation, item, from_client)

@@ -89,4 +89,14 @@ class ConnectionFailure:
     time_ns: int | None
 
 
-StreamEvent = Data | Gap | Closed
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Bytes that came before come again: the capture holds a packet twice or, where it ``differs``, other bytes for the same place."""
+
+    connection: Connection
+    direction: Direction
+    frame: int
+    differs: bool
+
+
+StreamEvent = Data | Gap | Closed | Repeat

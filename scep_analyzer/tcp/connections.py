@@ -7,8 +7,8 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, StreamEvent
-from scep_analyzer.tcp.reassembly import HalfStream, Hole, Piece
+from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, Repeat, StreamEvent
+from scep_analyzer.tcp.reassembly import COPY_NS, HalfStream, Hole, Piece
 
 Event = StreamEvent | ConnectionFailure
 
@@ -23,6 +23,7 @@ class _Tracked:
         "failed",
         "from_client",
         "hole_since_ns",
+        "last_syn_ns",
         "server",
         "syn_frames",
         "syn_time_ns",
@@ -36,6 +37,7 @@ class _Tracked:
         """What each side has sent."""
         self.syn_frames: list[int] = []
         self.syn_time_ns: int | None = None
+        self.last_syn_ns = 0
         self.established = False
         self.failed = False
         self.hole_since_ns: int | None = None
@@ -134,13 +136,20 @@ class Reassembler(Stage[Segment, Event]):
             if stream is tracked.client and not item.flags & ACK:
                 if not tracked.syn_frames:
                     tracked.syn_time_ns = item.time_ns
-                tracked.syn_frames.append(item.frame)
+                if not tracked.last_syn_ns or (item.time_ns or 0) - tracked.last_syn_ns > COPY_NS:
+                    tracked.syn_frames.append(item.frame)  # a copy is no second attempt
+                tracked.last_syn_ns = item.time_ns or 0
             else:
                 tracked.established = True
                 other.pin(item.acknowledgment)
         offset = stream.offset(sequence)
         if (item.payload or item.cut) and not stream.closed:
             tracked.established = True
+            if offset != stream.next and stream.recent:
+                how = stream.repeats(offset, item.payload, item.time_ns)
+                if how in ("copy", "differs"):
+                    given.append(Repeat(tracked.connection, stream.direction, item.frame, differs=how == "differs"))
+            stream.recent.append((offset, item.payload, item.time_ns))
             if offset == stream.next and not stream.waiting and not item.cut:  # the usual case
                 stream.started = True
                 stream.next += len(item.payload)

@@ -5,6 +5,7 @@ Wireshark, whatever a retransmission holds.
 """
 
 from bisect import insort
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -37,6 +38,13 @@ class Hole(NamedTuple):
     frame: int
 
 
+COPY_NS = 500_000
+"""A capture of several points of one host holds a packet's copies within a few microseconds of each other."""
+
+_REMEMBERED = 4
+"""Pieces that came last, to compare what overlaps them."""
+
+
 class HalfStream:
     """What one side has sent so far."""
 
@@ -53,6 +61,7 @@ class HalfStream:
         "held",
         "next",
         "pinned",
+        "recent",
         "started",
         "waiting",
     )
@@ -67,6 +76,8 @@ class HalfStream:
         """Whether ``base`` comes from a SYN, so that no byte can come before it."""
         self.started = False
         """Whether a byte has been delivered."""
+        self.recent: deque[tuple[int, bytes, int | None]] = deque(maxlen=_REMEMBERED)
+        """Offset, bytes and time of the pieces that came last."""
         self.waiting: list[Piece] = []
         """Pieces behind a hole, by offset."""
         self.held = 0
@@ -93,6 +104,23 @@ class HalfStream:
         if not self.started and not self.pinned:
             self.base, self.next = sequence, 0
         self.pinned = True
+
+    def repeats(self, offset: int, payload: bytes, time_ns: int | None) -> str | None:
+        """Whether bytes that came before come again, and how; None where nothing is known to overlap.
+
+        ``copy``: the capture holds the packet twice; ``again``: it was sent again; ``differs``: it now says something else.
+        """
+        for start, content, when in self.recent:
+            low, high = max(start, offset), min(start + len(content), offset + len(payload))
+            if low >= high:
+                continue
+            if content[low - start : high - start] != payload[low - offset : high - offset]:
+                return "differs"
+            if (start, len(content)) == (offset, len(payload)):
+                # A sender waits longer before it sends again: RFC 6298 says a second, stacks 200 ms, fast retransmission a round trip.
+                close = time_ns is not None and when is not None and abs(time_ns - when) <= COPY_NS
+                return "copy" if close else "again"
+        return None
 
     def add(self, piece: Piece) -> Iterator[Piece | Hole]:
         """Take a piece; give what is now in order."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import stat
 import struct
@@ -253,3 +254,25 @@ def test_the_input_is_not_touched(scep_analyzer: Program, tmp_path: Path) -> Non
     assert scep_analyzer(path).code == 0
     assert path.read_bytes() == CAPTURE.read_bytes()
     assert [each.name for each in tmp_path.iterdir()] == ["capture.pcap"]
+
+
+def test_several_captures_at_a_time_in_order_and_one_broken_stops_none(
+    scep_analyzer: Callable[..., Result], tmp_path: Path
+) -> None:
+    for at, path in enumerate(CAPTURES[:3]):
+        shutil.copy(path, tmp_path / f"{at}.pcap")
+    (tmp_path / "1-broken.pcap").write_bytes(b"no capture, just a line of text")
+    done = scep_analyzer("timeline", "-f", "jsonl", "--jobs", "2", tmp_path)
+    records = [json.loads(line) for line in done.out.splitlines()]
+    names = [Path(each["path"]).name for each in records if each["record"] == "capture"]
+    assert names == ["0.pcap", "1.pcap", "2.pcap"]
+    assert [each["record"] for each in records].count("summary") == 3
+    assert (done.code, done.err.count("\n"), "1-broken.pcap" in done.err) == (3, 1, True)
+    alone = "".join(scep_analyzer("timeline", tmp_path / f"{at}.pcap").out for at in range(3))
+    assert scep_analyzer("timeline", "--jobs", "2", *(tmp_path / f"{at}.pcap" for at in range(3))).out == alone
+
+
+def test_jobs_that_make_no_sense_are_refused(scep_analyzer: Callable[..., Result]) -> None:
+    assert scep_analyzer("timeline", "--jobs", "0", CAPTURES[0]).code == 2
+    assert scep_analyzer("timeline", "-f", "json", "--jobs", "2", CAPTURES[0]).code == 2
+    assert scep_analyzer("timeline", "--jobs", "2", "-").code == 2

@@ -5,7 +5,7 @@ import pytest
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import Limits
 from scep_analyzer.model.packets import Segment, key_of
-from scep_analyzer.model.streams import Closed, ConnectionFailure, Data, Direction, Gap
+from scep_analyzer.model.streams import Closed, ConnectionFailure, Data, Direction, Gap, Repeat
 from scep_analyzer.tcp.connections import Event, Reassembler
 from tests.segments import CLIENT, SERVER, handshake, segment
 
@@ -121,3 +121,27 @@ def test_ports_used_again_close_the_earlier_connection() -> None:
         (0, b"first"),
         (1, b"second"),
     ]
+
+
+def test_a_packet_captured_twice_is_no_second_attempt_and_no_retransmission() -> None:
+    """As `pktmon` and `tcpdump -i any` on a bridge record: every packet again, microseconds later."""
+    once = [*handshake(), segment(4, "C", "A", 0, b"ask")]
+    twice = []
+    for at, each in enumerate(once):
+        twice += [
+            each._replace(frame=2 * at + 1),
+            each._replace(frame=2 * at + 2, time_ns=(each.time_ns or 0) + 20_000),
+        ]
+    events = _run(twice)
+    assert _bytes(events) == b"ask"
+    assert [(each.frame, each.differs) for each in events if isinstance(each, Repeat)] == [(8, False)]
+    syns = [segment(1, "C", "S"), segment(2, "C", "S", time_ns=1_020_000)]
+    assert [each.frames for each in _run(syns) if isinstance(each, ConnectionFailure)] == [(1,)]
+
+
+def test_a_retransmission_that_says_something_else_is_named_and_the_first_copy_read() -> None:
+    events = _run([*handshake(), segment(4, "C", "A", 0, b"abcdef"), segment(50, "C", "A", 2, b"cXef")])
+    assert _bytes(events) == b"abcdef"
+    assert [(each.frame, each.differs) for each in events if isinstance(each, Repeat)] == [(50, True)]
+    again = _run([*handshake(), segment(4, "C", "A", 0, b"abcdef"), segment(500, "C", "A", 0, b"abcdef")])
+    assert not [each for each in again if isinstance(each, Repeat)]
