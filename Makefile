@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-lowest check properties golden bench captures docs clean
+.PHONY: help demo test test-lowest check properties fuzz golden bench captures docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,18 +33,29 @@ docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/R
 properties: .venv/dev  ## look for new counterexamples to the properties, some minutes long
 	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties
 
+fuzz: .venv/dev  ## look for bytes that give a traceback: FUZZ_SECONDS (60) for each target; what it learns is kept in tests/fuzz/corpus
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	mkdir -p build/fuzz
+	for target in capture frames segments http message; do \
+	  $(BIN)/python -m tests.fuzz.run $$target -max_total_time=$${FUZZ_SECONDS:-60} -max_len=16384 -timeout=20 -print_final_stats=1 \
+	    2>build/fuzz/$$target.log || { tail -40 build/fuzz/$$target.log; exit 1; }; \
+	  grep -E "number_of_executed_units|new_units_added" build/fuzz/$$target.log; \
+	  $(BIN)/python -m tests.fuzz.keep $$target; \
+	done
+
 golden: .venv/dev  ## accept the timeline's present output as the expected one (read the diff before committing)
 	$(BIN)/python -m tests.render.accept
 
-bench: .venv/dev  ## measure start-up and whole runs; see docs/performance.md
+bench: .venv/dev  ## measure start-up, whole runs and large captures (half an hour; 2 GB in build/); see docs/performance.md
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/large.py
 
 captures: .venv/dev  ## record the lab's captures anew (root, Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
 	$(BIN)/python captures/lab/record.py
 
 clean:  ## remove what was built
-	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist
+	rm -rf build .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist
 
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -17,7 +17,6 @@ from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests import talk
 from tests.builders import wire
 
 START = 1_760_000_000
@@ -42,7 +41,13 @@ Event = tuple[float, bytes, list[int] | None]
 """Seconds after the one before, an IP packet, and where its frame number is to be noted."""
 
 
-def _packets(chance: random.Random, ends: tuple[str, int, str, int], talks: list[tuple[str, bytes, list[int] | None]], harm: float, most: int) -> Iterator[Event]:
+Talk = list[tuple[str, bytes, list[int] | None]]
+"""Who says what, and where the frames that carry it are to be noted."""
+
+
+def _packets(
+    chance: random.Random, ends: tuple[str, int, str, int], talks: Talk, harm: float, most: int
+) -> Iterator[Event]:
     """A TCP connection: what each side says in turn. ``harm`` is the share of packets that are lost and sent again."""
     client, cport, server, sport = ends
     sent = {"C": chance.randrange(2**32), "S": chance.randrange(2**32)}
@@ -82,6 +87,13 @@ def _packets(chance: random.Random, ends: tuple[str, int, str, int], talks: list
     yield 0.0002, packet("S", wire.ACK), None
 
 
+TARGETS = ["/", "/index.html", "/api/v1/items?operation=list", "/img/a.png", "/scep/help"]
+
+
+def _answer(kind: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
+
+
 class Traffic:
     """All flows of a capture, interleaved by their times."""
 
@@ -91,6 +103,9 @@ class Traffic:
         self._mix, self._size, self._enrollments, self._harm = MIXES[mix], size, enrollments, harm
         self._noise = self.chance.randbytes(1 << 20)
         self._flows = 0
+        from tests import talk  # here, so that who measures memory can use the rest of this module without it
+
+        self._talk = talk
         self._reply = talk.reply(0, issued=True)
 
     def events(self) -> Iterator[tuple[float, bytes, list[int] | None]]:
@@ -122,8 +137,18 @@ class Traffic:
     def _ends(self, port: int) -> tuple[str, int, str, int]:
         number, chance = self._flows, self.chance
         if chance.random() < 0.25:
-            return f"2001:db8::{number >> 14:x}", 1024 + number % 16384 * 3, f"2001:db8:1::{chance.randint(1, 200):x}", port
-        return f"10.{number >> 22}.{number >> 14 & 255}.7", 1024 + number % 16384 * 3, f"198.51.100.{chance.randint(1, 250)}", port
+            return (
+                f"2001:db8::{number >> 14:x}",
+                1024 + number % 16384 * 3,
+                f"2001:db8:1::{chance.randint(1, 200):x}",
+                port,
+            )
+        return (
+            f"10.{number >> 22}.{number >> 14 & 255}.7",
+            1024 + number % 16384 * 3,
+            f"198.51.100.{chance.randint(1, 250)}",
+            port,
+        )
 
     def _background(self) -> Iterator[Event]:
         kind = self.chance.choices(("tls", "http", "other", "dns"), self._mix)[0]
@@ -131,12 +156,13 @@ class Traffic:
             client, cport, server, _ = self._ends(53)
             return iter([(0.0, wire.ip(client, server, 17, wire.udp(cport, 53, self._bytes(40))), None)])
         if kind == "http":
-            talks: list[tuple[str, bytes, list[int] | None]] = []
+            talks: Talk = []
             for _ in range(self.chance.randint(1, 6)):
-                target = self.chance.choice(["/", "/index.html", "/api/v1/items?operation=list", "/img/a.png", "/scep/help"])
-                talks.append(("C", f"GET {target} HTTP/1.1\r\nHost: www.example\r\nCookie: {self.chance.randbytes(90).hex()}\r\n\r\n".encode(), None))
+                target, cookie = self.chance.choice(TARGETS), self.chance.randbytes(90).hex()
+                ask = f"GET {target} HTTP/1.1\r\nHost: www.example\r\nCookie: {cookie}\r\n\r\n"
+                talks.append(("C", ask.encode(), None))
                 body = self._bytes(int(self.chance.paretovariate(0.9) * 3000) % 400_000)
-                talks.append(("S", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body), None))
+                talks.append(("S", _answer(b"text/html", body), None))
             return _packets(self.chance, self._ends(80), talks, 0.002, MSS)
         port, hello = (443, b"\x16\x03\x01\x02\x00\x01") if kind == "tls" else (5432, b"\0\0\0\x08\x04\xd2\x16\x2f")
         amount = int(self.chance.paretovariate(0.8) * 8000) % 900_000
@@ -151,22 +177,27 @@ class Traffic:
     def _scep(self) -> Iterator[Event]:
         """An enrollment: capabilities and certificates, at times in one breath, then a message of its own."""
         ends = self._ends(self.chance.choice([80, 8080, 9001]))
-        caps, certificates, operation = (Truth(name, ends[0], ends[1]) for name in ("GetCACaps", "GetCACert", "PKIOperation"))
+        caps, certificates, operation = (
+            Truth(name, ends[0], ends[1]) for name in ("GetCACaps", "GetCACert", "PKIOperation")
+        )
         self.truth += [caps, certificates, operation]
-        message = talk.message(19, f"{len(self.truth):032X}", self.chance.randbytes(16))
+        message = self._talk.message(19, f"{len(self.truth):032X}", self.chance.randbytes(16))
         host = b" HTTP/1.1\r\nHost: ca.example\r\n"
         asks = [
             (b"GET /scep?operation=GetCACaps" + host + b"\r\n", caps),
             (b"GET /scep?operation=GetCACert&message=ca" + host + b"\r\n", certificates),
         ]
         if self.chance.random() < 0.5:
-            asks.append((b"GET " + talk.get(message).encode() + host + b"\r\n", operation))
+            asks.append((b"GET " + self._talk.get(message).encode() + host + b"\r\n", operation))
         else:
             head = b"POST /scep?operation=PKIOperation" + host + b"Content-Length: %d\r\n\r\n" % len(message)
             asks.append((head + message, operation))
-        answers = [(b"text/plain", b"AES\nSHA-256\nPOSTPKIOperation\n"), (b"application/x-x509-ca-ra-cert", self._set), (b"application/x-pki-message", self._reply)]
-        replies = [b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body) for kind, body in answers]
-        steps: list[tuple[str, bytes, list[int] | None]] = []
+        replies = [
+            _answer(b"text/plain", b"AES\nSHA-256\nPOSTPKIOperation\n"),
+            _answer(b"application/x-x509-ca-ra-cert", self._set),
+            _answer(b"application/x-pki-message", self._reply),
+        ]
+        steps: Talk = []
         for (ask, truth), reply in zip(asks, replies, strict=True):
             steps += [("C", ask, truth.request), ("S", reply, truth.response)]
         if self.chance.random() < 0.2:  # pipelined: both questions, then both answers
@@ -181,36 +212,34 @@ class Traffic:
         return pki.degenerate([SIGNER, ISSUED])
 
 
-def write(path: Path, mix: str, size: int, enrollments: int, *, seed: int = 1, link: str = "ethernet", form: str = "pcap", harm: float = 0.0) -> list[Truth]:
-    """Write a capture; gives what is hidden in it. ``harm`` also reorders across directions and fragments that share of SCEP's packets."""
-    traffic = Traffic(seed, mix, size, enrollments, harm)
+def write(traffic: Traffic, path: Path, *, link: str = "ethernet", form: str = "pcap", harm: float = 0.0) -> None:
+    """Write a capture. ``harm`` is the share of SCEP's packets that come one packet later, and of those that come in fragments."""
     link_type, wrap = wire.LINKS[link]
+    chance = traffic.chance
+    frame = 0
+
+    def put(now: float, packet: bytes, noted: list[int] | None) -> None:
+        nonlocal frame
+        pieces = [packet]
+        if noted is not None and chance.random() < harm and packet[0] >> 4 == 4 and len(packet) > 400:
+            pieces = _fragments(packet, chance.randrange(1, 2**16))
+        for each in pieces:
+            frame += 1
+            _record(stream, form, now, wrap(each))
+        if noted is not None:
+            noted.append(frame)  # an IP datagram in fragments counts as the frame that completes it
+
+    held: tuple[bytes, list[int]] | None = None
     with path.open("wb", buffering=1 << 20) as stream:
         _begin(stream, form, link_type)
-        frame, held = 0, None
         for now, packet, noted in traffic.events():
-            pieces = [packet]
-            if noted is not None and harm and traffic.chance.random() < harm and packet[0] >> 4 == 4 and len(packet) > 400:
-                pieces = _fragments(packet, traffic.chance.randrange(1, 2**16))
+            if noted is not None and held is None and harm and chance.random() < harm:
+                held = packet, noted
+                continue
+            put(now, packet, noted)
             if held is not None:
-                pieces, held = [*pieces, held[0]], None
-                order: list[tuple[bytes, list[int] | None]] = [(each, noted if at == len(pieces) - 2 else None) for at, each in enumerate(pieces[:-1])]
-                order.append((pieces[-1], earlier))
-            else:
-                order = [(each, noted if at == len(pieces) - 1 else None) for at, each in enumerate(pieces)]
-                if noted is not None and len(pieces) == 1 and harm and traffic.chance.random() < harm:
-                    held, earlier = (packet,), noted  # one packet later
-                    continue
-            for each, where in order:
-                frame += 1
-                _record(stream, form, now, wrap(each))
-                if where is not None:
-                    where.append(frame)
-        if held is not None:
-            frame += 1
-            _record(stream, form, now, wrap(held[0]))
-            earlier.append(frame)
-    return traffic.truth
+                put(now, *held)
+                held = None
 
 
 def _begin(stream: BinaryIO, form: str, link_type: int) -> None:
@@ -246,15 +275,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--mix", choices=MIXES, default="enterprise")
-    parser.add_argument("--size", type=int, default=64, help="MB")
+    parser.add_argument("--size", type=float, default=64, help="MB")
     parser.add_argument("--enrollments", type=int, default=40)
     parser.add_argument("--link", choices=wire.LINKS, default="ethernet")
     parser.add_argument("--format", choices=("pcap", "pcapng"), default="pcap")
     parser.add_argument("--harm", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    truth = write(options.output, options.mix, options.size * 1_000_000, options.enrollments, seed=options.seed, link=options.link, form=options.format, harm=options.harm)
-    for each in truth:
+    traffic = Traffic(options.seed, options.mix, int(options.size * 1_000_000), options.enrollments, options.harm)
+    write(traffic, options.output, link=options.link, form=options.format, harm=options.harm)
+    for each in traffic.truth:
         print(json.dumps(vars(each)))
 
 

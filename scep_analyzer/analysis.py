@@ -1,14 +1,17 @@
 """Joins engine → scep → report; the only place that knows the order."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.engines import Engine, open_capture
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.scep import FailedConnection, ScepExchange, Transaction
 from scep_analyzer.report import AnomalyList, Report, in_order
 from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.scep.transactions import Grouper
+
+if TYPE_CHECKING:
+    from scep_analyzer.cms.keys import PrivateKey
 
 
 class Analysis:
@@ -22,7 +25,7 @@ class Analysis:
         paths: list[str],
         engine: str = "auto",
         on_bytes: Callable[[int], None] | None = None,
-        keys: Sequence[PrivateKey] = (),
+        keys: "Sequence[PrivateKey]" = (),
         *,
         keep: bool = False,
     ) -> None:

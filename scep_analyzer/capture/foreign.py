@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +46,8 @@ def kind_of(start: bytes) -> str | None:
 @contextmanager
 def converted(path: str, kind: str) -> Iterator[Any]:
     """The capture as a stream of pcapng from tshark; frame numbers stay."""
+    import subprocess
+
     tshark = shutil.which("tshark")
     if tshark is None:
         raise InputError(

@@ -12,7 +12,7 @@ from scep_analyzer.cli.output import opened
 from scep_analyzer.engines import ENGINES
 from scep_analyzer.version import __version__
 
-_LIBRARIES = ("asn1crypto", "cryptography", "rich")
+_LIBRARIES = ("asn1crypto", "cryptography", "lz4", "rich", "scapy", "zstandard")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,9 +3,9 @@
 from collections import ChainMap, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.signed import read_signed
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.certificates import Certificate
@@ -43,6 +43,9 @@ SCEP_TYPES = frozenset(
         "application/x-x509-next-ca-cert",
     }
 )
+
+if TYPE_CHECKING:
+    from scep_analyzer.cms.keys import PrivateKey
 _CA_CERT_TYPE = "application/x-x509-ca-cert"
 _CERTIFICATE_OPERATIONS = frozenset({"GetCACert", "GetCACertChain", "GetNextCACert"})
 _MOST_CERTIFICATES = 10_000
@@ -73,7 +76,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
     ``keys`` open envelopes; ``keep`` keeps the messages' bytes.
     """
 
-    def __init__(self, limits: Limits = LIMITS, keys: Sequence[PrivateKey] = (), *, keep: bool = False) -> None:
+    def __init__(self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: bool = False) -> None:
         self._limits, self._keys, self._keep = limits, keys, keep
         self._unused_keys = {key.source for key in keys}
         self._recipients: dict[str, int] = {}

@@ -4,13 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from scep_analyzer.cms import ber
 from scep_analyzer.cms.enveloped import read_envelope
 from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
-from scep_analyzer.cms.keys import PrivateKey
-from scep_analyzer.cms.opening import open_envelope
-from scep_analyzer.cms.salvage import salvage
 from scep_analyzer.cms.signed import Signed, Signer, read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
@@ -18,6 +16,9 @@ from scep_analyzer.model.scep import Attribute, Envelope, MessageType, PkiMessag
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
 from scep_analyzer.scep.encoding import Notes
+
+if TYPE_CHECKING:
+    from scep_analyzer.cms.keys import PrivateKey
 
 Known = Mapping[tuple[str, str], Certificate]
 
@@ -47,7 +48,7 @@ def is_pki_message(signed: Signed) -> bool:
     )
 
 
-def read_message(encoded: bytes, known: Known, keys: Sequence[PrivateKey] = ()) -> tuple[PkiMessage, Notes]:
+def read_message(encoded: bytes, known: Known, keys: "Sequence[PrivateKey]" = ()) -> tuple[PkiMessage, Notes]:
     """Read a pkiMessage; DecodeError where it is none.
 
     ``known`` holds certificates seen earlier, by issuer and serial number: NDES leaves the signer's out of its replies.
@@ -57,7 +58,7 @@ def read_message(encoded: bytes, known: Known, keys: Sequence[PrivateKey] = ()) 
 
 
 def from_signed(
-    signed: Signed, encoded: bytes, known: Known, keys: Sequence[PrivateKey] = ()
+    signed: Signed, encoded: bytes, known: Known, keys: "Sequence[PrivateKey]" = ()
 ) -> tuple[PkiMessage, Notes]:
     """Give the pkiMessage that a SignedData is, and its oddities."""
     notes: Notes = list(signed.notes)
@@ -93,6 +94,8 @@ def from_signed(
 
 def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
     """What is left of a message that cannot be read whole, None where nothing is. ``reason`` says why it cannot."""
+    from scep_analyzer.cms.salvage import salvage
+
     left = salvage(encoded)
     if left.is_empty:
         return None
@@ -179,7 +182,7 @@ def _deviations(signer: Signer, signed: Signed, message: PkiMessage) -> Notes:
     return notes
 
 
-def _envelope(content: bytes | None, notes: Notes, known: Known, keys: Sequence[PrivateKey]) -> Envelope | None:
+def _envelope(content: bytes | None, notes: Notes, known: Known, keys: "Sequence[PrivateKey]") -> Envelope | None:
     if not content:
         return None  # FAILURE and PENDING carry none (RFC 8894, Section 3.3.2)
     if len(content) < 8:
@@ -193,6 +196,8 @@ def _envelope(content: bytes | None, notes: Notes, known: Known, keys: Sequence[
         return None
     if not keys:
         return envelope
+    from scep_analyzer.cms.opening import open_envelope
+
     try:
         inside, key = open_envelope(content, keys, known)
     except DecodeError as error:
