@@ -1,14 +1,13 @@
 """HTTP requests and responses as values (RFC 9110, RFC 9112)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scep_analyzer.model.packets import Endpoint
 
 Header = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """The content of a message.
 
     ``content`` is the bytes after chunks and compression are undone, None where they were not kept (not SCEP). ``length``
@@ -21,8 +20,7 @@ class Body:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request. ``target`` and ``headers`` are as sent, bytes read as Latin-1.
 
     ``cut_by`` says what ended an incomplete message: gap (bytes missing from the capture), fin, rst, reused, limit,
@@ -40,8 +38,7 @@ class Request:
     cut_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """One final HTTP response (1xx ones are stepped over). ``cut_by`` as in :class:`Request`."""
 
     status: int
@@ -55,8 +52,7 @@ class Response:
     cut_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HttpExchange:
+class HttpExchange(NamedTuple):
     """A request and its response; either may be missing from the capture, not both.
 
     ``gone`` says why there is no response: how the connection ended (fin, rst, reused, end-of-capture, limit), or lost where

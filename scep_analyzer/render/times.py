@@ -1,6 +1,7 @@
 """Times and durations as people and programs read them."""
 
 from datetime import UTC, datetime, timezone
+from functools import lru_cache
 
 
 def iso(time_ns: int | None, digits: int) -> str | None:
@@ -8,11 +9,18 @@ def iso(time_ns: int | None, digits: int) -> str | None:
     if time_ns is None:
         return None
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    moment = _moment(seconds, UTC)
+    second = _iso_second(seconds)
     fraction = f".{rest:09d}"[: digits + 1] if digits else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" if moment is not None else None
+    return f"{second}{fraction}Z" if second is not None else None
 
 
+@lru_cache(maxsize=1024)
+def _iso_second(seconds: int) -> str | None:
+    moment = _moment(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}" if moment is not None else None
+
+
+@lru_cache(maxsize=1024)
 def iso_of(moment: datetime | None) -> str | None:
     """A certificate's time."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

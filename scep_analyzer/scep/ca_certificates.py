@@ -1,6 +1,7 @@
 """GetCACert and its like: the certificates and what each is for (RFC 8894, Section 4.2)."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from scep_analyzer.cms.certificates import read_certificate, read_certificate_set
 from scep_analyzer.cms.chains import linked
@@ -12,13 +13,20 @@ from scep_analyzer.scep.encoding import Notes
 
 
 def read_ca_certificates(encoded: bytes) -> tuple[CaCertificates, Notes]:
+    """As :func:`_read`, which remembers the last ones: every client of a CA is given the same certificates."""
+    certificates, notes = _read(encoded)
+    return certificates, list(notes)
+
+
+@lru_cache(maxsize=64)
+def _read(encoded: bytes) -> tuple[CaCertificates, tuple[tuple[str, str], ...]]:
     """Read one X.509 certificate or a PKCS #7 of several, whatever the content type says.
 
     GetNextCACert's answer is a SignedData, signed by the current CA, around another one (Section 4.7.1).
     """
     notes: Notes = []
     try:
-        return CaCertificates("x509", linked((_with_role(read_certificate(encoded)),))), notes
+        return CaCertificates("x509", linked((_as_ca(read_certificate(encoded)),))), ()
     except DecodeError as error:
         not_a_certificate = error
     try:
@@ -36,12 +44,17 @@ def read_ca_certificates(encoded: bytes) -> tuple[CaCertificates, Notes]:
         except DecodeError as error:
             notes.append(("next-ca-content", f"the signed content is no certificate set: {error}"))
     form = "degenerate" if signer is None else "signed"
-    found = CaCertificates(form, linked(tuple(map(_with_role, certificates))), signer)
-    return found, notes
+    found = CaCertificates(form, linked(tuple(map(_as_ca, certificates))), signer)
+    return found, tuple(notes)
 
 
-def _with_role(certificate: Certificate) -> Certificate:
-    return replace(certificate, role=role_of(certificate))
+def _as_ca(certificate: Certificate) -> Certificate:
+    return with_role(certificate, role_of(certificate))
+
+
+def with_role(certificate: Certificate, role: str | None) -> Certificate:
+    """The certificate with this role."""
+    return certificate if certificate.role == role else replace(certificate, role=role)
 
 
 def role_of(certificate: Certificate) -> str:

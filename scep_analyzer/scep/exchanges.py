@@ -23,7 +23,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import ConnectionFailure
-from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of
+from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of, with_role
 from scep_analyzer.scep.capabilities import is_capability_list, read_capabilities
 from scep_analyzer.scep.encoding import Notes, decode_body, decode_get_message
 from scep_analyzer.scep.error_pages import text_of_page
@@ -309,10 +309,9 @@ def _without_bodies(item: HttpExchange) -> HttpExchange:
         return Body(None, body.length, body.complete)
 
     request, response = item.request, item.response
-    return replace(
-        item,
-        request=replace(request, body=released(request.body)) if request is not None else None,
-        response=replace(response, body=released(response.body)) if response is not None else None,
+    return item._replace(
+        request=request._replace(body=released(request.body)) if request is not None else None,
+        response=response._replace(body=released(response.body)) if response is not None else None,
     )
 
 
@@ -326,9 +325,9 @@ def _with_roles(
 
     def role(certificate: Certificate) -> Certificate:
         if certificate.identity == issued:
-            return replace(certificate, role="issued")
+            return with_role(certificate, "issued")
         earlier = known.get(certificate.identity)
-        return replace(certificate, role=earlier.role if earlier is not None else role_of(certificate))
+        return with_role(certificate, earlier.role if earlier is not None else role_of(certificate))
 
     signer = role(response.signer) if response.signer is not None else None
     envelope = response.envelope

@@ -70,7 +70,7 @@ def test_hostile_values_cannot_steer_the_terminal() -> None:
     exchange = report.exchanges[0]
     request = exchange.http.request
     assert request is not None
-    http = replace(exchange.http, request=replace(request, headers=(("User-Agent", evil),), target="/" + evil))
+    http = exchange.http._replace(request=request._replace(headers=(("User-Agent", evil),), target="/" + evil))
     hostile = replace(exchange, http=http, message_parameter=evil)
     transaction = replace(report.transactions[0], exchanges=(hostile,), subject=evil, transaction_id=evil)
     printed = _printed(replace(report, exchanges=(hostile,), transactions=(transaction,)))
