@@ -29,6 +29,11 @@ _OPERATIONS = ("getca", "getne", "pkiop")
 
 def names_operation(target: str) -> bool:
     """Whether a request target may name an operation of SCEP's; `?operation=view` on some web page does not."""
+    plain = target.lower()
+    if "operation" in plain and any(each in plain for each in _OPERATIONS):
+        return True
+    if "%" not in plain:
+        return False
     plain = unquote(target, "latin-1").lower()
     return "operation" in plain and any(each in plain for each in _OPERATIONS)
 

@@ -198,16 +198,19 @@ class MessageParser:
         return ()
 
     def _read_head(self) -> Done:
-        ends = [
-            at + len(mark)
-            for mark in (b"\n\r\n", b"\n\n")
-            if (at := self._buffer.find(mark, max(self._searched - 3, 0))) >= 0
-        ]
+        line_end = self._buffer.find(b"\n", self._searched)
+        searched, self._searched = self._searched, len(self._buffer)
+        ends = (
+            [
+                at + len(mark)
+                for mark in (b"\n\r\n", b"\n\n")
+                if (at := self._buffer.find(mark, max(searched - 3, 0))) >= 0
+            ]
+            if line_end >= 0
+            else []
+        )
         if not ends:
-            self._searched = len(self._buffer)
-            if len(self._buffer) > self._limits.header_bytes:
-                return self._give_up_head()
-            return ()
+            return self._give_up_head() if len(self._buffer) > self._limits.header_bytes else ()
         size = min(ends)
         head = self._kind.read(bytes(self._buffer[:size]), cut=False)
         if head is None:
