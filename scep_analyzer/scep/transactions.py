@@ -44,7 +44,7 @@ _KINDS = {
 _REQUESTS = frozenset({MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq})
 _PRELUDE_OPERATIONS = frozenset({"GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert"})
 
-_FINAL_KEPT_NS = 60 * 1_000_000_000
+_FINAL_KEPT_NS = 5 * 1_000_000_000
 """A finished transaction is kept this long (capture time), for its other leg through a proxy to join."""
 
 
