@@ -35,7 +35,7 @@ CAPTURES: dict[str, tuple[str, int, int, dict[str, object]]] = {
     "VLAN, 256 MB": ("enterprise", 256, 160, {"link": "vlan"}),
     "SLL2, 256 MB": ("enterprise", 256, 160, {"link": "sll2"}),
     "harmed, 64 MB": ("enterprise", 64, 400, {"harm": 0.05}),
-    "SCEP only, 10,392 exchanges": ("scep-only", 0, 3464, {}),
+    "SCEP only, 37 MB": ("scep-only", 0, 3464, {}),
 }
 
 

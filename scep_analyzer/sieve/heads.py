@@ -66,7 +66,8 @@ def look_at_request(content: bytes) -> Seen:
     lower = line.lower()
     words = line.split(None, 2)
     target = words[1] if len(words) > 1 else b""
-    if (b"operation" in lower or b"%" in target) and names_operation(target.decode("latin-1")):
+    # The whole line: a target may hold spaces (openxpki/openxpki#859).
+    if (b"operation" in lower or b"%" in line) and names_operation(line.decode("latin-1")):
         return Seen(Look.MAYBE, 0, target, scep=True)
     if end_of_line >= 0 and b" http/" not in lower and b"\thttp/" not in lower:
         return Seen(Look.NOT_HTTP)

@@ -20,6 +20,7 @@ HEAD = b"POST /x HTTP/1.1\r\nHost: x\r\n"
         (b"GET /x HTTP/1.1\r\n\r\nGET /y HTTP/1.1\r\n\r\n", Look.MAYBE),
         (b"GET /x?operation=PKIOperation", Look.MAYBE),
         (b"GET /x?%6Fperation=PKIOperation HTTP/1.1", Look.MAYBE),
+        (b"GET /x?operation= PKIOperation HTTP/1.1\r\n\r\n", Look.MAYBE),
         (b"GET /x?operation=view HTTP/1.1\r\n\r\n", Look.OTHER),
         (b"get key\r\n", Look.NOT_HTTP),
         (HEAD + b"Content-Length: 9\r\n\r\n", Look.MORE),

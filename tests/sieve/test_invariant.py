@@ -57,6 +57,7 @@ PAGE = b"<html>" + b"GET /scep?operation=GetCACert HTTP/1.1 " * 60 + b"</html>"
 EXCHANGES: dict[str, tuple[bytes, bytes]] = {
     "caps": (_get("/scep?operation=GetCACaps"), _response(b"AES\nSHA-256\n", "text/plain")),
     "encoded": (_get("/scep?%6fperation=GetCACaps"), _response(b"AES\nSHA-256\n", "text/plain", chunked=True)),
+    "spaced": (_get("/scep?operation= GetCACaps"), _response(b"AES\n", "text/plain")),
     "pki-get": (_get(talk.get(REQUEST)), _response(REPLY, "application/x-pki-message")),
     "pki-post": (_post(talk.POST, REQUEST), _response(REPLY, "application/x-pki-message", chunked=True)),
     "no-type": (_post("/other", REQUEST), _response(REPLY, "application/octet-stream")),
