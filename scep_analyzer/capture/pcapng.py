@@ -11,7 +11,7 @@ from scep_analyzer.capture.skim import Record, Skim, plan_for
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.packets import CaptureFacts, Packet, Secret, Segment
+from scep_analyzer.model.packets import CaptureFacts, Comment, Packet, Secret, Segment
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
@@ -34,6 +34,7 @@ NUMBERED_FOREIGN_BLOCKS = {
 
 MAGIC = b"\x0a\x0d\x0d\x0a"
 _LITTLE, _BIG = b"\x4d\x3c\x2b\x1a", b"\x1a\x2b\x3c\x4d"
+OPTION_COMMENT = 1
 _OPTION_TSRESOL, _OPTION_TSOFFSET = 9, 14
 _DROP_COUNTS = frozenset({5, 7})
 """isb_ifdrop and isb_osdrop: packets lost by the interface and by the operating system."""
@@ -117,10 +118,14 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
                 facts.count(1, None, None)  # it has its number whether it can be read or not
                 packet = _packet(kind, order, body, interfaces, frame)
                 facts.count(0, packet.time_ns, packet.time_ns)
+                if kind == ENHANCED_PACKET:
+                    _comments(order, body[20 + (len(packet.data) + 3 & ~3) :], facts, frame)
                 yield packet
             elif kind in NUMBERED_FOREIGN_BLOCKS:
                 frame += 1
                 facts.count(1, None, None)
+            elif kind == SECTION_HEADER:
+                _comments(order, body[16:], facts, None)
             elif kind == INTERFACE_DESCRIPTION:
                 interface = _interface(order, body)
                 if skim is not None:
@@ -138,6 +143,12 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
             )
 
 
+def _comments(order: str, options: bytes, facts: CaptureFacts, frame: int | None) -> None:
+    for code, value in _options(order, options):
+        if code == OPTION_COMMENT and len(facts.comments) < LIMITS.comments:
+            facts.comments.append(Comment(frame, value.decode("utf-8", "replace")))
+
+
 def _plan(skim: Skim, order: str, index: int, interface: Interface) -> None:
     """Prepare the tight pass for the enhanced packet blocks of an interface."""
     form = Record(
@@ -149,6 +160,7 @@ def _plan(skim: Skim, order: str, index: int, interface: Interface) -> None:
         1_000_000_000,
         interface.ticks,
         interface.offset * 1_000_000_000,
+        struct.pack(order + "H", OPTION_COMMENT),
     )
     known = plan_for(form, interface.link_type)
     if known is not None:

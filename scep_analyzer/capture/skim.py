@@ -100,6 +100,8 @@ class Record:
     multiply: int
     divide: int
     offset_ns: int = 0
+    comment: bytes = b""
+    """How the option of a comment begins."""
 
     def time_ns(self, ticks: int) -> int:
         """Nanoseconds since 1970."""
@@ -218,6 +220,9 @@ class Skim:
                     continue
                 if span < header + captured or at + span > stop:
                     break
+                options = header + (captured + 3 & ~3)
+                if span > options + 4 and buffer[at + options : at + options + 2] == record.comment:
+                    break  # the reader keeps comments
             else:
                 span = header + captured
             if fragment not in unfragmented:

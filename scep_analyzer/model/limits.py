@@ -20,6 +20,9 @@ class Limits:
     block_bytes: int = 64 * MIB
     """One pcapng block that is not a packet (names, secrets, custom blocks)."""
 
+    comments: int = 1_000
+    """Comments of a pcapng file that are kept."""
+
     fragment_bytes: int = 4 * MIB
     """IP fragments waiting for the rest of their datagrams, over all datagrams."""
 

@@ -84,6 +84,13 @@ def reversed_key(key: bytes) -> bytes:
     return key[half : 2 * half] + key[:half] + key[-2:] + key[-4:-2]
 
 
+class Comment(NamedTuple):
+    """What somebody wrote into a pcapng file, about a packet or (``frame`` None) about the capture."""
+
+    frame: int | None
+    text: str
+
+
 class Secret(NamedTuple):
     """A Decryption Secrets Block; ``kind`` 0x544c534b is a TLS key log."""
 
@@ -108,6 +115,8 @@ class CaptureFacts:
     compression: str | None = None
     dropped: int = 0
     """Packets that the capturing host says it lost."""
+    comments: list[Comment] = field(default_factory=list)
+    """The first ones, ``Limits.comments`` of them."""
     secrets: list[Secret] = field(default_factory=list, repr=False)
     """Decryption secrets in the file."""
 

@@ -65,6 +65,9 @@ def capture_of(facts: CaptureFacts) -> Json:
         "first_time": iso(facts.first_time_ns, facts.time_digits),
         "last_time": iso(facts.last_time_ns, facts.time_digits),
         "complete": facts.complete,
+        "compression": facts.compression,
+        "packets_dropped": facts.dropped,
+        "comments": [{"frame": each.frame, "text": each.text} for each in facts.comments],
     }
 
 

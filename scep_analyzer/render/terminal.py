@@ -53,6 +53,10 @@ def render(report: Report, console: Console, style: Style = Style()) -> None:  #
     _Timeline(report, console, style).print()
 
 
+_MOST_COMMENTS = 5
+"""Comments of a capture shown without being asked."""
+
+
 class _Timeline:
     def __init__(self, report: Report, console: Console, style: Style) -> None:
         self._report, self._console, self._style = report, console, style
@@ -68,6 +72,7 @@ class _Timeline:
     def print(self) -> None:
         for facts in self._report.captures:
             self._line(self._about_file(facts))
+            self._comments(facts)
         self._line(self._summary())
         for number, transaction in enumerate(self._report.transactions, 1):
             self._transaction(number, transaction)
@@ -107,6 +112,15 @@ class _Timeline:
         packets = "1 packet" if facts.packets == 1 else f"{facts.packets:,} packets"
         damaged = "" if facts.complete else " (damaged: read as far as it goes)"
         return f"{name}: {facts.format}, {links}, {packets}{when}{damaged}"
+
+    def _comments(self, facts: CaptureFacts) -> None:
+        """What somebody wrote into the file."""
+        shown = facts.comments if self._style.verbose else facts.comments[: 0 if self._style.quiet else _MOST_COMMENTS]
+        for each in shown:
+            where = "comment" if each.frame is None else f"comment on frame {each.frame}"
+            self._line(f"{where}: {each.text}", indent=3, hang=2)
+        if not self._style.quiet and len(facts.comments) > len(shown):
+            self._line(f"{len(facts.comments) - len(shown):,} more comments: --verbose shows them", indent=3)
 
     def _summary(self) -> str:
         report = self._report

@@ -1,5 +1,6 @@
 """pcapng: sections, interfaces, every packet block, clocks; held against capinfos and tshark."""
 
+import functools
 import io
 import shutil
 import struct
@@ -8,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.pcapng import read_pcapng
 from scep_analyzer.capture.source import Source
+from scep_analyzer.engines import ENGINES
+from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.packets import CaptureFacts, Packet
 from tests import files
+from tests.conftest import CAPTURES
+
+ENGINES["unsieved"] = functools.partial(BuiltinEngine, sieve=False)
 
 
 def _read(data: bytes) -> tuple[list[Packet], list[Anomaly], CaptureFacts]:
@@ -136,3 +143,33 @@ def test_frame_numbers_are_those_of_wireshark(tmp_path: Path) -> None:
     packets, _, facts = _read(data)
     assert [each.frame for each in packets] == expected
     assert facts.packets == len(rows)
+
+
+@pytest.mark.skipif(not shutil.which("editcap"), reason="editcap is not installed (apt-get install tshark)")
+def test_comments_are_those_that_tshark_shows(tmp_path: Path) -> None:
+    source = next(path for path in CAPTURES if path.stem == "scepclient-scepserver-post")
+    path = tmp_path / "noted.pcapng"
+    notes = ["-a", "4:the first request", "-a", "9:and \u00fcber die Antwort", "--capture-comment", "of the whole"]
+    subprocess.run(["editcap", "-F", "pcapng", *notes, str(source), str(path)], check=True, capture_output=True)
+    command = [
+        "tshark",
+        "-n",
+        "-r",
+        str(path),
+        "-Y",
+        "frame.comment",
+        "-T",
+        "fields",
+        "-e",
+        "frame.number",
+        "-e",
+        "frame.comment",
+    ]
+    done = subprocess.run(command, check=True, capture_output=True)
+    expected = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    for engine in ("builtin", "unsieved"):
+        (facts,) = Analysis([str(path)], engine).report().captures
+        assert [(str(each.frame), each.text) for each in facts.comments if each.frame] == [
+            tuple(each) for each in expected
+        ]
+        assert [each.text for each in facts.comments if each.frame is None] == ["of the whole"]
