@@ -56,14 +56,16 @@ def made(name: str) -> tuple[Path, Path]:
 
 def check(path: Path, truth: Path) -> str:
     """Found, false, and with wrong frames, held against the truth."""
-    done = subprocess.run([*PROGRAM, str(path)], capture_output=True, check=True)
-    lines = (json.loads(line) for line in done.stdout.splitlines())
     found = {}
-    for each in lines:
+    # Line by line: what this process has held at its most counts as the memory of what it starts next.
+    child = subprocess.Popen([*PROGRAM, str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    for each in map(json.loads, child.stdout):
         if each["record"] == "exchange":
             answer = each["response"] or {"frames": []}
             key = (each["operation"], each["client"]["address"], each["client"]["port"])
             found[key] = (each["request"]["frames"], answer["frames"])
+    child.wait()
     hidden = {}
     for line in truth.read_text().splitlines():
         each = json.loads(line)

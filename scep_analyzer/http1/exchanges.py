@@ -129,6 +129,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         self._conversations: dict[int, _Conversation] = {}
         self._open: dict[int, tuple[int, int]] = {}
         """Time and frame of the oldest SCEP request of each connection that waits for its answer."""
+        self._waits: list[tuple[int, int, int]] = []
         self._bar: tuple[int, int] | None = None
         """The oldest of those: what was asked later leaves later."""
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
@@ -155,14 +156,24 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         oldest = conversation.oldest_wanted() if not ended else None
         if oldest != conversation.oldest:
             conversation.oldest = oldest
-            if oldest is not None:
-                self._open[number] = oldest
-            else:
-                del self._open[number]
-            self._bar = min(self._open.values(), default=None)
+            self._wait_for(number, oldest)
         if self._ready:
             given += self._release()
         return given
+
+    def _wait_for(self, number: int, oldest: tuple[int, int] | None) -> None:
+        """Note what a connection waits for now, and find the oldest of all: a heap, whose outdated entries are passed over."""
+        if oldest is None:
+            del self._open[number]
+        else:
+            self._open[number] = oldest
+            heapq.heappush(self._waits, (*oldest, number))
+            if len(self._waits) > 2 * len(self._open) + 64:
+                self._waits = [(*each, which) for which, each in self._open.items()]
+                heapq.heapify(self._waits)
+        while self._waits and self._open.get(self._waits[0][2]) != self._waits[0][:2]:
+            heapq.heappop(self._waits)
+        self._bar = self._waits[0][:2] if self._waits else None
 
     def _repeated(self, conversation: _Conversation) -> Iterator[Anomaly]:
         """Count copies over all connections that carry SCEP; name each place with two readings."""

@@ -29,10 +29,10 @@ class Limits:
     fragment_age_ns: int = 30 * 1_000_000_000
     """How long a fragment waits, in capture time (RFC 8200, Section 4.5 says 60 s; hosts use 30 s)."""
 
-    connections: int = 65_536
-    """Directions of TCP connections remembered; beyond it the longest idle ones are forgotten. 300 bytes each at the least."""
+    connections: int = 48_000
+    """Directions of TCP connections remembered; beyond it the longest idle ones are forgotten. about a kilobyte each."""
 
-    followed_connections: int = 16_384
+    followed_connections: int = 8_192
     """TCP connections whose bytes are put in order at a time; beyond it the longest idle one is closed."""
 
     endpoints: int = 50_000

@@ -192,9 +192,12 @@ class Flows(Stage[Segment, Segment]):
         self._old = self._young
         self._young = {}
         self.tame.clear()  # each connection that goes on comes by once, and is young again
+        # Those that are followed are carried over, as many as the next stage follows at a time.
+        followed = [flow for flow in idle if flow.followed and not flow.ended and self._sieve]
+        carried = {id(flow) for flow in followed[-self._limits.followed_connections :]}
         alive = 0
         for flow in idle:
-            if flow.followed and not flow.ended and self._sieve:
+            if id(flow) in carried:
                 self._old[flow.client] = flow
             else:
                 alive += flow.established and not flow.ended
