@@ -47,6 +47,7 @@ def kind_of(start: bytes) -> str | None:
 def converted(path: str, kind: str) -> Iterator[Any]:
     """The capture as a stream of pcapng from tshark; frame numbers stay."""
     import subprocess
+    import tempfile
 
     tshark = shutil.which("tshark")
     if tshark is None:
@@ -55,18 +56,21 @@ def converted(path: str, kind: str) -> Iterator[Any]:
             "or convert the file with `editcap -F pcapng IN OUT`"
         )
     command = [tshark, "-n", "-r", path, "-F", "pcapng", "-w", "-"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)  # noqa: S603  # the program found on PATH
-    assert child.stdout is not None  # noqa: S101  # asked for above
-    assert child.stderr is not None  # noqa: S101
-    with child:
+    # What it says goes to a file: a pipe that nobody reads would stop it.
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, bufsize=0) as child,  # noqa: S603  # found on PATH
+    ):
         try:
             yield child.stdout
         except InputError as error:
             child.kill()
+            child.wait()
+            said.seek(0)
             if "not a capture" in str(error):
                 raise
             raise InputError(
-                f"{path}: a capture of kind {kind} that tshark does not read ({_said(child.stderr.read())})"
+                f"{path}: a capture of kind {kind} that tshark does not read ({_said(said.read())})"
             ) from error
         finally:
             child.kill()

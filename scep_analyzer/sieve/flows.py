@@ -6,7 +6,7 @@ out of order at a place that matters, requests in one breath, a head in pieces t
 (a request whose answer has not come, an answer captured before its request) is held meanwhile. So the stages behind see
 every connection that carries SCEP, from a point where nothing before it matters.
 
-The invariant, held by ``tests/properties``: with the sieve and without it the report is the same.
+The invariant, held by ``tests/sieve/test_invariant.py``: with the sieve and without it the report is the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,22 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
+from scep_analyzer.sieve.flow import (
+    CLIENT,
+    SERVER,
+    WRAP,
+    Flow,
+    beginning,
+    distance,
+    numbered,
+    place_of,
+    reuses_ports,
+    side_of,
+    tells_something,
+)
 from scep_analyzer.sieve.heads import FIRST_BYTES, Look, look_at_request, look_at_response
 
-WRAP = 1 << 32
 _TLS_HANDSHAKE = b"\x16\x03"
-_CLIENT, _SERVER = 1, 2
 _MOST_SYNS = 16
 """Of one connection attempt; hosts give up after half a dozen."""
 _MOST_EARLY = 64
@@ -31,63 +42,7 @@ _MOST_PIECES = 64
 _MOST_TLS_SERVERS = 5
 """Named in the line about TLS."""
 
-Held = tuple[Segment, ...]
 Given = list[Segment]
-
-
-class Flow:
-    """What is known of a connection that is not followed, and enough of one that is."""
-
-    __slots__ = (
-        "answer_at",
-        "answers",
-        "asked",
-        "asker",
-        "client",
-        "ended",
-        "established",
-        "first_client",
-        "first_server",
-        "followed",
-        "fresh",
-        "heard",
-        "high_client",
-        "high_server",
-        "next",
-        "number",
-        "opening",
-        "regular",
-        "requests",
-    )
-
-    def __init__(self, number: int, client: bytes) -> None:
-        self.number = number
-        self.client = client
-        """The key of the direction from the client, as far as the SYN or the first packet tells."""
-        self.first_client: int | None = None
-        self.first_server: int | None = None
-        """The first sequence number of each side, by which Wireshark tells a SYN sent again from ports used again."""
-        self.ended = self.established = self.followed = self.heard = False
-        self.opening: Held = ()
-        """The SYNs and the SYN-ACK."""
-        self.fresh = _CLIENT | _SERVER
-        """The directions that have sent no bytes yet."""
-        self.asker: bytes | None = None
-        """The direction that sends HTTP requests; None while none was seen."""
-        self.next = 0
-        """Where the asker's next bytes belong (a sequence number)."""
-        self.requests: Held = ()
-        """The pieces of a request that cannot be judged yet or, where ``asked``, a whole one without its answer."""
-        self.asked = False
-        self.answer_at: int | None = None
-        """Where its answer must begin; None where the request carried no acknowledgment."""
-        self.answers: Held = ()
-        """Pieces of an answer that cannot be judged yet, or what was captured before its request."""
-        self.high_client: int | None = None
-        self.high_server: int | None = None
-        """Followed connections: where the next bytes of each direction belong."""
-        self.regular = True
-        """Followed connections: nothing has come out of order."""
 
 
 class Flows(Stage[Segment, Segment]):
@@ -122,20 +77,20 @@ class Flows(Stage[Segment, Segment]):
         given: list[Segment | Anomaly] = []
         if flow is None:
             flow = self._find(item, given)
-        elif flags & (SYN | ACK) == SYN and _reuses_ports(flow, item):
+        elif flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
             flow = self._reopened(flow, item, given)
         if item.payload and (not flow.heard or item.payload[:4] in FIRST_BYTES):
             self._note(flow, item)
         if flow.followed and not flags & (SYN | FIN | RST):
-            if not self._sieve or _tells_something(flow, item):
-                given.append(_numbered(item, flow.number))
+            if not self._sieve or tells_something(flow, item):
+                given.append(numbered(item, flow.number))
             return given
         refused = flags & RST and not flow.established
         flow.established |= bool(item.payload or item.cut or flags & (SYN | ACK) == SYN | ACK)
         flow.ended |= bool(flags & FIN or (flags & RST and not refused))
         if flow.followed:
-            if not self._sieve or _tells_something(flow, item):
-                given.append(_numbered(item, flow.number))
+            if not self._sieve or tells_something(flow, item):
+                given.append(numbered(item, flow.number))
             return given
         if flags & SYN:
             flow.opening = (*flow.opening, item)
@@ -156,7 +111,7 @@ class Flows(Stage[Segment, Segment]):
         flow = self._young.get(other) or self._old.get(key) or self._old.get(other)
         if flow is None:
             flow = self._opened(item)
-        elif item.flags & (SYN | ACK) == SYN and _reuses_ports(flow, item):
+        elif item.flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
             return self._reopened(flow, item, given)
         self._young[key] = flow
         first = item.sequence if item.flags & SYN else item.sequence - 1
@@ -250,14 +205,14 @@ class Flows(Stage[Segment, Segment]):
         tame, asker, client = self.tame, flow.asker, flow.client
         if flow.first_client is not None:
             tame[client] = (
-                not flow.fresh & _CLIENT and not flow.answers
+                not flow.fresh & CLIENT and not flow.answers
                 if asker is None
                 else asker != client and not flow.requests and not flow.answers
             )
         if flow.first_server is not None:
             server = reversed_key(client)
             tame[server] = (
-                not flow.fresh & _SERVER and not flow.answers
+                not flow.fresh & SERVER and not flow.answers
                 if asker is None
                 else asker != server and not flow.requests and not flow.answers
             )
@@ -270,9 +225,9 @@ class Flows(Stage[Segment, Segment]):
     def _first_words(self, flow: Flow, item: Segment) -> Given:
         """No request has been seen on this connection."""
         key, words = item.key, item.payload.lstrip(b"\r\n")
-        side = _side(flow, key)
+        side = side_of(flow, key)
         if flow.fresh & side:
-            place = _place(flow, item)
+            place = place_of(flow, item)
             if place < 0:
                 return []  # a keep-alive probe before the first byte
             if place > 0 or item.cut:
@@ -287,7 +242,7 @@ class Flows(Stage[Segment, Segment]):
             flow.fresh = 0
             return self._asking(flow, item)
         if flow.answers:
-            if _side(flow, flow.answers[0].key) == side:
+            if side_of(flow, flow.answers[0].key) == side:
                 return self._early(flow, item)
             flow.answers = ()
         if response:
@@ -315,7 +270,7 @@ class Flows(Stage[Segment, Segment]):
     def _asking(self, flow: Flow, item: Segment) -> Given:
         """Bytes of the side that sends requests."""
         size = len(item.payload) + item.cut
-        ahead = _distance(item.sequence, flow.next)
+        ahead = distance(item.sequence, flow.next)
         if ahead < 0 and ahead + size <= 0:
             return []  # sent again, or the body of a request that was judged by its head
         if ahead or item.cut or flow.asked:
@@ -364,7 +319,7 @@ class Flows(Stage[Segment, Segment]):
         if flow.answer_at is None:
             flow.answer_at = item.sequence
         held = sum(len(each.payload) for each in flow.answers)
-        ahead = _distance(item.sequence, (flow.answer_at + held) % WRAP)
+        ahead = distance(item.sequence, (flow.answer_at + held) % WRAP)
         if ahead < 0 and ahead + size <= 0:
             return []
         words = b"".join(each.payload for each in (*flow.answers, item)).lstrip(b"\r\n")
@@ -385,16 +340,16 @@ class Flows(Stage[Segment, Segment]):
 
     def _follow(self, flow: Flow, *items: Segment) -> Given:
         """From here on everything of this connection is given on, what was held first."""
-        beginning = _beginning(flow, items)
-        held = {*flow.requests, *flow.answers, *items}.difference(beginning)
-        given = [*beginning, *sorted(held, key=lambda each: each.frame)]
+        opening = beginning(flow, items)
+        held = {*flow.requests, *flow.answers, *items}.difference(opening)
+        given = [*opening, *sorted(held, key=lambda each: each.frame)]
         flow.followed = True
         self.tame.pop(flow.client, None)
         self.tame.pop(reversed_key(flow.client), None)
         flow.opening = flow.requests = flow.answers = ()
         for each in given:
-            _tells_something(flow, each)
-        return [_numbered(each, flow.number) for each in given]
+            tells_something(flow, each)
+        return [numbered(each, flow.number) for each in given]
 
 
 def path_of(target: bytes) -> str:
@@ -404,87 +359,3 @@ def path_of(target: bytes) -> str:
         _, slash, rest = path.partition(b"://")[2].partition(b"/")
         path = slash + rest or b"/"
     return path.decode("latin-1")
-
-
-def _beginning(flow: Flow, items: Held) -> Held:
-    """The handshake as it was, or moved to where the connection is followed from: nothing before matters, a hole after it does."""
-    if flow.asker is None and (flow.fresh == _CLIENT | _SERVER or flow.answers or not flow.established):
-        return flow.opening
-    first = (*flow.requests, *flow.answers, *items)[0]
-    asker = flow.asker or first.key
-    start = flow.requests[0].sequence if flow.requests else flow.next if flow.asker else first.sequence
-    if flow.answers:
-        answer: int | None = flow.answers[0].sequence
-    elif flow.asked:
-        answer = flow.answer_at
-    else:
-        asked = next((each for each in (*flow.requests, *items) if each.key == asker), None)
-        answer = asked.acknowledgment if asked is not None and asked.flags & ACK else None
-    if not flow.opening:
-        # Without a SYN the first to speak is taken for the client, also by the next stage.
-        return (
-            ()
-            if first.key == flow.client
-            else (first._replace(key=flow.client, flags=0, sequence=answer or 0, payload=b"", cut=0),)
-        )
-    moved = []
-    for each in flow.opening:
-        if each.key == asker:
-            moved.append(each._replace(sequence=(start - 1) % WRAP))
-        elif answer is not None:
-            moved.append(each._replace(sequence=(answer - 1) % WRAP, acknowledgment=start))
-    return tuple(moved)
-
-
-def _tells_something(flow: Flow, item: Segment) -> bool:
-    """Whether a segment of a followed connection matters: not a bare acknowledgment of bytes that were all captured in order."""
-    size = len(item.payload) + item.cut
-    from_client = item.key == flow.client
-    high = flow.high_client if from_client else flow.high_server
-    if high == item.sequence and size and not item.cut and not item.flags & SYN:  # the usual case
-        if from_client:
-            flow.high_client = (high + size) % WRAP
-        else:
-            flow.high_server = (high + size) % WRAP
-        return True
-    if size or item.flags & SYN:
-        if high is not None and high != item.sequence and not item.flags & SYN:
-            flow.regular = False
-        high = (item.sequence + size + bool(item.flags & SYN)) % WRAP
-        if from_client:
-            flow.high_client = high
-        else:
-            flow.high_server = high
-        flow.regular &= not item.cut
-        return True
-    if item.flags & (FIN | RST) or not flow.regular or not item.flags & ACK:
-        return True
-    other = flow.high_server if from_client else flow.high_client
-    return other is None or _distance(item.acknowledgment, other) > 0
-
-
-def _reuses_ports(flow: Flow, item: Segment) -> bool:
-    """Whether this SYN opens a new connection on the ports of an old one (tcp.stream counts on then)."""
-    first = flow.first_client if item.key == flow.client else flow.first_server
-    return first is not None and (first != item.sequence or flow.ended)
-
-
-def _numbered(item: Segment, number: int) -> Segment:
-    frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _ = item
-    return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number)
-
-
-def _side(flow: Flow, key: bytes) -> int:
-    return _CLIENT if key == flow.client else _SERVER
-
-
-def _distance(sequence: int, other: int) -> int:
-    """How far a sequence number lies behind another; negative where before (RFC 9293, Section 3.4: they wrap)."""
-    behind = (sequence - other) % WRAP
-    return behind - WRAP if behind >= WRAP // 2 else behind
-
-
-def _place(flow: Flow, item: Segment) -> int:
-    """How far the first bytes of a direction lie behind where they belong, as far as its SYN tells."""
-    syn = next((each for each in flow.opening if each.key == item.key), None)
-    return _distance(item.sequence, (syn.sequence + 1) % WRAP) if syn is not None else 0

@@ -1,7 +1,7 @@
 """A first look at the start of an HTTP message: can it be SCEP's? When in doubt it may be.
 
 Kept in step with ``http1``: what :func:`http1.exchanges.looks_like_scep` or the first bytes of a body would make SCEP's must be
-``MAYBE`` here. The properties in ``tests/properties`` hold the two against each other.
+``MAYBE`` here. ``tests/sieve/test_invariant.py`` holds the two against each other.
 """
 
 from enum import Enum
