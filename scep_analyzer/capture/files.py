@@ -52,8 +52,8 @@ class CaptureFiles:
 
     @property
     def can_be_read_again(self) -> bool:
-        """Whether all of it is in files."""
-        return STANDARD_INPUT not in self._paths
+        """Whether all of it is in files: standard input and named pipes come by once."""
+        return all(path != STANDARD_INPUT and Path(path).is_file() for path in self._paths)
 
     def packets(self) -> Iterator[Item]:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""

@@ -1,6 +1,7 @@
 """Paths: the kind by magic, several files and directories as one capture, mistakes in one line."""
 
 import gzip
+import os
 import shutil
 from pathlib import Path
 
@@ -82,3 +83,12 @@ def test_missing_empty_and_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "open", refuse)  # root may read everything, so chmod would prove nothing here
     with pytest.raises(InputError, match="no permission"):
         _packets(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert not CaptureFiles([str(pipe)]).can_be_read_again
+    assert not CaptureFiles(["-"]).can_be_read_again
+    assert CaptureFiles([str(CAPTURE)]).can_be_read_again
