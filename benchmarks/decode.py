@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from scep_analyzer.analysis import Analysis  # noqa: E402  # after the path is set
 from scep_analyzer.cms import certificates  # noqa: E402
-from scep_analyzer.cms.signed import read_signed  # noqa: E402
+from scep_analyzer.cms.signed import read_signed  # noqa: E402  # after the path is set
 from scep_analyzer.scep.messages import read_message  # noqa: E402
 
 ROUNDS = 7
