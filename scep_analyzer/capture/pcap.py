@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scep_analyzer.capture.skim import Record, Skim, plan_for
+from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS
@@ -92,8 +92,7 @@ def read_pcap(
     record = struct.Struct(variant.order + variant.record)
     if skim is not None:
         codes = "0s" + variant.record.replace("IIII", "III4x")
-        form = Record(codes, variant.order, b"", record.size, second, to_ns, 1)
-        skim.plans = {b"": known} if (known := plan_for(form, link_type)) is not None else {}
+        skim.plan(Record(codes, variant.order, b"", record.size, second, to_ns, 1), link_type)
 
     while True:
         if skim is not None:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scep_analyzer.capture.skim import Record, Skim, plan_for
+from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS
@@ -162,9 +162,7 @@ def _plan(skim: Skim, order: str, index: int, interface: Interface) -> None:
         interface.offset * 1_000_000_000,
         struct.pack(order + "H", OPTION_COMMENT),
     )
-    known = plan_for(form, interface.link_type)
-    if known is not None:
-        skim.plans[form.interface] = known
+    skim.plan(form, interface.link_type)
 
 
 def _beside(kind: int, order: str, body: bytes, facts: CaptureFacts, frame: int) -> Iterator[Anomaly]:

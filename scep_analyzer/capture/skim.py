@@ -36,6 +36,8 @@ _USUAL = 1700
 """A longer record (an offloading card hands over up to 64 KiB) is measured against the end of the buffer by itself."""
 _MOST_SIGNATURES = 4096
 """One for each VLAN, or for each neighbour on Linux cooked captures."""
+_MOST_SPANS = 1024
+"""One for each length of a block of an interface."""
 _ENHANCED_PACKET = 6
 _HEADS = {order: Struct(order + "II4s").unpack for order in "<>"}
 _UNFRAGMENTED = frozenset({b"\0\0", b"\x40\0", b""})
@@ -108,32 +110,35 @@ class Record:
         return ticks * self.multiply // self.divide + self.offset_ns
 
 
-class Plan(NamedTuple):
-    """The layouts of one record form on one link type, and the lengths of blocks by their heads, as they are met."""
+class _Shared(NamedTuple):
+    """The layouts of one record form on one link type."""
 
-    record: Record
     layouts: list[_Layout]
-    spans: dict[bytes, int]
     by_signature: dict[bytes, _Layout]
     """Those met, where one layout's signature cannot be another's: they lie at one place, or are of other lengths."""
     size: int
     """Bytes from which every layout can be read."""
 
 
-def plan_for(record: Record, link_type: int) -> Plan | None:
-    """The layouts for a link type, None where it has no plain records."""
-    if link_type not in _LINKS:
-        return None
+class Plan(NamedTuple):
+    """What an interface's records look like, and the lengths of its blocks by their heads, as they are met."""
+
+    record: Record
+    shared: _Shared
+    spans: dict[bytes, int]
+
+
+def _layouts(order: str, codes: str, link_type: int) -> _Shared:
     layouts, sizes = [], []
     for link in _LINKS[link_type]:
         for ethertype, version, rest, before, header in _VERSIONS:
             pattern = (link.pattern % ethertype if link.pattern else b"") + version
             signature = f"{link.start}x{link.length - link.start + 1}s"
-            codes = Struct(record.order + record.codes + signature + rest)
+            fields = Struct(order + codes + signature + rest)
             lengths = {link.length + before + size: size.to_bytes(2, "big") for size in range(1600)}
             layouts.append(
                 _Layout(
-                    codes.unpack_from,
+                    fields.unpack_from,
                     re.compile(pattern, re.DOTALL).fullmatch,
                     set(),
                     link.length + before,
@@ -141,8 +146,8 @@ def plan_for(record: Record, link_type: int) -> Plan | None:
                     lengths,
                 )
             )
-            sizes.append(codes.size)
-    return Plan(record, layouts, {}, {}, max(sizes) + 60)
+            sizes.append(fields.size)
+    return _Shared(layouts, {}, max(sizes) + 60)
 
 
 class Skim:
@@ -161,9 +166,18 @@ class Skim:
         take: Callable[[Segment], Iterable[Segment | Anomaly]],
     ) -> None:
         self.plans: dict[bytes, Plan] = {}
+        self._shared: dict[tuple[str, str, int], _Shared] = {}
         self._interface = b""
         self._tame, self._starts, self._udp_ports, self._take = tame, starts, frozenset(udp_ports), take
         self._initials = frozenset(each[0] for each in starts)
+
+    def plan(self, record: Record, link_type: int) -> None:
+        """Make ready for the records of an interface, where its link type has plain ones."""
+        if link_type in _LINKS:
+            form = record.order, record.codes, link_type
+            if form not in self._shared:
+                self._shared[form] = _layouts(*form)
+            self.plans[record.interface] = Plan(record, self._shared[form], {})
 
     def over(self, source: Source, facts: CaptureFacts, before: int) -> Iterator[Segment | Anomaly]:
         """Use up records from ``source.at`` on, until one comes that is for the reader, or more bytes must be read first.
@@ -182,30 +196,23 @@ class Skim:
         self, source: Source, facts: CaptureFacts, frame: int, plan: Plan
     ) -> Generator[Segment | Anomaly, None, bytes | None]:
         """Gives the interface of the next record where that is another one."""
-        record, layouts, spans, by_signature, size = plan
+        record, (layouts, by_signature, size), spans = plan
         buffer, view, at, stop = source.buffer, source.view, source.at, source.filled
-        tame, starts, initials, udp_ports, take = (
-            self._tame.get,
-            self._starts,
-            self._initials,
-            self._udp_ports,
-            self._take,
-        )
+        tame, starts, initials = self._tame.get, self._starts, self._initials
+        udp_ports, take = self._udp_ports, self._take
         start_of, header_size, unfragmented = _START, _HEADER_SIZES.get, _UNFRAGMENTED
         header, unit, span_of, layout_of = record.header, record.unit, spans.get, by_signature.get
         layout = layouts[0]
         unpack, known, tcp, length_of = layout.unpack, layout.known, layout.tcp, layout.lengths.get
-        begun, limit = (
-            frame,
-            stop - size - _USUAL,
-        )  # so that a record of usual size need not be measured against the end
+        begun = frame
+        limit = stop - size - _USUAL  # so that a record of usual size need not be measured against the end
         epoch = bottom = top = -1  # the present ``high`` of the times, the lowest and the highest ``low`` within it
         earliest, latest = 1 << 80, -1
         interface = None
         while at < limit:
             head, high, low, captured, signature, total, fragment, protocol, key, shape = unpack(buffer, at)
             if signature not in known:
-                other = layout_of(signature) or _fitting(plan, buffer, at, signature, layout)
+                other = layout_of(signature) or _fitting(plan.shared, buffer, at, signature, layout)
                 if other is None:
                     break
                 layout = other
@@ -297,19 +304,19 @@ def _fields(
     return sequence, acknowledgment, bytes(packet[first : first + left]) if left else b"", cut
 
 
-def _fitting(plan: Plan, buffer: bytearray, at: int, signature: bytes, layout: _Layout) -> _Layout | None:
+def _fitting(shared: _Shared, buffer: bytearray, at: int, signature: bytes, layout: _Layout) -> _Layout | None:
     """The layout that a record has, None where it has none; signatures that fit are remembered, within bounds."""
-    for each in (layout, *plan.layouts):
+    for each in (layout, *shared.layouts):
         mine = signature if each is layout else each.unpack(buffer, at)[4]
         if mine in each.known:
             return each
         if each.fits(mine):
-            if len(plan.by_signature) > _MOST_SIGNATURES:
-                plan.by_signature.clear()
-                for other in plan.layouts:
+            if len(shared.by_signature) > _MOST_SIGNATURES:
+                shared.by_signature.clear()
+                for other in shared.layouts:
                     other.known.clear()
             each.known.add(mine)
-            plan.by_signature[mine] = each
+            shared.by_signature[mine] = each
             return each
     return None
 
@@ -323,6 +330,8 @@ def _learn(record: Record, head: bytes, spans: dict[bytes, int]) -> bytes | None
     if interface != record.interface:
         return interface
     if not length & 3:
+        if len(spans) > _MOST_SPANS:
+            spans.clear()
         spans[head] = length
     return None
 

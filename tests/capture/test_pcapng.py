@@ -5,6 +5,7 @@ import io
 import shutil
 import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,15 @@ def test_comments_are_those_that_tshark_shows(tmp_path: Path) -> None:
             tuple(each) for each in expected
         ]
         assert [each.text for each in facts.comments if each.frame is None] == ["of the whole"]
+
+
+def test_a_thousand_interfaces_cost_no_memory_each(tmp_path: Path) -> None:
+    path = tmp_path / "many.pcapng"
+    packets = b"".join(files.enhanced(b"x" * 60, 5, index=index) for index in range(1000))
+    path.write_bytes(files.section() + files.interface() * 1000 + packets)
+    tracemalloc.start()
+    (facts,) = Analysis([str(path)]).report().captures
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert facts.packets == 1000
+    assert peak < 20_000_000
