@@ -1,5 +1,6 @@
 """What every test may use: the corpus, and the program in this process."""
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import settings
 
 from scep_analyzer.cli import main
+from scep_analyzer.engines import ENGINES
+from scep_analyzer.engines.builtin import BuiltinEngine
 
 # The same examples each time, so that a green run stays green; `make properties` looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -21,6 +24,9 @@ DEPTH = int(os.environ.get("PROPERTY_DEPTH", "1"))
 
 ROOT = Path(__file__).parent.parent
 CAPTURES = sorted((ROOT / "captures").glob("*/*.pcap*"))
+
+ENGINES["unsieved"] = functools.partial(BuiltinEngine, sieve=False)
+"""Every packet through every stage: what the sieve is held against."""
 
 
 class Result(NamedTuple):

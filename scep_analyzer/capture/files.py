@@ -140,7 +140,7 @@ def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterato
         if known or path == STANDARD_INPUT or (kind is None and not foreign.may_be_any(path)):
             yield _recognise(path, source, kind)
             return
-    with foreign.converted(path, kind or UNKNOWN) as stream:
+    with foreign.converted(path, kind) as stream:
         below = Source(stream, on_bytes)
         if kind is None and not below.peek(1):
             raise InputError(_no_capture(path))

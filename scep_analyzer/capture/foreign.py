@@ -44,8 +44,8 @@ def kind_of(start: bytes) -> str | None:
 
 
 @contextmanager
-def converted(path: str, kind: str) -> Iterator[Any]:
-    """The capture as a stream of pcapng from tshark; frame numbers stay."""
+def converted(path: str, kind: str | None) -> Iterator[Any]:
+    """The capture as a stream of pcapng from tshark; frame numbers stay. ``kind`` None: perhaps it is one."""
     import subprocess
     import tempfile
 
@@ -64,11 +64,11 @@ def converted(path: str, kind: str) -> Iterator[Any]:
         try:
             yield child.stdout
         except InputError as error:
+            if kind is None:
+                raise
             child.kill()
             child.wait()
             said.seek(0)
-            if "not a capture" in str(error):
-                raise
             raise InputError(
                 f"{path}: a capture of kind {kind} that tshark does not read ({_said(said.read())})"
             ) from error

@@ -11,6 +11,7 @@ from scep_analyzer.model.scep import Envelope, Recipient
 # RecipientInfo by its first byte (RFC 5652, Section 6.2).
 _TRANSPORT = 0x30
 _KINDS = {_TRANSPORT: "key-transport", 0xA1: "key-agreement", 0xA2: "kek", 0xA3: "password", 0xA4: "other"}
+_ENVELOPES = ("enveloped_data", "authenticated_enveloped_data")
 _FORM = re.compile(rb"\x02\xa0?\x31\x30")
 
 
@@ -23,23 +24,27 @@ def read_envelope(encoded: bytes) -> Envelope:
     try:
         kind_of, content = list(children(read(encoded).content))[:2]
         kind = algorithms.content_type(oid_of(kind_of))
-        if kind not in ("enveloped_data", "authenticated_enveloped_data"):
-            raise DecodeError(f"a CMS {kind} where an EnvelopedData is expected")
-        parts = list(children(read(read(content).content).content))
-        if _FORM.match(bytes(each[0] for each in parts)) is None:
-            raise DecodeError("it is not of the form that RFC 5652, Section 6.1 gives it")
-        set_at = 2 if parts[1][0] == 0xA0 else 1
-        recipients = list(children(read(parts[set_at]).content))
-        transport = next((each for each in recipients if each[0] == _TRANSPORT), None)
-        _, algorithm = list(children(read(parts[set_at + 1]).content))[:2]
-        return Envelope(
-            tuple(map(_recipient, recipients)),
-            algorithms.name_of(algorithm_of(list(children(read(transport).content))[2])) if transport else None,
-            algorithms.name_of(algorithm_of(algorithm)),
-        )
+        envelope = _envelope(read(content).content) if kind in _ENVELOPES else None
     except ASN1_ERRORS as error:
-        what = str(error).splitlines()[0]
-        raise DecodeError(what if what.startswith("a CMS ") else f"no EnvelopedData: {what}") from error
+        raise DecodeError(f"no EnvelopedData: {str(error).splitlines()[0]}") from error
+    if envelope is None:
+        raise DecodeError(f"a CMS {kind} where an EnvelopedData is expected")
+    return envelope
+
+
+def _envelope(encoded: bytes) -> Envelope:
+    parts = list(children(read(encoded).content))
+    if _FORM.match(bytes(each[0] for each in parts)) is None:
+        raise DecodeError("it is not of the form that RFC 5652, Section 6.1 gives it")
+    set_at = 2 if parts[1][0] == 0xA0 else 1
+    recipients = list(children(read(parts[set_at]).content))
+    transport = next((each for each in recipients if each[0] == _TRANSPORT), None)
+    _, algorithm = list(children(read(parts[set_at + 1]).content))[:2]
+    return Envelope(
+        tuple(map(_recipient, recipients)),
+        algorithms.name_of(algorithm_of(list(children(read(transport).content))[2])) if transport else None,
+        algorithms.name_of(algorithm_of(algorithm)),
+    )
 
 
 def _recipient(encoded: bytes) -> Recipient:

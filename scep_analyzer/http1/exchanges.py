@@ -22,19 +22,17 @@ from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, D
 Out = HttpExchange | ConnectionFailure
 
 # Types that carry SCEP or the CMS and certificates it is made of (RFC 8894, Section 4; others are what clients tolerate).
-_SCEP_TYPES = ("x-pki-message", "x-x509-", "pkcs7", "x-pkcs7", "pkix-cert", "x-x509")
+SCEP_TYPES = ("x-pki-message", "x-x509", "pkcs7", "pkix-cert")
 # How GetCACaps, GetCACert, GetCACertChain, GetNextCACert and PKIOperation begin; a request may be cut inside the word.
 _OPERATIONS = ("getca", "getne", "pkiop")
 
 
 def names_operation(target: str) -> bool:
     """Whether a request target may name an operation of SCEP's; `?operation=view` on some web page does not."""
-    plain = target.lower()
-    if "operation" in plain and any(each in plain for each in _OPERATIONS):
-        return True
-    if "%" not in plain:
-        return False
-    plain = unquote(target, "latin-1").lower()
+    return _mentions(target.lower()) or ("%" in target and _mentions(unquote(target, "latin-1").lower()))
+
+
+def _mentions(plain: str) -> bool:
     return "operation" in plain and any(each in plain for each in _OPERATIONS)
 
 
@@ -43,7 +41,7 @@ def looks_like_scep(head: RequestHead | ResponseHead) -> bool:
     if isinstance(head, RequestHead) and names_operation(head.target):
         return True
     kind = (header(head.headers, "content-type") or "").lower()
-    return any(each in kind for each in _SCEP_TYPES)
+    return any(each in kind for each in SCEP_TYPES)
 
 
 class _Conversation:

@@ -200,15 +200,11 @@ class MessageParser:
     def _read_head(self) -> Done:
         line_end = self._buffer.find(b"\n", self._searched)
         searched, self._searched = self._searched, len(self._buffer)
-        ends = (
-            [
-                at + len(mark)
-                for mark in (b"\n\r\n", b"\n\n")
-                if (at := self._buffer.find(mark, max(searched - 3, 0))) >= 0
-            ]
-            if line_end >= 0
-            else []
-        )
+        ends = []
+        if line_end >= 0:
+            marks = (b"\n\r\n", b"\n\n")
+            found = [(self._buffer.find(mark, max(searched - 3, 0)), len(mark)) for mark in marks]
+            ends = [at + length for at, length in found if at >= 0]
         if not ends:
             return self._give_up_head() if len(self._buffer) > self._limits.header_bytes else ()
         size = min(ends)

@@ -1,6 +1,7 @@
 """HTTP requests and responses as values (RFC 9110, RFC 9112)."""
 
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from scep_analyzer.model.packets import Endpoint
 
@@ -77,6 +78,17 @@ class HttpExchange(NamedTuple):
         """When the exchange began."""
         message = self.request or self.response
         return message.time_ns if message is not None else None
+
+
+def path_of(target: str) -> str:
+    """The path of a request target, in origin or absolute form (RFC 9112, Section 3.2)."""
+    path = target.partition("?")[0]
+    if not path.lower().startswith(("http://", "https://")):
+        return path
+    try:
+        return urlsplit(path).path or "/"
+    except ValueError:  # a bad IPv6 address in the URL
+        return "/"
 
 
 def header(headers: tuple[Header, ...], name: str) -> str | None:

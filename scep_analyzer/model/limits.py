@@ -30,7 +30,7 @@ class Limits:
     """How long a fragment waits, in capture time (RFC 8200, Section 4.5 says 60 s; hosts use 30 s)."""
 
     connections: int = 48_000
-    """Directions of TCP connections remembered; beyond it the longest idle ones are forgotten. about a kilobyte each."""
+    """Directions of TCP connections remembered; beyond it the longest idle ones are forgotten. About a kilobyte each."""
 
     followed_connections: int = 8_192
     """TCP connections whose bytes are put in order at a time; beyond it the longest idle one is closed."""

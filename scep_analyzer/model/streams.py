@@ -13,11 +13,6 @@ class Direction(Enum):
     FROM_CLIENT = "client"
     FROM_SERVER = "server"
 
-    @property
-    def opposite(self) -> "Direction":
-        """The other direction."""
-        return Direction.FROM_SERVER if self is Direction.FROM_CLIENT else Direction.FROM_CLIENT
-
 
 @dataclass(frozen=True, slots=True)
 class Connection:

@@ -1,8 +1,9 @@
 """The request target: which operation, which message parameter (RFC 8894, Section 4.1)."""
 
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.scep.codes import OPERATIONS
 
 _BY_LOWER_CASE = {name.lower(): name for name in OPERATIONS}
@@ -24,12 +25,7 @@ class Query:
 
 def read_query(target: str, *, cut: bool = False) -> Query:
     """Read a request target, in origin or absolute form. ``cut``: its end is missing."""
-    path, _, query = target.partition("?")
-    if path.lower().startswith(("http://", "https://")):
-        try:
-            path = urlsplit(path).path or "/"
-        except ValueError:  # a bad IPv6 address in the URL
-            path = "/"
+    path, query = path_of(target), target.partition("?")[2]
     operation: str | None = None
     message: str | None = None
     notes: list[tuple[str, str]] = []

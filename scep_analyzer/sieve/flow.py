@@ -1,8 +1,8 @@
 """One connection as the sieve knows it, and what its sequence numbers tell."""
 
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Segment
+from scep_analyzer.tcp.reassembly import WRAP
 
-WRAP = 1 << 32
 CLIENT, SERVER = 1, 2
 
 Held = tuple[Segment, ...]

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 
 from scep_analyzer.http1.heads import starts_request, starts_response
 from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.sieve.flow import (
     CLIENT,
     SERVER,
-    WRAP,
     Flow,
     beginning,
     distance,
@@ -30,6 +30,7 @@ from scep_analyzer.sieve.flow import (
     tells_something,
 )
 from scep_analyzer.sieve.heads import FIRST_BYTES, Look, look_at_request, look_at_response
+from scep_analyzer.tcp.reassembly import WRAP
 
 _TLS_HANDSHAKE = b"\x16\x03"
 _MOST_SYNS = 16
@@ -288,7 +289,7 @@ class Flows(Stage[Segment, Segment]):
         if seen is None or seen.look is Look.NOT_HTTP:
             flow.asker, flow.requests, flow.answers = None, (), ()
             return []
-        endpoint = ends_of(item.key)[1], path_of(seen.target)
+        endpoint = ends_of(item.key)[1], path_of(seen.target.decode("latin-1"))
         if seen.scep and len(self._endpoints) < self._limits.endpoints:
             self._endpoints.add(endpoint)
         if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
@@ -350,12 +351,3 @@ class Flows(Stage[Segment, Segment]):
         for each in given:
             tells_something(flow, each)
         return [numbered(each, flow.number) for each in given]
-
-
-def path_of(target: bytes) -> str:
-    """The path of a request target, in origin or absolute form."""
-    path = target.partition(b"?")[0]
-    if path[:8].lower().startswith((b"http://", b"https://")):
-        _, slash, rest = path.partition(b"://")[2].partition(b"/")
-        path = slash + rest or b"/"
-    return path.decode("latin-1")

@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import product
 from typing import NamedTuple
 
-from scep_analyzer.http1.exchanges import names_operation
+from scep_analyzer.http1.exchanges import SCEP_TYPES, names_operation
 from scep_analyzer.http1.heads import METHODS
 from scep_analyzer.http1.messages import CMS_STARTS
 from scep_analyzer.model.limits import LIMITS
@@ -55,8 +55,7 @@ class Seen(NamedTuple):
 
 
 _MAYBE, _MORE = Seen(Look.MAYBE), Seen(Look.MORE)
-# The content types of http1.exchanges.looks_like_scep, each by a part of it.
-_TYPES = (b"x-pki-message", b"x-x509", b"pkcs7", b"pkix-cert")
+_TYPES = tuple(each.encode() for each in SCEP_TYPES)
 
 
 def look_at_request(content: bytes) -> Seen:

@@ -1,6 +1,5 @@
 """pcapng: sections, interfaces, every packet block, clocks; held against capinfos and tshark."""
 
-import functools
 import io
 import shutil
 import struct
@@ -13,14 +12,10 @@ import pytest
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.pcapng import read_pcapng
 from scep_analyzer.capture.source import Source
-from scep_analyzer.engines import ENGINES
-from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.packets import CaptureFacts, Packet
 from tests import files
 from tests.conftest import CAPTURES
-
-ENGINES["unsieved"] = functools.partial(BuiltinEngine, sieve=False)
 
 
 def _read(data: bytes) -> tuple[list[Packet], list[Anomaly], CaptureFacts]:

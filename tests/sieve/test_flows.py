@@ -13,9 +13,10 @@ from scapy.utils import wrpcap
 from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import Limits
 from scep_analyzer.model.packets import SYN, Segment, ends_of, key_of
-from scep_analyzer.sieve.flows import Flows, path_of
+from scep_analyzer.sieve.flows import Flows
 from tests.segments import CLIENT, SERVER, handshake, segment
 
 MAC = "02:00:00:00:00:01"  # given, because scapy would ask the network for it
@@ -169,7 +170,7 @@ def test_connections_that_go_on_outlive_the_forgetting_of_others() -> None:
 
 
 def test_paths() -> None:
-    assert path_of(b"/scep?operation=x") == "/scep"
-    assert path_of(b"http://ca.example/scep?x") == "/scep"
-    assert path_of(b"HTTP://ca.example") == "/"
+    assert path_of("/scep?operation=x") == "/scep"
+    assert path_of("http://ca.example/scep?x") == "/scep"
+    assert path_of("HTTP://ca.example") == "/"
     assert ends_of(key_of(CLIENT, SERVER)) == (CLIENT, SERVER)

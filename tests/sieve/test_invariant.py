@@ -1,6 +1,5 @@
 """With the sieve and without it the report is the same: on the corpus, and on any mixture of traffic, damaged in any way."""
 
-import functools
 import json
 import random
 import struct
@@ -13,14 +12,10 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.engines import ENGINES
-from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.render import json_v1
 from tests import files, talk
 from tests.builders import wire
 from tests.conftest import CAPTURES, DEPTH
-
-ENGINES["unsieved"] = functools.partial(BuiltinEngine, sieve=False)
 
 
 def _report(path: Path, engine: str) -> Any:
