@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-lowest check properties fuzz golden bench captures docs clean
+.PHONY: help demo test test-lowest check properties fuzz golden bench score faults captures docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,12 @@ bench: .venv/dev  ## measure start-up, whole runs and large captures (half an ho
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/large.py
+
+score: .venv/dev  ## score the diagnosis over the corpus of faults and the healthy captures; see docs/diagnosis.md
+	$(BIN)/python benchmarks/score.py $(CAPTURES)
+
+faults: .venv/dev  ## build the captures of faults anew from their recipes
+	$(BIN)/python captures/faults/build.py
 
 captures: .venv/dev  ## record the lab's captures anew (root, Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
 	$(BIN)/python captures/lab/record.py

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rule_pages import rule_pages
+
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "captures/README.md", "docs/commands.md")
+FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md")
 
 
 def program(*arguments: str, lines: int | None = None) -> str:
@@ -20,7 +22,7 @@ def program(*arguments: str, lines: int | None = None) -> str:
         [sys.executable, "-m", "scep_analyzer", *arguments],
         cwd=ROOT,
         capture_output=True,
-        check=True,
+        check=arguments[0] != "diagnose",  # which exits with 1 where it finds a fault
         env={"COLUMNS": "100", "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", "PATH": ""},
     )
     shown = done.stdout.decode().rstrip("\n").splitlines()
@@ -39,6 +41,12 @@ def captures() -> str:
     return "\n".join(rows)
 
 
+def score() -> str:
+    """The table of `make score`."""
+    done = subprocess.run([sys.executable, "benchmarks/score.py"], cwd=ROOT, capture_output=True, check=False)
+    return done.stdout.decode().rstrip("\n")
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "timeline": lambda: program("captures/scenarios/ndes-get-enrollment.pcap"),
     "refused": lambda: program("--quiet", "captures/scenarios/ndes-refused-template.pcap"),
@@ -51,6 +59,16 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "show": lambda: program(
         "show", "captures/scenarios/ndes-get-enrollment.pcap", "2", "--key", "captures/keys/ra-encryption.pem", lines=48
     ),
+    "diagnose": lambda: program(
+        "diagnose", "captures/scenarios/ndes-refused-template.pcap", "--min-severity", "warning"
+    ),
+    "diagnose recipient": lambda: program(
+        "diagnose", "captures/faults/request/req-recipient-is-ca-not-ra.pcap", "--min-severity", "warning"
+    ),
+    "explain": lambda: program("explain", "0x80094800"),
+    "help diagnose": lambda: program("diagnose", "--help"),
+    "help explain": lambda: program("explain", "--help"),
+    "score": score,
     "help doctor": lambda: program("doctor", "--help"),
 }
 
@@ -69,6 +87,13 @@ def generated(text: str) -> str:
 def main() -> int:
     """Write or check; gives the exit status."""
     stale = []
+    for name, text in rule_pages().items():
+        path = ROOT / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
     for name in FILES:
         path = ROOT / name
         old = path.read_text(encoding="utf-8")

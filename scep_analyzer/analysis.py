@@ -1,17 +1,30 @@
-"""Joins engine → scep → report; the only place that knows the order."""
+"""Joins engine → scep → rules → report; the only place that knows the order."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from scep_analyzer.engines import Engine, open_capture
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.scep import FailedConnection, ScepExchange, Transaction
+from scep_analyzer.model.findings import Finding, Unchecked
+from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.scep import Bystander, FailedConnection, ScepExchange, Transaction
+from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.report import AnomalyList, Report, in_order
+from scep_analyzer.rules._views import Scene
+from scep_analyzer.rules.judge import Judge
+from scep_analyzer.rules.judge import in_order as findings_in_order
 from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.scep.transactions import Grouper
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
+
+
+class Judged(NamedTuple):
+    """A transaction and what was found in it."""
+
+    transaction: Transaction
+    findings: tuple[Finding, ...]
 
 
 class Analysis:
@@ -31,27 +44,35 @@ class Analysis:
     ) -> None:
         self.engine: Engine = open_capture(paths, engine, on_bytes)
         self._keys, self._keep = keys, keep
+        self.unchecked: tuple[Unchecked, ...] = ()
+        """What the rules could not judge, once :meth:`stream` has run out."""
 
     def report(self) -> Report:
         """Read the capture to its end."""
         exchanges: list[ScepExchange] = []
-        failures: list[FailedConnection] = []
         anomalies = AnomalyList()
+        judge = self._judge()
         for item in self._interpreted():
             if isinstance(item, ScepExchange):
                 exchanges.append(item)
-            elif isinstance(item, FailedConnection):
-                failures.append(item)
-            else:
+            elif isinstance(item, Anomaly):
                 anomalies.add(item)
+            else:
+                _notice(judge.scene, item)
         ordered = in_order(exchanges)
         transactions = []
-        for grouped in _grouped(ordered, failures):
+        for grouped in _grouped(ordered, judge.scene.failures):
             if isinstance(grouped, Anomaly):
                 anomalies.add(grouped)
             else:
                 transactions.append(grouped)
         transactions.sort(key=lambda each: (each.started_ns or 0, _first_frame(each)))
+        for each in ordered:
+            judge.see(each)
+        self._complete(judge, anomalies.listed())
+        found = [finding for each in transactions for finding in judge.judge(each)] + judge.finish()
+        for failed in judge.anomalies:
+            anomalies.add(failed)
         return Report(
             self.engine.name,
             tuple(self.engine.facts),
@@ -59,19 +80,57 @@ class Analysis:
             tuple(transactions),
             anomalies.listed(),
             self.engine.http_requests,
+            _linked(judge, found),
+            judge.unchecked(),
         )
 
-    def stream(self) -> Iterator[ScepExchange | Transaction | Anomaly]:
-        """Values as soon as they are known: an exchange when it ends, a transaction when it can no longer grow."""
-        grouper = Grouper()
-        for item in self._interpreted():
-            if not isinstance(item, FailedConnection):
-                yield item
-            if not isinstance(item, Anomaly):
-                yield from grouper.feed(item)
-        yield from grouper.finish()
+    def stream(self) -> Iterator[ScepExchange | Judged | Finding | Anomaly]:
+        """Values as soon as they are known: an exchange when it ends, a transaction with its findings when it can no longer grow.
 
-    def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Anomaly]:
+        Findings about the capture as a whole come last. ``unchecked`` is filled then.
+        """
+        grouper, judge = Grouper(), self._judge()
+        anomalies = AnomalyList()
+        for item in self._interpreted():
+            if isinstance(item, ScepExchange):
+                judge.see(item)
+            elif isinstance(item, Anomaly):
+                anomalies.add(item)
+            else:
+                _notice(judge.scene, item)
+            if isinstance(item, ScepExchange | Anomaly):
+                yield item
+            if isinstance(item, ScepExchange | FailedConnection):
+                yield from self._judged(judge, grouper.feed(item))
+        self._complete(judge, anomalies.listed())
+        yield from self._judged(judge, grouper.finish())
+        yield from judge.finish()
+        yield from judge.anomalies
+        self.unchecked = judge.unchecked()
+
+    def _judge(self) -> Judge:
+        judge = Judge()
+        judge.scene.captures = self.engine.facts  # it grows while the capture is read
+        return judge
+
+    def _judged(self, judge: Judge, grouped: Iterable[Transaction | Anomaly]) -> Iterator[Judged | Anomaly]:
+        for item in grouped:
+            if isinstance(item, Anomaly):
+                yield item
+                continue
+            if item.failed_connections:
+                judge.scene.notices = self.engine.notices
+            found = judge.judge(item)
+            yield Judged(item, tuple(judge.linked(found, len(judge.ends))))
+
+    def _complete(self, judge: Judge, anomalies: tuple[Anomaly, ...]) -> None:
+        """Give the judge what is known once the capture has been read."""
+        scene, servers = judge.scene, judge.memory.servers
+        scene.anomalies = list(anomalies)
+        scene.notices, scene.http_requests = self.engine.notices, self.engine.http_requests
+        scene.handshakes = list(self.engine.handshakes({each.address for each in servers} or None))
+
+    def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly]:
         interpreter = Interpreter(keys=self._keys, keep=self._keep)
         for item in self.engine.exchanges():
             if isinstance(item, Anomaly):
@@ -81,6 +140,32 @@ class Analysis:
         for earlier in self.engine.exchanges_at(interpreter.endpoints):
             yield from interpreter.revisit(earlier)
         yield from interpreter.finish()
+
+
+def _notice(scene: Scene, item: FailedConnection | Bystander | ConnectionFacts) -> None:
+    """Keep what is no exchange and tells of some."""
+    if isinstance(item, FailedConnection):
+        scene.failures.append(item)
+    elif isinstance(item, Bystander):
+        scene.bystanders.append(item)
+    else:
+        scene.connections[item.connection.number] = item
+    for kept in (scene.failures, scene.bystanders):
+        del kept[: -LIMITS.beside]
+    if len(scene.connections) > LIMITS.beside:
+        del scene.connections[next(iter(scene.connections))]
+
+
+def _linked(judge: Judge, found: list[Finding]) -> tuple[Finding, ...]:
+    """All findings in order, with the root cause of each transaction."""
+    by_transaction: dict[int | None, list[Finding]] = {}
+    for each in found:
+        by_transaction.setdefault(each.transaction, []).append(each)
+    every = by_transaction.pop(None, [])
+    for number, theirs in by_transaction.items():
+        if number is not None:
+            every += judge.linked(theirs, number)
+    return findings_in_order(every)
 
 
 def _grouped(exchanges: tuple[ScepExchange, ...], failures: list[FailedConnection]) -> Iterator[Transaction | Anomaly]:

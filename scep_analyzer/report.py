@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import ScepExchange, Transaction
@@ -58,6 +59,14 @@ class Report:
     anomalies: tuple[Anomaly, ...]
     http_requests: int = 0
     """HTTP requests in the capture, SCEP's included."""
+    findings: tuple[Finding, ...] = ()
+    """Root causes first, then by severity and time; numbered from 1 in this order."""
+    not_checked: tuple[Unchecked, ...] = ()
+
+    @cached_property
+    def root_causes(self) -> dict[int, Finding]:
+        """The root cause of each transaction that has one, by the transaction's number."""
+        return {each.transaction: each for each in self.findings if each.root_cause and each.transaction is not None}
 
     @cached_property
     def exchange_ids(self) -> dict[ExchangeKey, int]:

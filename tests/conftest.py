@@ -13,6 +13,7 @@ from hypothesis import settings
 from scep_analyzer.cli import main
 from scep_analyzer.engines import ENGINES
 from scep_analyzer.engines.builtin import BuiltinEngine
+from scep_analyzer.rules.judge import Judge
 
 # The same examples each time, so that a green run stays green; `make properties` looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -27,6 +28,10 @@ CAPTURES = sorted((ROOT / "captures").glob("*/*.pcap*"))
 
 ENGINES["unsieved"] = functools.partial(BuiltinEngine, sieve=False)
 """Every packet through every stage: what the sieve is held against."""
+
+
+Judge.strict = True
+"""A rule that fails stops the test; for users it is an anomaly."""
 
 
 class Result(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "scep_analyzer"
-PURE = ("model", "link", "sieve", "tcp", "http1", "cms", "scep", "report.py")
+PURE = ("model", "link", "sieve", "tcp", "tls", "http1", "cms", "scep", "rules", "report.py", "topics.py")
 FORBIDDEN = {"open", "print", "input", "time.time", "datetime.now", "datetime.today", "datetime.utcnow"}
 
 
@@ -47,6 +47,20 @@ TESTED_TOGETHER = {
     "cms/enveloped": "scep/test_messages", "cms/chains": "scep/test_ca_certificates",
 
     "cms/message_data": "cms/test_opening", "cms/keys": "cms/test_opening",
+}  # fmt: skip
+
+
+TESTED_TOGETHER |= {
+    # The corpus of faults has a capture for each rule that triggers it and one that must not.
+    f"rules/{topic}": "corpus/test_faults"
+    for topic in (
+        "capture", "connection", "tls", "http_status", "http_body", "encoding", "capabilities", "ca_certificates", "request", "attributes",
+        "requester", "csr", "certrep", "issued", "transactions", "ndes", "_memory", "_views", "_words", "judge", "causes",
+    )
+} | {
+    "rules/_rule": "rules/test_catalogue", "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
+    "model/tls": "tls/test_handshakes",
+    "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
 }  # fmt: skip
 
 

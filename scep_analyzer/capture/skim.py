@@ -21,6 +21,8 @@ from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import CaptureFacts, Segment
 
 _TCP, _UDP = 6, 17
+_DOMAIN = b"\0\x35"
+"""Answers of name servers are for the reader."""
 _HEADER_SIZES = {
     bytes([words << 4 | reserved, flags]): words * 4
     for words in range(5, 16)
@@ -259,12 +261,14 @@ class Skim:
                     )
                     if fields is None:
                         break
-                    sequence, acknowledgment, payload, cut = fields
+                    sequence, acknowledgment, payload, cut, ttl = fields
                     time_ns = record.time_ns(high * unit + low)
-                    given = take(Segment(frame + 1, time_ns, key, sequence, acknowledgment, shape[1], payload, cut))
+                    given = take(
+                        Segment(frame + 1, time_ns, key, sequence, acknowledgment, shape[1], payload, cut, -1, ttl)
+                    )
                     if given:
                         yield from given
-            elif protocol != _UDP or key[-2:] in udp_ports or captured > _USUAL:
+            elif protocol != _UDP or key[-2:] in udp_ports or key[-4:-2] == _DOMAIN or captured > _USUAL:
                 break
             at += span
             frame += 1
@@ -287,8 +291,8 @@ class Skim:
 
 def _fields(
     packet: memoryview, captured: int, total: bytes, shape: bytes, layout: _Layout
-) -> tuple[int, int, bytes, int] | None:
-    """Sequence and acknowledgment number, payload, and how much of it the snaplen took; None where this is for the reader."""
+) -> tuple[int, int, bytes, int, int] | None:
+    """Sequence and acknowledgment number, payload, how much of it the snaplen took, TTL; None where this is for the reader."""
     tcp_size = shape[0] >> 4 << 2
     left, cut = captured - layout.tcp - tcp_size, 0
     if layout.lengths.get(captured) != total and total != b"\0\0":  # 0: the card fills it in after the capture
@@ -301,7 +305,8 @@ def _fields(
         return None
     sequence, acknowledgment = _NUMBERS(packet, layout.tcp + 4)
     first = layout.tcp + tcp_size
-    return sequence, acknowledgment, bytes(packet[first : first + left]) if left else b"", cut
+    ttl = packet[layout.tcp - (12 if layout.tcp > layout.base else 33)]  # IPv4's TTL, IPv6's hop limit
+    return sequence, acknowledgment, bytes(packet[first : first + left]) if left else b"", cut, ttl
 
 
 def _fitting(shared: _Shared, buffer: bytearray, at: int, signature: bytes, layout: _Layout) -> _Layout | None:

@@ -15,6 +15,8 @@ from scep_analyzer.version import __version__
 COMMANDS = {
     "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents (the default)",
     "show": "one exchange in full depth: HTTP, the CMS layers, attributes, certificates, each field named and explained",
+    "diagnose": "what went wrong: root cause first, evidence, causes in order, what to do",
+    "explain": "a rule, operation, message type, status, failInfo, attribute, OID, HRESULT or content type in words",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
     "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
@@ -35,7 +37,7 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         prog="scep-analyzer",
         description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
         epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer timeline CAPTURE`. "
-        "Exit codes: 0 analysed, 2 usage, 3 input, 130 interrupted.",
+        "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)

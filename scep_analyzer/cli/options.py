@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.findings import Severity
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
@@ -42,3 +43,18 @@ def _read(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise AnalyzerError(f"{path}: cannot be read ({error.strerror}); give the path of a key file") from error
+
+
+def add_severity_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --min-severity."""
+    parser.add_argument(
+        "--min-severity",
+        choices=[each.value for each in Severity],
+        metavar="SEVERITY",
+        help="leave out findings below this: error, warning, info",
+    )
+
+
+def least_of(options: argparse.Namespace, default: Severity = Severity.INFO) -> Severity:
+    """The least severity that is wanted."""
+    return Severity(options.min_severity) if options.min_severity is not None else default

@@ -7,10 +7,11 @@ from datetime import UTC
 from typing import TextIO
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, keys_of
+from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.cli.reading import add_engine_argument
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
+from scep_analyzer.model.findings import Finding, Severity
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render import FORMATS
 from scep_analyzer.report import AnomalyList, ExchangeKey, Report, key_of
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
     add_engine_argument(parser)
     add_key_arguments(parser)
+    add_severity_argument(parser)
     zone = parser.add_mutually_exclusive_group()
     zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
     zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
@@ -65,7 +67,7 @@ def _rendered(options: argparse.Namespace) -> str:
     stream = io.StringIO()
     analysis = Analysis(options.capture, options.engine, None, keys_of(options))
     if options.format == "jsonl":
-        _stream(analysis, stream, secrets=options.show_secrets)
+        write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options))
     else:
         _text(analysis.report(), stream, options)
     return stream.getvalue()
@@ -76,7 +78,7 @@ def _one(options: argparse.Namespace) -> int:
     try:
         if options.format == "jsonl":
             with opened(options.output, force=options.force, as_is=True) as stream:
-                _stream(analysis, stream, secrets=options.show_secrets)
+                write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options))
             return 0
         report = analysis.report()
     finally:
@@ -85,7 +87,7 @@ def _one(options: argparse.Namespace) -> int:
         if options.format == "json":
             from scep_analyzer.render import json_v1
 
-            stream.write(json_v1.render(report, secrets=options.show_secrets))
+            stream.write(json_v1.render(report, secrets=options.show_secrets, least=least_of(options)))
         else:
             _text(report, stream, options)
     return 0
@@ -94,18 +96,26 @@ def _one(options: argparse.Namespace) -> int:
 def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
     from scep_analyzer.render import terminal
 
-    style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets)
+    least = least_of(options, Severity.INFO if options.verbose else Severity.WARNING)
+    style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
     terminal.render(report, console_for(stream, options.color), style)
 
 
-def _stream(analysis: Analysis, stream: TextIO, *, secrets: bool) -> None:
-    """JSON Lines: an exchange when it ends, its transaction when it can no longer grow, the rest at the end."""
+def write_lines(analysis: Analysis, stream: TextIO, *, secrets: bool, least: Severity) -> None:
+    """JSON Lines: an exchange when it ends, its transaction and findings when it can no longer grow, the rest at the end."""
     from scep_analyzer.render import json_v1
 
     numbers: dict[ExchangeKey, int] = {}
     exchanges = transactions = 0
     outcomes: Counter[str] = Counter()
+    severities: Counter[Severity] = Counter()
     anomalies = AnomalyList()
+
+    def write(finding: Finding) -> None:
+        severities[finding.severity] += 1
+        if finding.severity.rank <= least.rank:
+            stream.write(json_v1.line("finding", json_v1.finding_of(finding)))
+
     for item in analysis.stream():
         if isinstance(item, Anomaly):
             anomalies.add(item)
@@ -115,17 +125,24 @@ def _stream(analysis: Analysis, stream: TextIO, *, secrets: bool) -> None:
             exchanges += 1
             numbers[key_of(item)] = exchanges
             stream.write(json_v1.line("exchange", json_v1.exchange_of(item, exchanges, None, digits, secrets=secrets)))
+        elif isinstance(item, Finding):
+            write(item)
         else:
             transactions += 1
-            outcomes[item.outcome.value] += 1
-            ids = [numbers.pop(key_of(each)) for each in item.exchanges]
-            stream.write(json_v1.line("transaction", json_v1.transaction_of(item, transactions, ids, digits)))
+            transaction, findings = item
+            outcomes[transaction.outcome.value] += 1
+            ids = [numbers.pop(key_of(each)) for each in transaction.exchanges]
+            root = next((each.number for each in findings if each.root_cause), None)
+            told = json_v1.transaction_of(transaction, transactions, ids, digits, root)
+            stream.write(json_v1.line("transaction", told))
+            for each in findings:
+                write(each)
         stream.flush()
     for facts in analysis.engine.facts:
         stream.write(json_v1.line("capture", json_v1.capture_of(facts)))
-    summary = json_v1.summary_of(exchanges, transactions, dict(outcomes))
+    summary = json_v1.summary_of(exchanges, transactions, dict(outcomes), severities)
     summary["schema"] = json_v1.SCHEMA
     summary["generator"] = json_v1.generator_of(analysis.engine.name)
     summary["anomalies"] = [json_v1.anomaly_of(each) for each in anomalies.listed()]
-    summary["not_checked"] = []
+    summary["not_checked"] = list(map(json_v1.unchecked_of, analysis.unchecked))
     stream.write(json_v1.line("summary", summary))

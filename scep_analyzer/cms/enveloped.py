@@ -3,7 +3,7 @@
 import re
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, algorithm_of, children, oid_of, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, OCTET_STRING, algorithm_of, children, oid_of, read
 from scep_analyzer.cms.certificates import serial_in
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.scep import Envelope, Recipient
@@ -39,20 +39,33 @@ def _envelope(encoded: bytes) -> Envelope:
     set_at = 2 if parts[1][0] == 0xA0 else 1
     recipients = list(children(read(parts[set_at]).content))
     transport = next((each for each in recipients if each[0] == _TRANSPORT), None)
-    _, algorithm = list(children(read(parts[set_at + 1]).content))[:2]
+    inner, algorithm, *encrypted = list(children(read(parts[set_at + 1]).content))[:3]
+    parameters = list(children(read(algorithm).content))[1:2]
     return Envelope(
         tuple(map(_recipient, recipients)),
         algorithms.name_of(algorithm_of(list(children(read(transport).content))[2])) if transport else None,
         algorithms.name_of(algorithm_of(algorithm)),
+        content_type=oid_of(inner),
+        iv_length=len(read(parameters[0]).content) if parameters and parameters[0][0] == OCTET_STRING else None,
+        ciphertext_length=_octets(encrypted[0]) if encrypted else None,
     )
+
+
+def _octets(encoded: bytes) -> int:
+    """Bytes of an OCTET STRING, in one piece or several, whatever its tag."""
+    element = read(encoded)
+    if not encoded[0] & 0x20:
+        return len(element.content)
+    return sum(_octets(each) for each in children(element.content))
 
 
 def _recipient(encoded: bytes) -> Recipient:
     kind = _KINDS.get(encoded[0], "other")
     if encoded[0] != _TRANSPORT:
         return Recipient(kind, None, None)
-    who = list(children(read(encoded).content))[1]
+    parts = list(children(read(encoded).content))
+    who, length = parts[1], len(read(parts[3]).content) if len(parts) > 3 else None
     if who[0] != _TRANSPORT:
-        return Recipient(kind, None, None, read(who).content.hex())
+        return Recipient(kind, None, None, read(who).content.hex(), length)
     issuer, number = list(children(read(who).content))[:2]
-    return Recipient(kind, names.name_in(issuer), serial_in(number))
+    return Recipient(kind, names.name_in(issuer), serial_in(number), None, length)

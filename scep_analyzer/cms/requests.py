@@ -70,6 +70,7 @@ def read_request(encoded: bytes) -> Csr:
         extensions_in_words(extensions),
         tuple(others),
         bytes(encoded),
+        tuple(kind for kind, _ in attributes),
     )
 
 

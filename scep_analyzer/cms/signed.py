@@ -48,6 +48,8 @@ class Signer:
     attributes: dict[str, tuple[Element, ...]]
     attributes_sent: bytes | None
     signature: bytes
+    attribute_types: tuple[str, ...] = ()
+    """The OID of every signed attribute as sent, one that stands twice twice."""
 
     def check_digest(self, content: bytes) -> Verdict:
         """Whether messageDigest is the digest of the content."""
@@ -174,6 +176,7 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         identity = names.name_in(issuer), serial_in(number)
     attributes: dict[str, tuple[Element, ...]] = {}
     sent: bytes | None = None
+    sent_types: list[str] = []
     rest = parts[3:]
     if form[3] == 0xA0:
         # Read below asn1crypto's types: it refuses the whole message where a value is not of the type it expects.
@@ -182,6 +185,7 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         for attribute in each_encoded:
             kind, values = list(children(read(attribute).content))[:2]
             oid = oid_of(kind)
+            sent_types.append(oid)
             attributes[oid] = attributes.get(oid, ()) + tuple(map(read, children(read(values).content)))
         if each_encoded != sorted(each_encoded):
             notes.append(("attributes-unsorted", "the signed attributes are not in DER order"))
@@ -194,4 +198,5 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         attributes,
         sent,
         read(rest[1]).content,
+        tuple(sent_types),
     )

@@ -1,13 +1,14 @@
 """A capture → HTTP exchanges. Whatever can do that is an engine; the table of them is here."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from scep_analyzer.engines import builtin
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
-from scep_analyzer.model.packets import CaptureFacts, Endpoint
-from scep_analyzer.model.streams import ConnectionFailure
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.model.tls import Handshake
 
 
 class Engine(Protocol):
@@ -23,8 +24,15 @@ class Engine(Protocol):
     def http_requests(self) -> int:
         """How many HTTP requests were seen, those of others than SCEP included."""
 
-    def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | Anomaly]:
+    @property
+    def notices(self) -> Notices:
+        """Name lookups and ICMP errors; complete once :meth:`exchanges` has run out."""
+
+    def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly]:
         """Every HTTP exchange of the capture that may be SCEP's, and what was odd."""
+
+    def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
+        """The TLS handshakes with servers at these addresses (all where None), after :meth:`exchanges` has run out."""
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
         """Exchanges at these servers and paths, where :meth:`exchanges` has left some out; others may be among them."""

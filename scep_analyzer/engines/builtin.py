@@ -1,23 +1,28 @@
 """The engine in this process: capture → link → sieve → tcp → http1."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.capture.skim import Skim
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
+from scep_analyzer.link.notices import DOMAIN
 from scep_analyzer.link.tunnels import BY_UDP_PORT
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
-from scep_analyzer.model.packets import CaptureFacts, Endpoint, Packet, Segment
-from scep_analyzer.model.streams import ConnectionFailure
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet, Segment
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.model.tls import Handshake
 from scep_analyzer.sieve.flows import Flows
+from scep_analyzer.sieve.handshakes import HandshakeFlows
 from scep_analyzer.sieve.heads import FIRST_BYTES
 from scep_analyzer.tcp.connections import Reassembler
+from scep_analyzer.tls.handshakes import Handshakes
 
-_TUNNELS = frozenset(port.to_bytes(2, "big") for port in BY_UDP_PORT)
+_READ = frozenset(port.to_bytes(2, "big") for port in (*BY_UDP_PORT, DOMAIN))
+"""UDP ports that are looked into: tunnels, name servers."""
 
-Item = HttpExchange | ConnectionFailure | Anomaly
+Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly
 
 
 class BuiltinEngine:
@@ -28,6 +33,7 @@ class BuiltinEngine:
     def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None, *, sieve: bool = True) -> None:
         self._paths, self._sieve = paths, sieve
         self._flows = Flows(sieve=sieve)
+        self._decoder = Decoder()
         self._files = self._opened(self._flows, on_bytes)
 
     @property
@@ -40,31 +46,45 @@ class BuiltinEngine:
         """Packets that begin an HTTP request, SCEP's included."""
         return self._flows.requests
 
+    @property
+    def notices(self) -> Notices:
+        """Name lookups and ICMP errors."""
+        return self._decoder.notices.noted()
+
     def exchanges(self) -> Iterator[Item]:
         """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
-        return _staged(self._files, self._flows)
+        return _staged(self._files, self._flows, self._decoder)
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
         wanted = self._flows.left_out.intersection(endpoints)
         if wanted and self._files.can_be_read_again:
             flows = Flows(endpoints=wanted)
-            for item in _staged(self._opened(flows, None), flows):
+            for item in _staged(self._opened(flows, None), flows, Decoder()):
                 if isinstance(item, HttpExchange):
                     yield item
 
-    def _opened(self, flows: Flows, on_bytes: Callable[[int], None] | None) -> CaptureFiles:
-        skim = (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed)) if self._sieve else None
+    def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
+        """TLS handshakes with servers at these addresses: a second pass, where the first has met some."""
+        met = {each.address for each in self._flows.tls_servers}
+        wanted = met if addresses is None else met.intersection(addresses)
+        if wanted and self._files.can_be_read_again:
+            flows = HandshakeFlows(None if addresses is None else wanted)
+            for item in Handshakes().over(Reassembler().over(_segments(self._opened(flows, None), flows, Decoder()))):
+                if isinstance(item, Handshake):
+                    yield item
+
+    def _opened(self, flows: Flows | HandshakeFlows, on_bytes: Callable[[int], None] | None) -> CaptureFiles:
+        skim = (lambda: Skim(flows.tame, FIRST_BYTES, _READ, flows.feed)) if self._sieve else None
         return CaptureFiles(self._paths, on_bytes, skim)
 
 
-def _staged(files: CaptureFiles, flows: Flows) -> Iterator[Item]:
-    return Pairing().over(Reassembler().over(_segments(files, flows)))
+def _staged(files: CaptureFiles, flows: Flows, decoder: Decoder) -> Iterator[Item]:
+    return Pairing().over(Reassembler().over(_segments(files, flows, decoder)))
 
 
-def _segments(files: CaptureFiles, flows: Flows) -> Iterator[Segment | Anomaly]:
+def _segments(files: CaptureFiles, flows: Flows | HandshakeFlows, decoder: Decoder) -> Iterator[Segment | Anomaly]:
     """Segments of the connections that are followed. What the tight pass has read has been through ``flows`` already."""
-    decoder = Decoder()
     for item in files.packets():
         if isinstance(item, Packet):
             yield from flows.over(decoder.feed(item), finish=False)

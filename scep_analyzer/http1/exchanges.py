@@ -14,12 +14,22 @@ from scep_analyzer.http1.bodies import body_of
 from scep_analyzer.http1.heads import RequestHead, ResponseHead, starts_request, starts_response
 from scep_analyzer.http1.messages import REQUESTS, RESPONSES, Message, MessageParser, content_length, is_chunked
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
+from scep_analyzer.model.exchanges import BYSTANDERS, HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, Repeat, StreamEvent
+from scep_analyzer.model.streams import (
+    Closed,
+    Connection,
+    ConnectionFacts,
+    ConnectionFailure,
+    Data,
+    Direction,
+    Gap,
+    Repeat,
+    StreamEvent,
+)
 
-Out = HttpExchange | ConnectionFailure
+Out = HttpExchange | ConnectionFailure | ConnectionFacts
 
 # Types that carry SCEP or the CMS and certificates it is made of (RFC 8894, Section 4; others are what clients tolerate).
 SCEP_TYPES = ("x-pki-message", "x-x509", "pkcs7", "pkix-cert")
@@ -28,12 +38,17 @@ _OPERATIONS = ("getca", "getne", "pkiop")
 
 
 def names_operation(target: str) -> bool:
-    """Whether a request target may name an operation of SCEP's; `?operation=view` on some web page does not."""
+    """Whether a request target may name an operation of SCEP's; `?operation=view` on some web page does not.
+
+    Also what belongs to an enrollment and is none: NDES's administration page, its policy module's question, a CRL.
+    """
     return _mentions(target.lower()) or ("%" in target and _mentions(unquote(target, "latin-1").lower()))
 
 
 def _mentions(plain: str) -> bool:
-    return "operation" in plain and any(each in plain for each in _OPERATIONS)
+    return ("operation" in plain and any(each in plain for each in _OPERATIONS)) or any(
+        each in plain for each in BYSTANDERS
+    )
 
 
 def looks_like_scep(head: RequestHead | ResponseHead) -> bool:
@@ -116,7 +131,7 @@ def _request_framing(message: Message) -> tuple[str, int]:
     return "length", content_length(message) or 0
 
 
-class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
+class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
     """Stream events → HTTP exchanges.
 
     Exchanges whose request looks like SCEP leave in the order of their requests; others as they end.
@@ -133,10 +148,17 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
         self._ties = itertools.count()
         self._copies = self._first_copy = 0
+        self._scep: set[int] = set()
+        """Connections that are over and carried SCEP, whose facts are still to come."""
 
-    def feed(self, item: StreamEvent | ConnectionFailure) -> list[Out | Anomaly]:
+    def feed(self, item: StreamEvent | ConnectionFailure | ConnectionFacts) -> list[Out | Anomaly]:
         """Take one event of a connection."""
         if isinstance(item, ConnectionFailure):
+            return [item]
+        if isinstance(item, ConnectionFacts):
+            if item.connection.number not in self._scep:
+                return []
+            self._scep.discard(item.connection.number)
             return [item]
         number = item.connection.number
         conversation = self._conversations.get(number)
@@ -150,6 +172,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure, Out]):
         if ended:
             del self._conversations[number]
             if conversation.carries_scep:
+                self._scep.add(number)
                 given += self._repeated(conversation)
         oldest = conversation.oldest_wanted() if not ended else None
         if oldest != conversation.oldest:
@@ -328,6 +351,7 @@ def _request(message: Message, limits: Limits) -> Request:
         message.time_ns,
         message.complete,
         message.cut_by,
+        message.end_ns,
     )
 
 
@@ -345,4 +369,5 @@ def _response(message: Message, limits: Limits) -> Response:
         message.time_ns,
         message.complete,
         message.cut_by,
+        message.end_ns,
     )

@@ -31,6 +31,7 @@ class Message:
     start: int
     acknowledged: int | None
     time_ns: int | None
+    end_ns: int | None = None
     frames: list[int] = field(default_factory=list)
     end: int = 0
     wanted: bool = False
@@ -165,6 +166,7 @@ class MessageParser:
             if length > size:
                 self._spans.appendleft((length - size, data))
             if self.current is not None:
+                self.current.end_ns = data.time_ns
                 if not self.current.frames or self.current.frames[-1] != data.frame:
                     self.current.frames.append(data.frame)
                 self.current.end = data.offset + len(data.content) - max(length - size, 0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from scep_analyzer.link import ethernet, exotic, ip, loopback, raw, sll, tunnels
+from scep_analyzer.link.notices import DOMAIN, ICMP, ICMP6, NoticeBoard
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Packet, Segment
@@ -48,6 +49,7 @@ class Decoder(Stage[Packet, Segment]):
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._fragments = ip.Fragments(limits)
+        self.notices = NoticeBoard(limits)
         self._unread: dict[tuple[str, str], list[int]] = {}
 
     def feed(self, item: Packet) -> Iterator[Segment | Anomaly]:
@@ -145,6 +147,8 @@ class Decoder(Stage[Packet, Segment]):
             payload[header:],
             # A cut inside the options takes header bytes first.
             min(datagram.cut, len(payload) + datagram.cut - header),
+            -1,
+            datagram.ttl,
         )
 
     def _carrier(self, datagram: ip.Datagram, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:
@@ -160,5 +164,9 @@ class Decoder(Stage[Packet, Segment]):
             if known is not None:
                 name, opened = known
                 yield from self._inside(name, opened(payload[8:]), payload[8:], packet, depth)
+            elif DOMAIN in (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big")):
+                self.notices.dns(datagram.source, datagram.destination, payload[8:], packet.frame, packet.time_ns)
+        elif datagram.protocol in (ICMP, ICMP6):
+            self.notices.icmp(datagram.protocol, datagram.source, payload, packet.frame, packet.time_ns)
         elif datagram.protocol in UNREAD_PROTOCOLS:
             self._count("encapsulation-not-read", UNREAD_PROTOCOLS[datagram.protocol], packet.frame)

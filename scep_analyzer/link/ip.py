@@ -3,12 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import Limits
+from scep_analyzer.model.packets import address
 
 TCP = 6
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
@@ -26,12 +25,7 @@ class Datagram(NamedTuple):
     identification: int = 0
     offset: int = 0
     more: bool = False
-
-
-@lru_cache(maxsize=4096)
-def address(packed: bytes) -> str:
-    """Write an address of 4 or 16 bytes as Wireshark does (RFC 5952)."""
-    return str(ip_address(packed))
+    ttl: int = 0
 
 
 def decode_v4(data: bytes, at: int) -> Datagram:
@@ -57,6 +51,7 @@ def decode_v4(data: bytes, at: int) -> Datagram:
         int.from_bytes(data[at + 4 : at + 6], "big"),
         (fragment & 0x1FFF) * 8,
         bool(fragment & 0x2000),
+        data[at + 8],
     )
 
 
@@ -91,6 +86,7 @@ def decode_v6(data: bytes, at: int) -> Datagram:
         identification,
         offset,
         more,
+        data[at + 7],
     )
 
 

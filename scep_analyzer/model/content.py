@@ -41,6 +41,8 @@ class Csr:
     attributes: tuple[NamedValue, ...]
     encoded: bytes = field(default=b"", repr=False)
     """The DER."""
+    attribute_types: tuple[str, ...] = ()
+    """The OID of every attribute, in order, as often as it stands there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """HTTP requests and responses as values (RFC 9110, RFC 9112)."""
 
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ class Request(NamedTuple):
     """One HTTP request. ``target`` and ``headers`` are as sent, bytes read as Latin-1.
 
     ``cut_by`` says what ended an incomplete message: gap (bytes missing from the capture), fin, rst, reused, limit,
-    end-of-capture, framing (a chunk size that is none).
+    end-of-capture, framing (a chunk size that is none). ``time_ns`` and ``end_ns`` are the times of its first and last byte.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     time_ns: int | None
     complete: bool
     cut_by: str | None = None
+    end_ns: int | None = None
 
 
 class Response(NamedTuple):
@@ -51,6 +53,7 @@ class Response(NamedTuple):
     time_ns: int | None
     complete: bool
     cut_by: str | None = None
+    end_ns: int | None = None
 
 
 class HttpExchange(NamedTuple):
@@ -80,6 +83,10 @@ class HttpExchange(NamedTuple):
         return message.time_ns if message is not None else None
 
 
+BYSTANDERS = {"mscep_admin": "admin", "certificateregistrationsvc": "policy-module", ".crl": "crl"}
+"""What in a request's path tells that it accompanies SCEP, and as what: NDES's administration page, its policy module's question, a CRL."""
+
+
 def path_of(target: str) -> str:
     """The path of a request target, in origin or absolute form (RFC 9112, Section 3.2)."""
     path = target.partition("?")[0]
@@ -89,6 +96,24 @@ def path_of(target: str) -> str:
         return urlsplit(path).path or "/"
     except ValueError:  # a bad IPv6 address in the URL
         return "/"
+
+
+_SECRET = re.compile(
+    r"((?:[?&]|^)[^=&?]*(?:challenge|challengepassword|password|passwd|pwd|secret|token|otp|api_?key)=)([^&]+)",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"^(https?://)[^/@]+@", re.IGNORECASE)
+
+
+def without_secrets(target: str) -> str:
+    """A request target with the values of parameters that are secrets left out; SCEP's own are none."""
+    return _USERINFO.sub(r"\1(redacted)@", _SECRET.sub(r"\1(redacted)", target))
+
+
+def secrets_in(target: str) -> list[str]:
+    """The names of those parameters, and ``userinfo`` for a user and password before the host."""
+    names = [each[0].lstrip("?&").rstrip("=") for each in _SECRET.findall(target)]
+    return names + (["userinfo"] if _USERINFO.match(target) else [])
 
 
 def header(headers: tuple[Header, ...], name: str) -> str | None:

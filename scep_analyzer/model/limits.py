@@ -38,6 +38,15 @@ class Limits:
     endpoints: int = 50_000
     """Servers and paths of HTTP requests that were left out and may yet turn out to be SCEP's."""
 
+    handshakes: int = 1_000
+    """TLS handshakes looked into."""
+
+    handshake_segments: int = 64
+    """Segments of a TLS connection that are looked at for its handshake: 64 KiB and more."""
+
+    notices: int = 20_000
+    """Name lookups remembered, and ICMP errors."""
+
     out_of_order_bytes: int = 1 * MIB
     """Bytes of one direction that wait for a hole before them to be filled."""
 
@@ -74,6 +83,12 @@ class Limits:
     transaction_idle_ns: int = 86_400 * 1_000_000_000
     """Without a message for this long (capture time), a transaction is reported and released. Clients that wait for
     manual approval poll every few minutes to hours."""
+
+    beside: int = 20_000
+    """Failed connections, administration pages and the like that are kept for the rules, of each kind."""
+
+    findings_each: int = 1_000
+    """Findings of one rule listed."""
 
     anomalies_each: int = 1_000
     """Anomalies of one code listed; the rest is counted."""

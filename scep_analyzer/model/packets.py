@@ -48,7 +48,7 @@ class Segment(NamedTuple):
 
     ``key`` is the bytes of source address, destination address, source port, destination port: what tells one direction of a
     connection from all others, and cheap to take from a packet. ``stream`` is Wireshark's tcp.stream number, -1 until
-    ``sieve.flows`` has given it.
+    ``sieve.flows`` has given it. ``ttl`` is the TTL or hop limit of the packet, 0 where it was not kept.
     """
 
     frame: int
@@ -60,6 +60,13 @@ class Segment(NamedTuple):
     payload: bytes
     cut: int = 0
     stream: int = -1
+    ttl: int = 0
+
+
+@lru_cache(maxsize=4096)
+def address(packed: bytes) -> str:
+    """Write an address of 4 or 16 bytes as Wireshark does (RFC 5952)."""
+    return str(ip_address(packed))
 
 
 @lru_cache(maxsize=4096)
@@ -82,6 +89,43 @@ def reversed_key(key: bytes) -> bytes:
     """The key of the other direction."""
     half = (len(key) - 4) // 2
     return key[half : 2 * half] + key[:half] + key[-2:] + key[-4:-2]
+
+
+class Lookup(NamedTuple):
+    """A name that a client asked a name server for. ``code`` is the answer's (2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED), None without one.
+
+    ``asked`` are the frames of the questions, ``answered`` that of the last answer.
+    """
+
+    asked: tuple[int, ...]
+    time_ns: int | None
+    client: str
+    server: str
+    name: str
+    code: int | None
+    addresses: tuple[str, ...]
+    answered: int | None
+    answered_ns: int | None
+
+
+class Unreachable(NamedTuple):
+    """An ICMP error that quotes a TCP segment: ``sender`` says that it could not go from ``client`` to ``server``."""
+
+    frame: int
+    time_ns: int | None
+    sender: str
+    v6: bool
+    type: int
+    code: int
+    client: Endpoint
+    server: Endpoint
+
+
+class Notices(NamedTuple):
+    """What packets that are not TCP told."""
+
+    lookups: tuple[Lookup, ...] = ()
+    unreachable: tuple[Unreachable, ...] = ()
 
 
 class Comment(NamedTuple):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
@@ -53,6 +54,8 @@ class Recipient:
     issuer: str | None
     serial_number: str | None
     key_identifier: str | None = None
+    encrypted_key_length: int | None = None
+    """Bytes of the encrypted content key; with RSA that is the size of the modulus."""
 
     @property
     def identity(self) -> tuple[str, str] | None:
@@ -75,6 +78,12 @@ class Envelope:
     """The file of the key that opened it."""
     problem: str | None = None
     """Why none of the keys given opened it."""
+    key_fits: bool = False
+    """Whether a key that was given belongs to the recipient's certificate, opened or not."""
+    content_type: str | None = None
+    """What the encrypted content is said to be; id-data (1.2.840.113549.1.7.1) belongs there."""
+    iv_length: int | None = None
+    ciphertext_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,15 @@ class Attribute:
     oid: str
     name: str | None
     value: str
+
+
+class AttributeForm(NamedTuple):
+    """How a signed attribute was sent: the ASN.1 types and lengths of its values, and how often the attribute itself stands there."""
+
+    oid: str
+    types: tuple[str, ...]
+    lengths: tuple[int, ...]
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,20 @@ class PkiMessage:
     signature: Verdict = NOT_TOLD
     partial: bool = False
     """The message is truncated or damaged; only its whole parts were read."""
+    forms: tuple[AttributeForm, ...] = ()
+    """Every signed attribute, in order."""
+    content_length: int | None = None
+    """Bytes of the eContent, None where it is absent."""
+
+    def form(self, oid: str) -> AttributeForm | None:
+        """How this attribute was sent, None where it was not."""
+        return next((each for each in self.forms if each.oid == oid), None)
+
+    @property
+    def message_type_words(self) -> str:
+        """The messageType by name, or by number where it has none."""
+        known = next((each.name for each in MessageType if each == self.message_type), None)
+        return known or f"messageType {self.message_type}"
 
     @property
     def issued(self) -> Certificate | None:
@@ -142,6 +174,8 @@ class CaCertificates:
     form: str
     certificates: tuple[Certificate, ...]
     signer_identity: tuple[str, str] | None = None
+    signature: Verdict = NOT_TOLD
+    """Of a signed set: whether the signer's certificate, seen earlier or included, made the signature."""
 
 
 ResponseContent = PkiMessage | CaCapabilities | CaCertificates
@@ -163,6 +197,10 @@ class ScepExchange:
     response: ResponseContent | None
     body_text: str | None = None
     anomalies: tuple[Anomaly, ...] = ()
+    request_kind: str | None = None
+    """What the request's body or message parameter is, where it is no pkiMessage."""
+    response_kind: str | None = None
+    """The same of an answer that is nothing SCEP knows."""
     raw_request: bytes | None = field(default=None, repr=False, compare=False)
     """The message as DER or BER, freed of its URL or text encoding; kept only where it was asked for."""
     raw_response: bytes | None = field(default=None, repr=False, compare=False)
@@ -179,6 +217,29 @@ class ScepExchange:
         if self.request is not None and self.request.transaction_id is not None:
             return self.request.transaction_id
         return self.reply.transaction_id if self.reply is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPage:
+    """NDES's administration page, that hands out challenge passwords. ``says``: challenge, cache-full, no-permission or other.
+
+    ``minutes`` is how long the challenge is good, ``reusable`` whether it never expires; both None where the page does not say.
+    """
+
+    says: str
+    challenge: str | None = field(default=None, repr=False)
+    thumbprint: str | None = None
+    minutes: int | None = None
+    reusable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bystander:
+    """An HTTP exchange that accompanies SCEP. ``kind``: admin (NDES's administration page), policy-module, crl."""
+
+    kind: str
+    http: HttpExchange
+    page: AdminPage | None = None
 
 
 class Kind(Enum):

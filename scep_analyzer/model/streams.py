@@ -1,6 +1,6 @@
 """What TCP reassembly gives: bytes in order, holes, and ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -82,6 +82,89 @@ class ConnectionFailure:
     how: str
     frames: tuple[int, ...]
     time_ns: int | None
+
+
+MOST_FRAMES = 16
+"""Frames named of what happens often on a connection."""
+_JITTER_NS = 1_000_000
+"""Packets of two interfaces or queues are written this much out of order."""
+
+
+@dataclass(slots=True)
+class Side:
+    """What one side of a connection did, as far as the capture shows. Counts of segments are of those that carry bytes."""
+
+    packets: int = 0
+    segments: int = 0
+    octets: int = 0
+    resent: list[int] = field(default_factory=list)
+    """Frames of bytes that were sent again; the first few of them, ``resent_count`` counts all."""
+    resent_count: int = 0
+    resent_size: int = 0
+    """Payload of the largest segment that was sent again."""
+    unacknowledged: int = 0
+    """Bytes at the end that the other side never acknowledged."""
+    cut: list[int] = field(default_factory=list)
+    """Frames whose end the snaplen took."""
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    """Bytes that are not in the capture: the frame that proves them, and how many; the first few."""
+    start: bytes = b""
+    """Its first few bytes."""
+    ttl: int = 0
+    """TTL or hop limit of its packets, 0 where unknown."""
+    fin_frame: int | None = None
+    fin_ns: int | None = None
+
+    def carried(self, frame: int, payload: bytes, cut: int) -> None:
+        """Note a segment with bytes, ``cut`` of which the snaplen took."""
+        self.start = self.start or payload[:8]
+        self.segments += 1
+        self.octets += len(payload) + cut
+        if cut and len(self.cut) < MOST_FRAMES:
+            self.cut.append(frame)
+
+    def sent_again(self, frame: int, size: int) -> None:
+        """Note a retransmission."""
+        self.resent_count += 1
+        self.resent_size = max(self.resent_size, size)
+        if len(self.resent) < MOST_FRAMES:
+            self.resent.append(frame)
+
+
+@dataclass(slots=True)
+class ConnectionFacts:
+    """A connection as TCP saw it, told when it is over. ``client`` is who sent the SYN or, without one, who spoke first.
+
+    ``reset_frame`` is that of an RST after it was open, sent by the client where ``reset_by_client``, with ``reset_ttl``.
+    ``backwards`` is the frame whose time lies furthest before that of an earlier packet, and by how much (nanoseconds).
+    """
+
+    connection: Connection
+    first_frame: int
+    first_ns: int | None
+    client: Side = field(default_factory=Side)
+    server: Side = field(default_factory=Side)
+    reset_frame: int | None = None
+    reset_ns: int | None = None
+    reset_by_client: bool = False
+    reset_ttl: int = 0
+    backwards: tuple[int, int] | None = None
+    last_ns: int | None = None
+
+    def passed(self, frame: int, time_ns: int | None) -> None:
+        """Note a packet's time."""
+        if time_ns is None:
+            return
+        back = (self.last_ns or 0) - time_ns
+        if back <= _JITTER_NS:
+            self.last_ns = max(self.last_ns or 0, time_ns)
+        elif self.backwards is None or back > self.backwards[1]:
+            self.backwards = frame, back
+
+    @property
+    def one_way(self) -> bool:
+        """Whether one side's packets are there and not one of the other's."""
+        return bool(self.client.packets) != bool(self.server.packets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,8 @@ from rich.text import Text
 from scep_analyzer.model.asn1 import Node
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
-from scep_analyzer.model.exchanges import Header
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
-from scep_analyzer.model.verdict import Verdict
-from scep_analyzer.render.ascii import in_ascii, is_ascii
-from scep_analyzer.render.certificate_words import ROLES, key_words
-from scep_analyzer.render.names import (
+from scep_analyzer.model.exchanges import Header, without_secrets
+from scep_analyzer.model.names import (
     FAIL_INFO_MEANINGS,
     HRESULTS,
     fail_info_name,
@@ -25,6 +21,10 @@ from scep_analyzer.render.names import (
     message_type_name,
     pki_status_name,
 )
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
+from scep_analyzer.model.verdict import Verdict
+from scep_analyzer.render.ascii import in_ascii, is_ascii
+from scep_analyzer.render.certificate_words import ROLES, key_words
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import iso, iso_of
 
@@ -95,7 +95,7 @@ def exchange_lines(
     else:
         request = http.request
         yield Line(0, "Request", f"frames {_frames(request.frames)}, {iso(request.time_ns, digits)}")
-        line = f"{request.method} {shortened(request.target, 300)} {request.version}"
+        line = f"{request.method} {shortened(request.target if secrets else without_secrets(request.target), 300)} {request.version}"
         yield Line(1, "request line", line, "HTTP (RFC 9112, 3)")
         yield from _headers(request.headers)
         yield Line(1, "operation", exchange.operation or "none", "what the URL asks for (RFC 8894, 4.1)")

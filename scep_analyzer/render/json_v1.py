@@ -3,15 +3,18 @@
 Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate, PublicKey
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
-from scep_analyzer.model.exchanges import Request, Response, header
+from scep_analyzer.model.exchanges import Request, Response, header, without_secrets
+from scep_analyzer.model.findings import Finding, Severity, Unchecked
+from scep_analyzer.model.names import fail_info_name, hresult_name, message_type_name, pki_status_name
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
-from scep_analyzer.render.names import fail_info_name, hresult_name, message_type_name, pki_status_name
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.render.times import iso, iso_of
 from scep_analyzer.report import Report, key_of, link_type_name
@@ -21,8 +24,8 @@ SCHEMA = "scep-analyzer.report/1"
 Json = dict[str, Any]
 
 
-def render(report: Report, *, secrets: bool = False) -> str:
-    """The whole report as one JSON document; ``secrets`` shows challenge passwords."""
+def render(report: Report, *, secrets: bool = False, least: Severity = Severity.INFO) -> str:
+    """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out."""
     digits = report.time_digits
     document = {
         "schema": SCHEMA,
@@ -33,13 +36,24 @@ def render(report: Report, *, secrets: bool = False) -> str:
             for number, each in enumerate(report.exchanges, 1)
         ],
         "transactions": [
-            transaction_of(each, number, [report.exchange_ids[key_of(e)] for e in each.exchanges], digits)
+            transaction_of(
+                each,
+                number,
+                [report.exchange_ids[key_of(e)] for e in each.exchanges],
+                digits,
+                report.root_causes[number].number if number in report.root_causes else None,
+            )
             for number, each in enumerate(report.transactions, 1)
         ],
-        "findings": [],
+        "findings": [finding_of(each) for each in report.findings if each.severity.rank <= least.rank],
         "anomalies": [anomaly_of(each) for each in report.anomalies],
-        "not_checked": [],
-        "summary": summary_of(len(report.exchanges), len(report.transactions), report.outcomes),
+        "not_checked": list(map(unchecked_of, report.not_checked)),
+        "summary": summary_of(
+            len(report.exchanges),
+            len(report.transactions),
+            report.outcomes,
+            Counter(each.severity for each in report.findings),
+        ),
     }
     return json_text(document, indent=2) + "\n"
 
@@ -76,13 +90,43 @@ def anomaly_of(anomaly: Anomaly) -> Json:
     return {"layer": anomaly.layer, "code": anomaly.code, "frames": list(anomaly.frames), "detail": anomaly.detail}
 
 
-def summary_of(exchanges: int, transactions: int, outcomes: dict[str, int]) -> Json:
+def finding_of(finding: Finding) -> Json:
+    """One finding."""
+    return {
+        "id": finding.number,
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "strength": finding.strength.value,
+        "title": finding.title,
+        "summary": finding.summary,
+        "root_cause": finding.root_cause,
+        "because_of": finding.because_of,
+        "transaction": finding.transaction,
+        "exchange": finding.exchange,
+        "frames": list(finding.frames),
+        "evidence": [
+            {"frame": each.frame, "path": each.path, "value": each.value}
+            for each in finding.facts
+            if each.frame is not None  # what is absent has no frame
+        ],
+        "causes": list(finding.causes),
+        "actions": list(finding.actions),
+        "references": list(finding.references),
+    }
+
+
+def unchecked_of(unchecked: Unchecked) -> Json:
+    """What could not be judged."""
+    return {"rule": unchecked.rule, "reason": unchecked.reason, "count": unchecked.times}
+
+
+def summary_of(exchanges: int, transactions: int, outcomes: dict[str, int], findings: Mapping[Severity, int]) -> Json:
     """The counts."""
     return {
         "exchanges": exchanges,
         "transactions": transactions,
         "outcomes": outcomes,
-        "findings": {"error": 0, "warning": 0, "info": 0},
+        "findings": {each.value: findings.get(each, 0) for each in Severity},
     }
 
 
@@ -119,7 +163,7 @@ def _request(request: Request, exchange: ScepExchange, digits: int, *, secrets: 
         "frames": list(request.frames),
         "time": iso(request.time_ns, digits),
         "method": request.method,
-        "target": request.target,
+        "target": request.target if secrets else without_secrets(request.target),
         "version": request.version or None,
         "host": header(request.headers, "host"),
         "user_agent": header(request.headers, "user-agent"),
@@ -284,7 +328,9 @@ def certificate_of(certificate: Certificate) -> Json:
     }
 
 
-def transaction_of(transaction: Transaction, number: int, exchange_ids: list[int], digits: int) -> Json:
+def transaction_of(
+    transaction: Transaction, number: int, exchange_ids: list[int], digits: int, root_cause: int | None = None
+) -> Json:
     """One transaction."""
     return {
         "id": number,
@@ -308,5 +354,5 @@ def transaction_of(transaction: Transaction, number: int, exchange_ids: list[int
             }
             for each in transaction.failed_connections
         ],
-        "root_cause": None,
+        "root_cause": root_cause,
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Csr
+from scep_analyzer.model.names import FAIL_INFO_MEANINGS, HRESULTS, fail_info_name
 from scep_analyzer.model.scep import (
     CaCertificates,
     Envelope,
@@ -16,7 +17,6 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.render.certificate_words import ROLES, key_words
-from scep_analyzer.render.names import FAIL_INFO_MEANINGS, HRESULTS, fail_info_name
 
 _MESSAGE_MEANINGS = {
     MessageType.PKCSReq: "asks for a certificate: a PKCS #10 request, encrypted for the CA or RA",

@@ -16,6 +16,7 @@ from rich.text import Text
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response
+from scep_analyzer.model.findings import Finding, Severity
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.render import certificate_words, message_words, words
@@ -29,6 +30,8 @@ _OUTCOME_STYLES = {
     Outcome.PENDING: "bold yellow",
     Outcome.UNKNOWN: "bold yellow",
 }
+_SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
 _LONGEST_TITLE = 160
 _LONGEST_VALUE = 600
 _MOST_FRAMES = 6
@@ -46,6 +49,8 @@ class Style:
     """Every note and anomaly."""
     secrets: bool = False
     """Challenge passwords too."""
+    least: Severity = Severity.WARNING
+    """The least severity of the findings shown."""
 
 
 def render(report: Report, console: Console, style: Style = Style()) -> None:  # Style is frozen
@@ -68,6 +73,7 @@ class _Timeline:
         self._told: dict[object, int] = {}
         """What has been printed in full before, and in which exchange: it is not printed twice."""
         self._ascii = is_ascii(console)
+        self._shown = [each for each in report.findings if each.severity.rank <= style.least.rank]
 
     def print(self) -> None:
         for facts in self._report.captures:
@@ -76,6 +82,12 @@ class _Timeline:
         self._line(self._summary())
         for number, transaction in enumerate(self._report.transactions, 1):
             self._transaction(number, transaction)
+        loose = [each for each in self._shown if each.transaction is None and each.exchange is None]
+        if loose:
+            self._console.print()
+            self._line("About the capture as a whole", style="bold")
+        for each in loose:
+            self._finding(each, 3)
         if not self._style.quiet:
             self._anomalies()
 
@@ -150,6 +162,9 @@ class _Timeline:
             duration = f", {start}, took {span(transaction.ended_ns - transaction.started_ns)}"
         self._line(f"{transaction.client} → {transaction.server}{_path(transaction)}{duration}", 3)
         self._line(words.why(transaction), 3, style=style.replace("bold ", ""))
+        root = self._report.root_causes.get(number)
+        if root is not None:
+            self._finding(root, 3, "Root cause: ")
         if transaction.subject and transaction.issued is None:
             self._line(f"Requester: {transaction.subject}", 3)
         if transaction.transaction_id is not None:
@@ -162,6 +177,13 @@ class _Timeline:
                 self._failed(step)
             else:
                 self._exchange(step, transaction)
+        left = [
+            each for each in self._shown if each.transaction == number and each.exchange is None and each is not root
+        ]
+        if left:
+            self._console.print()
+        for each in left:
+            self._finding(each, 3)
 
     def _failed(self, failed: FailedConnection) -> None:
         self._console.print()
@@ -170,6 +192,39 @@ class _Timeline:
         how = "the server refused it (RST)" if failed.how == "refused" else f"nobody answered, asked {attempts}"
         text = Text.assemble("     ", when, "  ", (_frames(failed.frames), "cyan"), "  ", ("──✗", "bold red"))
         self._line(text.append(f" connection attempt to {failed.server}: {how}", "red"), 0, 5)
+
+    def _finding(self, finding: Finding, indent: int, lead: str = "") -> None:
+        """A finding beside its step."""
+        style = _SEVERITY_STYLES[finding.severity]
+        symptom = f", a symptom of {self._rule_of(finding.because_of)}" if finding.because_of is not None else ""
+        mark = lead or f"{_MARKS[finding.severity]} "
+        summary = shortened(safe(finding.summary), _LONGEST_VALUE)
+        text = Text.assemble((mark, f"bold {style}"), (summary, style), (f" [{finding.rule}{symptom}]", "dim"))
+        self._line(text, indent, 2)
+
+    def _found_in(self, number: int) -> None:
+        """What was found in an exchange: the root cause is told above, its symptoms by name."""
+        symptoms: dict[int, list[Finding]] = {}
+        for each in self._shown:
+            if each.exchange != number:
+                continue
+            if each.root_cause:
+                self._line(
+                    f"{_MARKS[each.severity]} here is the root cause [{each.rule}]",
+                    7,
+                    2,
+                    style=_SEVERITY_STYLES[each.severity],
+                )
+            elif each.because_of is not None:
+                symptoms.setdefault(each.because_of, []).append(each)
+            else:
+                self._finding(each, 7)
+        for cause, theirs in symptoms.items():
+            names = ", ".join(dict.fromkeys(each.rule for each in theirs))
+            self._line(f"{_MARKS[theirs[0].severity]} {names}: because of {self._rule_of(cause)}", 7, 2, style="dim")
+
+    def _rule_of(self, number: int) -> str:
+        return next((each.rule for each in self._report.findings if each.number == number), "another one")
 
     @property
     def _digits(self) -> int:
@@ -196,6 +251,7 @@ class _Timeline:
             self._odd(exchange, http.response.frames)
         else:
             self._line(f"     (no answer) {words.response_title(exchange)}", style="red")
+        self._found_in(number)
 
     def _step(
         self,

@@ -6,7 +6,11 @@ The sentences are plain values of the report put into words; they judge nothing 
 from collections.abc import Iterator
 
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.exchanges import Response, header
+from scep_analyzer.model.exchanges import Response, header, without_secrets
+from scep_analyzer.model.names import (
+    message_type_name,
+    pki_status_name,
+)
 from scep_analyzer.model.scep import (
     CaCapabilities,
     CaCertificates,
@@ -17,10 +21,6 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.render.message_words import Surroundings, message_notes, refusal, reply_notes, stranger
-from scep_analyzer.render.names import (
-    message_type_name,
-    pki_status_name,
-)
 
 OUTCOME_COUNTS = {
     Outcome.SUCCESS: "succeeded",
@@ -158,7 +158,7 @@ def request_title(exchange: ScepExchange) -> str:
             name = "a message that is cut or damaged"
         return f"{exchange.operation or 'POST'} ({method}): {name}"
     if exchange.operation is None:
-        return f"{method} {request.target if request is not None else ''}"
+        return f"{method} {without_secrets(request.target) if request is not None else ''}"
     parameter = f' message="{exchange.message_parameter}"' if exchange.message_parameter else ""
     return f"{exchange.operation} ({method}){parameter}"
 

@@ -9,10 +9,11 @@ from urllib.parse import unquote
 from scep_analyzer.cms.signed import read_signed
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.exchanges import Body, HttpExchange, Response, header
+from scep_analyzer.model.exchanges import BYSTANDERS, Body, HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import (
+    Bystander,
     CaCertificates,
     FailedConnection,
     MessageType,
@@ -22,15 +23,17 @@ from scep_analyzer.model.scep import (
     ScepExchange,
 )
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import ConnectionFailure
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.scep.admin_pages import read_admin_page
 from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of, with_role
 from scep_analyzer.scep.capabilities import is_capability_list, read_capabilities
 from scep_analyzer.scep.encoding import Notes, decode_body, decode_get_message
 from scep_analyzer.scep.error_pages import text_of_page
-from scep_analyzer.scep.messages import from_signed, is_pki_message, read_message, salvage_message
+from scep_analyzer.scep.messages import check_signed_set, from_signed, is_pki_message, read_message, salvage_message
 from scep_analyzer.scep.operations import Query, read_query
+from scep_analyzer.scep.sniffing import kind_of
 
-Out = ScepExchange | FailedConnection
+Out = ScepExchange | FailedConnection | Bystander | ConnectionFacts
 EndpointPath = tuple[Endpoint, str]
 
 # Types that only SCEP uses. application/x-x509-ca-cert is left out: web servers give CA certificates (AIA) under it.
@@ -68,7 +71,7 @@ class _Read:
     encoded: bytes | None = None
 
 
-class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
+class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]):
     """HTTP exchanges → SCEP exchanges; the others are left.
 
     An exchange is SCEP's by its operation, its content type or body, or because its server and path carry SCEP elsewhere in
@@ -89,8 +92,11 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         self._by_path: set[tuple[int, int]] = set()
         """Exchanges that are listed for their path alone."""
 
-    def feed(self, item: HttpExchange | ConnectionFailure) -> Iterator[Out | Anomaly]:
+    def feed(self, item: HttpExchange | ConnectionFailure | ConnectionFacts) -> Iterator[Out | Anomaly]:
         """Take one HTTP exchange."""
+        if isinstance(item, ConnectionFacts):
+            yield item
+            return
         if isinstance(item, ConnectionFailure):
             connection = item.connection
             yield FailedConnection(
@@ -101,6 +107,10 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
         query = read_query(request.target, cut=not request.complete) if request is not None else _NO_QUERY
         endpoint = (item.server, query.path)
         is_scep = self._is_scep(item, query)
+        if not is_scep and request is not None and (kind := _bystander(query.path)) is not None:
+            page = read_admin_page(item.response) if kind == "admin" and item.response is not None else None
+            yield Bystander(kind, _without_bodies(item), page)
+            return
         if not is_scep and (request is None or endpoint not in self._endpoints):
             if request is not None:
                 self._undecided[item.connection, item.frame] = (endpoint, _without_bodies(item))
@@ -179,6 +189,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
             response,
             body_text,
             tuple(anomalies),
+            _kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
+            _kind(item.response, answer),
             asked.encoded if self._keep else None,
             answer.encoded if self._keep else None,
         )
@@ -269,6 +281,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
             certificates, more = read_ca_certificates(encoded)
         except DecodeError as error:
             return _Read(None, [*notes, ("ca-certificates-unreadable", str(error))], encoded)
+        if certificates.form == "signed":
+            certificates = replace(certificates, signature=check_signed_set(encoded, self._certificates))
         return _Read(certificates, notes + more, encoded)
 
     def _remember(self, response: ResponseContent | None, request: PkiMessage | None) -> None:
@@ -285,6 +299,20 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
 
 
 _NO_QUERY = Query("", None, None, None, ())
+
+
+def _bystander(path: str) -> str | None:
+    """What accompanies SCEP at this path, None for everything else."""
+    lower = path.lower()
+    return next((kind for sign, kind in BYSTANDERS.items() if sign in lower), None)
+
+
+def _kind(message: Request | Response | None, read: _Read) -> str | None:
+    """What a body is that could not be read as SCEP."""
+    if message is None or read.content is not None:
+        return None
+    body = read.encoded or message.body.content
+    return kind_of(body) if body else None
 
 
 def _means_no_capabilities(response: Response | None, query: Query) -> bool:

@@ -12,7 +12,7 @@ from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
 from scep_analyzer.cms.signed import Signed, Signer, read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.scep import Attribute, Envelope, MessageType, PkiMessage, PkiStatus
+from scep_analyzer.model.scep import Attribute, AttributeForm, Envelope, MessageType, PkiMessage, PkiStatus
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
 from scep_analyzer.scep.encoding import Notes
@@ -88,8 +88,26 @@ def from_signed(
         other_attributes=tuple(_other(signer)),
         digest=signer.check_digest(signed.content or b""),
         signature=signature,
+        forms=tuple(_form(oid, values, signer) for oid, values in signer.attributes.items()),
+        content_length=None if signed.content is None else len(signed.content),
     )
     return message, notes + _deviations(signer, signed, message)
+
+
+def _form(oid: str, values: tuple[ber.Element, ...], signer: Signer) -> AttributeForm:
+    times = signer.attribute_types.count(oid)
+    return AttributeForm(
+        oid, tuple(each.type_name for each in values), tuple(len(each.content) for each in values), times
+    )
+
+
+def check_signed_set(encoded: bytes, known: Known) -> Verdict:
+    """Whether a signed certificate set (GetNextCACert) was signed by the certificate it names, seen earlier or included."""
+    signed = read_signed(encoded)
+    if not signed.signers:
+        return Verdict(None, "nobody signed it")
+    included = {each.identity: each for each in signed.certificates}
+    return _check_signer(signed.signers[0], signed, included, known)[1]
 
 
 def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
@@ -201,8 +219,15 @@ def _envelope(content: bytes | None, notes: Notes, known: Known, keys: "Sequence
     try:
         inside, key = open_envelope(content, keys, known)
     except DecodeError as error:
-        return replace(envelope, problem=str(error))
-    return replace(envelope, content=inside, opened_by=key.source)
+        return replace(envelope, problem=str(error), key_fits=_fits(envelope, keys, known))
+    return replace(envelope, content=inside, opened_by=key.source, key_fits=_fits(envelope, [key], known))
+
+
+def _fits(envelope: Envelope, keys: "Sequence[PrivateKey]", known: Known) -> bool:
+    """Whether one of the keys belongs to a recipient's certificate."""
+    recipients = [known.get(each.identity) for each in envelope.recipients if each.identity is not None]
+    wanted = {each.public_key.encoded for each in recipients if each is not None and each.public_key is not None}
+    return any(key.public in wanted for key in keys)
 
 
 def _other(signer: Signer) -> list[Attribute]:

@@ -103,6 +103,15 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return given
 
+    def flow_of(self, key: bytes) -> Flow | None:
+        """What is known of the connection that a segment with this key belongs to."""
+        return self._young.get(key)
+
+    @property
+    def tls_servers(self) -> list[Endpoint]:
+        """Servers of connections that are TLS."""
+        return list(self._tls)
+
     # -- which connection ---------------------------------------------------------------------------------------------
 
     def _find(self, item: Segment, given: list[Segment | Anomaly]) -> Flow:

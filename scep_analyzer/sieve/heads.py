@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scep_analyzer.http1.exchanges import SCEP_TYPES, names_operation
 from scep_analyzer.http1.heads import METHODS
 from scep_analyzer.http1.messages import CMS_STARTS
+from scep_analyzer.model.exchanges import BYSTANDERS
 from scep_analyzer.model.limits import LIMITS
 
 _BLANK = b"\r\n"
@@ -55,6 +56,7 @@ class Seen(NamedTuple):
 
 
 _MAYBE, _MORE = Seen(Look.MAYBE), Seen(Look.MORE)
+_HINTS = (b"operation", b"%", *(each.encode() for each in BYSTANDERS))
 _TYPES = tuple(each.encode() for each in SCEP_TYPES)
 
 
@@ -66,7 +68,7 @@ def look_at_request(content: bytes) -> Seen:
     words = line.split(None, 2)
     target = words[1] if len(words) > 1 else b""
     # The whole line: a target may hold spaces (openxpki/openxpki#859).
-    if (b"operation" in lower or b"%" in line) and names_operation(line.decode("latin-1")):
+    if any(each in lower for each in _HINTS) and names_operation(line.decode("latin-1")):
         return Seen(Look.MAYBE, 0, target, scep=True)
     if end_of_line >= 0 and b" http/" not in lower and b"\thttp/" not in lower:
         return Seen(Look.NOT_HTTP)

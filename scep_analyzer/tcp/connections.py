@@ -7,10 +7,21 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import Closed, Connection, ConnectionFailure, Data, Direction, Gap, Repeat, StreamEvent
+from scep_analyzer.model.streams import (
+    MOST_FRAMES,
+    Closed,
+    Connection,
+    ConnectionFacts,
+    ConnectionFailure,
+    Data,
+    Direction,
+    Gap,
+    Repeat,
+    StreamEvent,
+)
 from scep_analyzer.tcp.reassembly import COPY_NS, HalfStream, Hole, Piece
 
-Event = StreamEvent | ConnectionFailure
+Event = StreamEvent | ConnectionFailure | ConnectionFacts
 
 
 class _Tracked:
@@ -20,6 +31,7 @@ class _Tracked:
         "client",
         "connection",
         "established",
+        "facts",
         "failed",
         "from_client",
         "hole_since_ns",
@@ -41,6 +53,7 @@ class _Tracked:
         self.established = False
         self.failed = False
         self.hole_since_ns: int | None = None
+        self.facts: ConnectionFacts
 
 
 class Reassembler(Stage[Segment, Event]):
@@ -92,6 +105,12 @@ class Reassembler(Stage[Segment, Event]):
         tracked = self._tracked.pop(number)
         self._held -= tracked.client.held + tracked.server.held
         yield from self._close(tracked, how, item)
+        facts = tracked.facts
+        for side, stream in ((facts.client, tracked.client), (facts.server, tracked.server)):
+            side.fin_frame = stream.fin_frame or None
+            side.fin_ns = stream.fin_time_ns
+            side.unacknowledged = max(stream.next - stream.acknowledged, 0)
+        yield facts
         if self._by_key.get(tracked.from_client) == number:
             del self._by_key[tracked.from_client]
         self._ended[number] = None
@@ -104,6 +123,7 @@ class Reassembler(Stage[Segment, Event]):
         from_client = reversed_key(item.key) if from_server else item.key
         client, server = ends_of(from_client)
         tracked = _Tracked(Connection(item.stream, client, server, bool(item.flags & SYN)), from_client)
+        tracked.facts = ConnectionFacts(tracked.connection, item.frame, item.time_ns)
         earlier = self._by_key.get(from_client, self._by_key.get(reversed_key(from_client)))
         if earlier is not None:
             given += self._over(earlier, "reused", item)
@@ -116,10 +136,15 @@ class Reassembler(Stage[Segment, Event]):
         return tracked
 
     def _segment(self, tracked: _Tracked, item: Segment, given: list[Event | Anomaly]) -> None:
+        facts = tracked.facts
         if item.key == tracked.from_client:
-            stream, other = tracked.client, tracked.server
+            stream, other, side = tracked.client, tracked.server, facts.client
         else:
-            stream, other = tracked.server, tracked.client
+            stream, other, side = tracked.server, tracked.client, facts.server
+        facts.passed(item.frame, item.time_ns)
+        side.packets += 1
+        if not item.flags & RST:
+            side.ttl = item.ttl or side.ttl
         sequence = item.sequence
         acknowledged = None
         if item.flags & ACK and not (item.flags & RST and not item.acknowledgment):
@@ -133,22 +158,19 @@ class Reassembler(Stage[Segment, Event]):
         if item.flags & SYN:
             sequence = (sequence + 1) % (1 << 32)
             stream.pin(sequence)
-            if stream is tracked.client and not item.flags & ACK:
-                if not tracked.syn_frames:
-                    tracked.syn_time_ns = item.time_ns
-                if not tracked.last_syn_ns or (item.time_ns or 0) - tracked.last_syn_ns > COPY_NS:
-                    tracked.syn_frames.append(item.frame)  # a copy is no second attempt
-                tracked.last_syn_ns = item.time_ns or 0
-            else:
-                tracked.established = True
-                other.pin(item.acknowledgment)
+            _opens(tracked, item, other if stream is tracked.server or item.flags & ACK else None)
         offset = stream.offset(sequence)
         if (item.payload or item.cut) and not stream.closed:
             tracked.established = True
+            size = len(item.payload) + item.cut
+            side.carried(item.frame, item.payload, item.cut)
+            how = None
             if offset != stream.next and stream.recent:
                 how = stream.repeats(offset, item.payload, item.time_ns)
                 if how in ("copy", "differs"):
                     given.append(Repeat(tracked.connection, stream.direction, item.frame, differs=how == "differs"))
+            if offset + size <= stream.next and size > 1 and how != "copy":  # one byte is a keep-alive probe
+                side.sent_again(item.frame, size)
             stream.recent.append((offset, item.payload, item.time_ns))
             if offset == stream.next and not stream.waiting and not item.cut:  # the usual case
                 stream.started = True
@@ -166,7 +188,7 @@ class Reassembler(Stage[Segment, Event]):
                 )
             else:
                 piece = Piece(offset, item.frame, item.time_ns, item.payload, item.cut, acknowledged)
-                given += _events(tracked.connection, stream, stream.add(piece))
+                given += _events(tracked, stream, stream.add(piece))
         if item.flags & FIN and stream.fin is None:
             stream.fin, stream.fin_frame, stream.fin_time_ns = (
                 offset + len(item.payload) + item.cut,
@@ -185,6 +207,10 @@ class Reassembler(Stage[Segment, Event]):
             frames = (*tracked.syn_frames, item.frame)
             yield ConnectionFailure(tracked.connection, "refused", frames, tracked.syn_time_ns)
         else:
+            facts = tracked.facts
+            if facts.reset_frame is None:
+                facts.reset_frame, facts.reset_ns, facts.reset_ttl = item.frame, item.time_ns, item.ttl
+                facts.reset_by_client = item.key == tracked.from_client
             yield from self._close(tracked, "rst", item)
 
     def _bound(self, tracked: _Tracked, item: Segment) -> Iterator[Event | Anomaly]:
@@ -201,7 +227,7 @@ class Reassembler(Stage[Segment, Event]):
                 if not over and not (old and stream.acknowledged >= stream.waiting[0].offset):
                     break
                 before = stream.held
-                yield from _events(tracked.connection, stream, stream.give_up_hole("limit" if over else "lost"))
+                yield from _events(tracked, stream, stream.give_up_hole("limit" if over else "lost"))
                 self._held -= before - stream.held
                 full = self._held > self._limits.all_out_of_order_bytes
                 if over:
@@ -215,16 +241,33 @@ class Reassembler(Stage[Segment, Event]):
         for stream in (tracked.client, tracked.server):
             if stream.closed:
                 continue
-            yield from _events(tracked.connection, stream, stream.flush())
+            yield from _events(tracked, stream, stream.flush())
             stream.closed = True
             ended, at = ("fin", stream.fin_frame) if stream.fin is not None else (how, item.frame if item else None)
             time_ns = stream.fin_time_ns if stream.fin is not None else item.time_ns if item else None
             yield Closed(tracked.connection, stream.direction, ended, at, time_ns)
 
 
-def _events(connection: Connection, stream: HalfStream, items: Iterator[Piece | Hole]) -> Iterator[Data | Gap]:
+def _opens(tracked: _Tracked, item: Segment, asker: HalfStream | None) -> None:
+    """Note a SYN, or the SYN-ACK that answers it: ``asker`` is then the side that it answers."""
+    if asker is not None:
+        tracked.established = True
+        asker.pin(item.acknowledgment)
+        return
+    if not tracked.syn_frames:
+        tracked.syn_time_ns = item.time_ns
+    if not tracked.last_syn_ns or (item.time_ns or 0) - tracked.last_syn_ns > COPY_NS:
+        tracked.syn_frames.append(item.frame)  # a copy is no second attempt
+    tracked.last_syn_ns = item.time_ns or 0
+
+
+def _events(tracked: _Tracked, stream: HalfStream, items: Iterator[Piece | Hole]) -> Iterator[Data | Gap]:
+    connection, facts = tracked.connection, tracked.facts
     for item in items:
         if isinstance(item, Hole):
+            side = facts.client if stream is tracked.client else facts.server
+            if item.reason != "snaplen" and len(side.holes) < MOST_FRAMES:
+                side.holes.append((item.frame, item.length))
             yield Gap(connection, stream.direction, item.length, item.reason, item.frame)
         else:
             offset, frame, time_ns, payload, _, acknowledged = item

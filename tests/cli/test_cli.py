@@ -160,10 +160,27 @@ def test_json_and_json_lines_validate_and_agree(capture: Path, scep_analyzer: Pr
 
     # A transaction is not closed when its exchanges are written, so they cannot name it yet.
     assert of("exchange") == [{**each, "transaction": None} for each in document["exchanges"]]
-    assert of("transaction") == document["transactions"]
+    lined, whole = of("finding"), document["findings"]
+    assert [_plain(each, lined) for each in of("transaction")] == [
+        _plain(each, whole) for each in document["transactions"]
+    ]
+    # They come as they are found, and the document has root causes first: the numbers differ, what they say does not.
+    assert sorted(map(str, (_plain(each, lined) for each in lined))) == sorted(
+        map(str, (_plain(each, whole) for each in whole))
+    )
+    assert of("summary")[0]["findings"] == document["summary"]["findings"]
+    assert of("summary")[0]["not_checked"] == document["not_checked"]
     assert of("capture") == document["captures"]
     assert of("summary")[0]["outcomes"] == document["summary"]["outcomes"]
     assert of("summary")[0]["anomalies"] == document["anomalies"]
+
+
+def _plain(value: dict[str, Any], findings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The same with findings named by rule and summary instead of number."""
+    named = {each["id"]: (each["rule"], each["summary"]) for each in findings}
+    numbers = ("because_of", "root_cause") if "rule" not in value else ("because_of",)
+    plain = {key: named.get(value[key]) if key in numbers else value[key] for key in value}
+    return {key: plain[key] for key in plain if key != "id" or "rule" not in value}
 
 
 def test_the_schema_is_printed_and_valid(scep_analyzer: Program) -> None:
@@ -217,7 +234,8 @@ def test_a_growing_standard_input_is_told_as_it_grows() -> None:
         process.stdin.write(raw[-40:])
         process.stdin.close()
         rest = [json.loads(line)["record"] for line in process.stdout]
-    assert rest == ["exchange", "exchange", "transaction", "capture", "summary"]
+    assert [each for each in rest if each != "finding"] == ["exchange", "exchange", "transaction", "capture", "summary"]
+    assert rest.index("finding") > rest.index("transaction")
 
 
 def test_an_interrupt_ends_with_130_and_what_was_printed_stays() -> None:

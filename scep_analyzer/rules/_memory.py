@@ -1,0 +1,271 @@
+"""What rules remember of earlier exchanges: certificates and capabilities that a server gave, what a client asked, attempts.
+
+Everything is bounded; the oldest is forgotten, which makes a rule silent, never wrong.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.exchanges import header
+from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Outcome, PkiMessage, ScepExchange, Transaction
+
+Identity = tuple[str, str]
+T = TypeVar("T")
+_MOST_SERVERS = 2_000
+_MOST_OF_A_SERVER = 32
+_MOST_ATTEMPTS = 20_000
+
+
+class Offer(NamedTuple):
+    """CA certificates that a server gave."""
+
+    number: int
+    frame: int
+    time_ns: int
+    content: CaCertificates
+    path: str
+
+
+class Capabilities(NamedTuple):
+    """Capabilities that a server gave; ``words`` in lower case."""
+
+    number: int
+    frame: int
+    time_ns: int
+    keywords: tuple[str, ...]
+    words: frozenset[str]
+    path: str
+
+
+class Answer(NamedTuple):
+    """How a server answered a request."""
+
+    number: int
+    frame: int
+    time_ns: int
+    client: str
+    operation: str | None
+    method: str
+    path: str
+    status: int
+    target_length: int
+    understood: bool
+
+
+class Attempt(NamedTuple):
+    """One PKIOperation, as far as rules compare it with others."""
+
+    transaction: int
+    number: int
+    frame: int
+    reply_frame: int | None
+    time_ns: int
+    answered_ns: int | None
+    client: str
+    server: Endpoint
+    message_type: int | None
+    transaction_id: str | None
+    key: str | None
+    signer: Identity | None
+    self_issued: bool
+    subject: str | None
+    signer_not_after: object
+    nonce: str | None
+    message: str
+    status: int | None
+    reply: str | None
+    reply_nonce: str | None
+    issued: Certificate | None
+    challenge: str | None
+    csr_key: str | None
+    recipient: Identity | None
+    leg: bool
+    """The other leg of an attempt that is here already."""
+    final_ok: bool
+
+
+def when(exchange: ScepExchange) -> tuple[int, int]:
+    """Time and frame of an exchange, for comparing."""
+    return exchange.http.time_ns or 0, exchange.http.frame
+
+
+def host_of(exchange: ScepExchange) -> str:
+    """The Host header, in lower case and without a port."""
+    request = exchange.http.request
+    value = header(request.headers, "host") if request is not None else None
+    return (value or "").lower().partition(":")[0]
+
+
+class _Kept(OrderedDict[object, list[T]]):
+    """Lists by key: so many keys, so many of each."""
+
+    def put(self, key: object, value: T) -> None:
+        kept = self.setdefault(key, [])
+        kept.append(value)
+        if len(kept) > _MOST_OF_A_SERVER:
+            del kept[1]  # the first tells most
+        if len(self) > _MOST_SERVERS:
+            self.popitem(last=False)
+
+
+class Memory:
+    """Fed with every exchange, in order."""
+
+    def __init__(self) -> None:
+        self._offers: _Kept[Offer] = _Kept()
+        self._capabilities: _Kept[Capabilities] = _Kept()
+        self._answers: _Kept[Answer] = _Kept()
+        self._asked: OrderedDict[tuple[str, Endpoint, str], tuple[int, int]] = OrderedDict()
+        self.issued: OrderedDict[Identity, tuple[Certificate, int, int]] = OrderedDict()
+        """Certificates that were issued in the capture, with the number and first frame of the exchange."""
+        self.attempts: deque[Attempt] = deque(maxlen=_MOST_ATTEMPTS)
+        self.servers: set[Endpoint] = set()
+        self.clients: set[str] = set()
+        self.reached: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        """Client, Host header, server address, and the first frame of that."""
+        self.hosts: set[str] = set()
+        """Names that clients put into the Host header."""
+
+    def see(self, exchange: ScepExchange, number: int) -> None:
+        """Take one exchange."""
+        http, response = exchange.http, exchange.http.response
+        if len(self.servers) < _MOST_SERVERS:
+            self.servers.add(http.server)
+        if len(self.clients) < _MOST_ATTEMPTS:
+            self.clients.add(http.client.address)
+            self.hosts.add(host_of(exchange))
+            self.reached.setdefault((http.client.address, host_of(exchange), http.server.address), http.frame)
+        time_ns, frame = when(exchange)
+        path = http.request.target.partition("?")[0] if http.request is not None else ""
+        if exchange.operation is not None:
+            self._asked.setdefault((http.client.address, http.server, exchange.operation), (time_ns, frame))
+            if len(self._asked) > _MOST_ATTEMPTS:
+                self._asked.popitem(last=False)
+        if response is None:
+            return
+        answered = response.frames[0] if response.frames else frame
+        content = exchange.response
+        if isinstance(content, CaCertificates) and exchange.operation != "GetNextCACert":
+            offer = Offer(number, answered, response.time_ns or time_ns, content, path)
+            for key in (http.server, host_of(exchange)):
+                # The same set given once more is no news; the first frame is the one to name.
+                if key and not (self._offers.get(key) and _same(self._offers[key][-1].content, content)):
+                    self._offers.put(key, offer)
+        elif isinstance(content, CaCapabilities):
+            words = frozenset(each.lower() for each in content.keywords)
+            given = Capabilities(number, answered, response.time_ns or time_ns, content.keywords, words, path)
+            for key in (http.server, host_of(exchange)):
+                if key and not (self._capabilities.get(key) and self._capabilities[key][-1].words == words):
+                    self._capabilities.put(key, given)
+        issued = exchange.reply.issued if exchange.reply is not None else None
+        if issued is not None:
+            self.issued.setdefault(issued.identity, (issued, number, answered))
+            if len(self.issued) > _MOST_ATTEMPTS:
+                self.issued.popitem(last=False)
+        method = http.request.method.upper() if http.request is not None else ""
+        length = len(http.request.target) if http.request is not None else 0
+        self._answers.put(
+            http.server,
+            Answer(
+                number,
+                answered,
+                time_ns,
+                http.client.address,
+                exchange.operation,
+                method,
+                path,
+                response.status,
+                length,
+                content is not None,
+            ),
+        )
+
+    def attempt(self, exchange: ScepExchange, number: int, transaction: int, whole: Transaction, *, leg: bool) -> None:
+        """Remember a PKIOperation of a judged transaction."""
+        request, reply = exchange.request, exchange.reply
+        if request is None:
+            return
+        response = exchange.http.response
+        signer = request.signer
+        content = request.envelope.content if request.envelope is not None else None
+        csr = content.csr if content is not None else None
+        recipients = request.envelope.recipients if request.envelope is not None else ()
+        time_ns, frame = when(exchange)
+        self.attempts.append(
+            Attempt(
+                transaction,
+                number,
+                frame,
+                response.frames[0] if response is not None and response.frames else None,
+                time_ns,
+                response.time_ns if response is not None else None,
+                exchange.http.client.address,
+                exchange.http.server,
+                request.message_type,
+                request.transaction_id,
+                signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None,
+                request.signer_identity,
+                signer.self_issued if signer is not None else False,
+                csr.subject if csr is not None else whole.subject,
+                signer.not_after if signer is not None else None,
+                request.sender_nonce,
+                request.sha256,
+                reply.pki_status if reply is not None else None,
+                reply.sha256 if reply is not None else None,
+                reply.recipient_nonce if reply is not None else None,
+                reply.issued if reply is not None else None,
+                csr.challenge_password.value if csr is not None and csr.challenge_password is not None else None,
+                csr.public_key.fingerprint if csr is not None and csr.public_key is not None else None,
+                recipients[0].identity if recipients else None,
+                leg,
+                whole.outcome is Outcome.SUCCESS,
+            )
+        )
+
+    def offers(self, exchange: ScepExchange) -> list[Offer]:
+        """The certificate sets that this server (else this host name) had given by then, in order."""
+        return self._before(self._offers, exchange)
+
+    def capabilities(self, exchange: ScepExchange) -> list[Capabilities]:
+        """The capability lists that this server (else this host name) had given by then, in order."""
+        return self._before(self._capabilities, exchange)
+
+    def _before(self, kept: _Kept[T], exchange: ScepExchange) -> list[T]:
+        found = kept.get(exchange.http.server) or kept.get(host_of(exchange) or None) or []
+        return [each for each in found if (each.time_ns, each.frame) <= when(exchange)]  # type: ignore[attr-defined]  # both have them
+
+    def answers(self, server: Endpoint) -> list[Answer]:
+        """How a server answered, whatever the client."""
+        return self._answers.get(server, [])
+
+    def asked(self, exchange: ScepExchange, operation: str) -> tuple[int, int] | None:
+        """When this client first asked this server for an operation, None where it did not by then."""
+        found = self._asked.get((exchange.http.client.address, exchange.http.server, operation))
+        return found if found is not None and found <= when(exchange) else None
+
+    def all_offers(self) -> Iterator[tuple[Endpoint, list[Offer]]]:
+        """The certificate sets of each server."""
+        return ((key, sets) for key, sets in self._offers.items() if isinstance(key, Endpoint))
+
+    def all_capabilities(self) -> Iterator[tuple[Endpoint, list[Capabilities]]]:
+        """The capability lists of each server."""
+        return ((key, lists) for key, lists in self._capabilities.items() if isinstance(key, Endpoint))
+
+    def all_answers(self) -> Iterator[tuple[Endpoint, list[Answer]]]:
+        """The answers of each server."""
+        return ((key, answers) for key, answers in self._answers.items() if isinstance(key, Endpoint))
+
+
+def _same(one: CaCertificates, other: CaCertificates) -> bool:
+    return {each.fingerprint_sha256 for each in one.certificates} == {
+        each.fingerprint_sha256 for each in other.certificates
+    }
+
+
+def message_key(message: PkiMessage | None) -> str | None:
+    """The fingerprint of the requester's key."""
+    signer = message.signer if message is not None else None
+    return signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None

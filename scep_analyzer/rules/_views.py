@@ -1,0 +1,298 @@
+"""What a rule is given: an exchange, a transaction or the capture, with what a judgement of it needs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.content import Csr
+from scep_analyzer.model.exchanges import Request, Response, header, path_of, without_secrets
+from scep_analyzer.model.findings import Fact
+from scep_analyzer.model.packets import CaptureFacts, Notices
+from scep_analyzer.model.scep import (
+    Bystander,
+    FailedConnection,
+    PkiMessage,
+    PkiStatus,
+    ScepExchange,
+    Transaction,
+)
+from scep_analyzer.model.streams import ConnectionFacts
+from scep_analyzer.model.tls import Handshake
+from scep_analyzer.rules._memory import Capabilities, Identity, Memory, Offer
+
+
+@dataclass(slots=True)
+class Scene:
+    """What the capture holds beside the exchanges; grows while it is read."""
+
+    captures: list[CaptureFacts] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
+    notices: Notices = field(default_factory=Notices)
+    failures: list[FailedConnection] = field(default_factory=list)
+    connections: dict[int, ConnectionFacts] = field(default_factory=dict)
+    bystanders: list[Bystander] = field(default_factory=list)
+    handshakes: list[Handshake] = field(default_factory=list)
+    http_requests: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the files were read to their end and their host lost no packet, as far as they say."""
+        return all(each.complete and not each.dropped for each in self.captures)
+
+    @property
+    def last_ns(self) -> int | None:
+        """The time of the last packet."""
+        times = [each.last_time_ns for each in self.captures if each.last_time_ns is not None]
+        return max(times, default=None)
+
+
+class View:
+    """One exchange."""
+
+    def __init__(
+        self, exchange: ScepExchange, number: int, transaction: Transaction | None, memory: Memory, scene: Scene
+    ) -> None:
+        self.exchange, self.number, self.transaction = exchange, number, transaction
+        self.memory, self.scene = memory, scene
+        self.http = exchange.http
+        self.asked: Request | None = exchange.http.request
+        self.answer: Response | None = exchange.http.response
+        self.request: PkiMessage | None = exchange.request
+        self.reply: PkiMessage | None = exchange.reply
+        self.operation = exchange.operation
+
+    # -- where it stands ----------------------------------------------------------------------------------------------
+
+    @property
+    def ask(self) -> int | None:
+        """The first frame of the request."""
+        return self.asked.frames[0] if self.asked is not None and self.asked.frames else None
+
+    @property
+    def ans(self) -> int | None:
+        """The first frame of the answer."""
+        return self.answer.frames[0] if self.answer is not None and self.answer.frames else None
+
+    def q(self, path: str, value: object) -> Fact:
+        """An observation in the request."""
+        return Fact(self.ask, path, str(value))
+
+    def a(self, path: str, value: object) -> Fact:
+        """An observation in the answer."""
+        return Fact(self.ans, path, str(value))
+
+    @cached_property
+    def moment(self) -> datetime | None:
+        """When the request was sent, to the second."""
+        return moment(self.http.time_ns)
+
+    @cached_property
+    def answered(self) -> datetime | None:
+        """When the answer began."""
+        return moment(self.answer.time_ns) if self.answer is not None else None
+
+    @property
+    def facts(self) -> ConnectionFacts | None:
+        """What TCP saw of the connection."""
+        return self.scene.connections.get(self.http.connection)
+
+    @property
+    def duration_ns(self) -> int | None:
+        """From the first byte of the request to the first of the answer."""
+        if self.asked is None or self.answer is None or self.asked.time_ns is None or self.answer.time_ns is None:
+            return None
+        return self.answer.time_ns - self.asked.time_ns
+
+    @property
+    def asked_for_ns(self) -> int | None:
+        """From the first byte of the request to its last; None where it is not known."""
+        if self.asked is None or self.asked.time_ns is None or self.asked.end_ns is None:
+            return None
+        return self.asked.end_ns - self.asked.time_ns
+
+    # -- HTTP ----------------------------------------------------------------------------------------------------------
+
+    def request_header(self, name: str) -> str | None:
+        """A header field of the request, by its name in lower case."""
+        return header(self.asked.headers, name) if self.asked is not None else None
+
+    def response_header(self, name: str) -> str | None:
+        """A header field of the answer."""
+        return header(self.answer.headers, name) if self.answer is not None else None
+
+    @property
+    def status(self) -> int:
+        """The status of the answer, 0 without one."""
+        return self.answer.status if self.answer is not None else 0
+
+    @property
+    def method(self) -> str:
+        """The method in capitals."""
+        return self.asked.method.upper() if self.asked is not None else ""
+
+    @cached_property
+    def target(self) -> str:
+        """The request target as sent."""
+        return self.asked.target if self.asked is not None else ""
+
+    @property
+    def plain_target(self) -> str:
+        """The same without secrets, to be shown."""
+        return without_secrets(self.target)
+
+    @cached_property
+    def path(self) -> str:
+        """The path of the request target."""
+        return path_of(self.target) if self.asked is not None else ""
+
+    @cached_property
+    def content_type(self) -> str:
+        """The answer's media type in lower case, empty without one."""
+        return (self.response_header("content-type") or "").split(";")[0].strip().lower()
+
+    @property
+    def server_name(self) -> str:
+        """The answer's Server header in lower case."""
+        return (self.response_header("server") or "").lower()
+
+    @cached_property
+    def is_ndes(self) -> bool:
+        """Whether the path or the Server header are those of Microsoft's NDES. A hint, never evidence."""
+        return "/mscep" in self.path.lower() or "microsoft-iis" in self.server_name
+
+    def odd(self, *codes: str) -> Anomaly | None:
+        """The first anomaly with one of these codes."""
+        return next((each for each in self.exchange.anomalies if each.code in codes), None)
+
+    @property
+    def understood(self) -> bool:
+        """Whether the answer is SCEP."""
+        return self.exchange.response is not None
+
+    # -- SCEP ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """The certificate sets that this server had given by then, in order."""
+        found: list[Offer] = self.memory.offers(self.exchange)
+        if found or self.transaction is None:
+            return found
+        # Behind a proxy the certificates may have been fetched over the other leg.
+        for other in self.transaction.exchanges:
+            found = self.memory.offers(other)
+            if found:
+                return found
+        return []
+
+    @cached_property
+    def offered(self) -> dict[Identity, tuple[Certificate, int]]:
+        """The certificates of those sets by issuer and serial number, with the frame of the last one."""
+        return {
+            certificate.identity: (certificate, offer.frame)
+            for offer in self.offers
+            for certificate in offer.content.certificates
+        }
+
+    @cached_property
+    def latest(self) -> dict[Identity, tuple[Certificate, int]]:
+        """The certificates of the last set."""
+        if not self.offers:
+            return {}
+        last = self.offers[-1]
+        return {each.identity: (each, last.frame) for each in last.content.certificates}
+
+    @cached_property
+    def capabilities(self) -> Capabilities | None:
+        """What the server had last said it can do; None where it had not."""
+        found: list[Capabilities] = self.memory.capabilities(self.exchange)
+        others = self.transaction.exchanges if self.transaction is not None and not found else ()
+        for other in others:
+            found = self.memory.capabilities(other)
+            if found:
+                break
+        return found[-1] if found else None
+
+    def offers_word(self, *words: str) -> bool | None:
+        """Whether the server offered one of these capabilities (SCEPStandard counts for what it includes); None: not known."""
+        known = self.capabilities
+        if known is None or not known.words:
+            return None
+        if "scepstandard" in known.words and {"aes", "sha-256", "postpkioperation"} & set(words):
+            return True
+        return bool(known.words & set(words))
+
+    @property
+    def csr(self) -> Csr | None:
+        """The PKCS #10 request, where a key opened the envelope."""
+        envelope = self.request.envelope if self.request is not None else None
+        return envelope.content.csr if envelope is not None and envelope.content is not None else None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server answered with FAILURE."""
+        return self.reply is not None and self.reply.pki_status == PkiStatus.FAILURE
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server refused or did not answer with SCEP."""
+        return self.refused or (self.answer is not None and not self.understood)
+
+
+class TransactionView:
+    """One transaction. ``views`` are its exchanges."""
+
+    def __init__(self, transaction: Transaction, number: int, views: list[View], memory: Memory, scene: Scene) -> None:
+        self.transaction, self.number, self.views = transaction, number, views
+        self.memory, self.scene = memory, scene
+
+    @cached_property
+    def pki(self) -> list[View]:
+        """Its PKIOperations, those of the other leg of a proxy left out."""
+        seen: set[str] = set()
+        found: list[View] = []
+        for each in self.views:
+            if each.request is None and each.reply is None:
+                continue
+            key = each.request.sha256 if each.request is not None else ""
+            if key and key in seen and any(_inside(each, other) for other in found):
+                continue
+            seen.add(key)
+            found.append(each)
+        return found
+
+    @property
+    def decisive(self) -> View | None:
+        """The exchange that the outcome was read from."""
+        wanted = self.transaction.decisive
+        return next((each for each in self.views if each.exchange is wanted), None)
+
+
+class CaptureView:
+    """The whole capture."""
+
+    def __init__(self, memory: Memory, scene: Scene, exchanges: int, transactions: int) -> None:
+        self.memory, self.scene = memory, scene
+        self.exchanges, self.transactions = exchanges, transactions
+
+    def anomalies(self, *codes: str) -> Iterator[Anomaly]:
+        """The oddities with these codes."""
+        return (each for each in self.scene.anomalies if each.code in codes)
+
+
+def _inside(inner: View, outer: View) -> bool:
+    """Whether a request was sent while the other one waited for its answer: the other leg of a proxy."""
+    if (inner.http.client.address, inner.http.server) == (outer.http.client.address, outer.http.server):
+        return False
+    answered = outer.answer.time_ns if outer.answer is not None else None
+    return answered is None or (inner.http.time_ns or 0) <= answered
+
+
+def moment(time_ns: int | None) -> datetime | None:
+    """A time of the capture as a value; None where it has none, or one that no calendar holds."""
+    try:
+        return None if time_ns is None else datetime.fromtimestamp(time_ns // 1_000_000_000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

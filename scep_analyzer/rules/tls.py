@@ -1,0 +1,343 @@
+"""The TLS leg, from the handshake in the clear: why a client does not get through to HTTP (RFC 5246, RFC 8446)."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import lru_cache
+from ipaddress import ip_address
+
+from scep_analyzer.cms.certificates import read_certificate
+from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.findings import Evidence, Fact
+from scep_analyzer.model.tls import Handshake
+from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
+from scep_analyzer.rules._views import CaptureView, View, moment
+from scep_analyzer.rules._words import day, long, shown
+
+_ALERTS = {
+    0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure", 41: "no_certificate",
+    42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired", 46: "certificate_unknown",
+    47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error", 51: "decrypt_error", 70: "protocol_version",
+    71: "insufficient_security", 80: "internal_error", 86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation",
+    110: "unsupported_extension", 112: "unrecognized_name", 116: "certificate_required", 120: "no_application_protocol",
+}  # fmt: skip
+_MEANINGS = {
+    40: "Client and server have no version or cipher in common.",
+    42: "The client does not accept the server's certificate.",
+    45: "The server's certificate has expired, or the client's clock is wrong.",
+    46: "The client does not accept the server's certificate.",
+    48: "The client does not know the CA that issued the server's certificate.",
+    70: "Client and server have no version of TLS in common.",
+    112: "The server has no site of the name that the client asks for (SNI).",
+    116: "The server wants a client certificate, and the client sent none.",
+}
+_OLD_CIPHERS = frozenset(
+    {
+        0x0004,
+        0x0005,
+        0x000A,
+        0x0009,
+        0x0003,
+        0x0006,
+        0x0008,
+        0x0014,
+        0x0016,
+        0x0013,
+        0xC007,
+        0xC008,
+        0xC011,
+        0xC012,
+        0x0001,
+        0x0002,
+        0x0000,
+    }
+)
+"""Suites with RC4, DES, 3DES, export ciphers or none."""
+_SIGNALS = frozenset({0x00FF, 0x5600})
+_VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
+_APPLE_DAYS = 825
+
+
+@lru_cache(maxsize=256)
+def _read(encoded: bytes) -> Certificate | None:
+    try:
+        return read_certificate(encoded)
+    except DecodeError:
+        return None
+
+
+def _leaf(handshake: Handshake) -> Certificate | None:
+    return _read(handshake.certificates[0]) if handshake.certificates else None
+
+
+def _name(handshake: Handshake) -> str:
+    return f"{handshake.name} ({handshake.server})" if handshake.name else str(handshake.server)
+
+
+def _each_server(view: CaptureView) -> Iterator[Handshake]:
+    """One handshake for each server certificate."""
+    seen: set[object] = set()
+    for each in view.scene.handshakes:
+        key = each.server, each.certificates[:1], each.name
+        if key not in seen:
+            seen.add(key)
+            yield each
+
+
+@rule("capture", ERROR, "RFC 8446, Section 6.2", "RFC 5246, Section 7.2.2")
+def tls_handshake_alert(view: CaptureView) -> Found:
+    """The TLS handshake fails.
+
+    Seen: A fatal alert before any data.
+    Why: The alert's name says who dislikes what.
+    Do: unknown_ca, bad_certificate, certificate_unknown: install the CA of the server's certificate on the client. handshake_failure, protocol_version:
+        enable a common version and cipher. unrecognized_name: bind the name. certificate_required: stop asking for client certificates on this site.
+    Not: A SCEP refusal: no request was sent.
+    """
+    for each in view.scene.handshakes:
+        for alert in each.alerts:
+            if alert.fatal and not each.application_data:
+                name = _ALERTS.get(alert.code, f"alert {alert.code}")
+                side = "client" if alert.by_client else "server"
+                meaning = _MEANINGS.get(alert.code)
+                yield Evidence(
+                    f"The {side} ends the handshake with {_name(each)} by the alert {name}.",
+                    (
+                        Fact(alert.frame, "tls.alert_message.desc", f"{name} from the {side}"),
+                        Fact(each.frame, "tls.handshake", str(each.client)),
+                    ),
+                    causes=(meaning,) if meaning else (),
+                )
+                break
+
+
+@rule("capture", ERROR, "RFC 5280, Section 4.1.2.5")
+def tls_server_cert_expired(view: CaptureView) -> Found:
+    """The server's TLS certificate is not valid.
+
+    Seen: The packet's time lies outside the validity of the certificate in the handshake.
+    Why: The binding's certificate was not renewed, or not bound after its renewal.
+    Do: Renew it and bind it to the site.
+    Not: The RA certificates of SCEP, which are others.
+    """
+    for each in _each_server(view):
+        leaf, now = _leaf(each), moment(each.time_ns)
+        if leaf is None or now is None or leaf.not_after is None or leaf.not_before is None:
+            continue
+        if leaf.not_after < now:
+            yield Evidence(
+                f"The TLS certificate of {_name(each)}, {shown(leaf.subject)}, expired on {day(leaf.not_after)}, {long(now - leaf.not_after)} before.",
+                (
+                    Fact(each.certificate_frame, "tls.certificate.notAfter", day(leaf.not_after)),
+                    Fact(each.frame, "frame.time", day(now)),
+                ),
+            )
+        elif leaf.not_before > now:
+            yield Evidence(
+                f"The TLS certificate of {_name(each)}, {shown(leaf.subject)}, is valid from {day(leaf.not_before)} only.",
+                (
+                    Fact(each.certificate_frame, "tls.certificate.notBefore", day(leaf.not_before)),
+                    Fact(each.frame, "frame.time", day(now)),
+                ),
+            )
+
+
+@rule("capture", ERROR, "RFC 6125, Section 6.4", "learn.microsoft.com, Troubleshooting the NDES policy module")
+def tls_server_name_mismatch(view: CaptureView) -> Found:
+    """The server's TLS certificate is for another name.
+
+    Seen: The name or address that the client asks for is not in the certificate's subjectAltName.
+    Why: The certificate has the internal name, the client uses the external one, or the reverse.
+    Do: Issue it with both names in subjectAltName.
+    Not: An untrusted issuer.
+    """
+    for each in _each_server(view):
+        leaf = _leaf(each)
+        if leaf is None:
+            continue
+        wanted = each.name or each.server.address
+        names = [one.partition(":")[2].lower() for one in leaf.subject_alt_names if one.startswith(("DNS:", "IP:"))]
+        if not names:
+            names = [part[3:].lower() for part in leaf.subject.split(",") if part.startswith("CN=")]
+        if not any(_fits(wanted.lower(), one) for one in names):
+            if each.name is None and not _is_address(wanted):
+                continue
+            by_address = each.name is None
+            yield Evidence(
+                f"The client asks for {shown(wanted)}, the certificate is for {shown(', '.join(names) or leaf.subject)}.",
+                (
+                    Fact(each.frame, "tls.handshake.extensions_server_name", wanted),
+                    Fact(each.certificate_frame, "subjectAltName", ", ".join(names) or "none"),
+                ),
+                severity=WARNING if by_address else None,
+                strength=POSSIBLE if by_address else None,
+            )
+
+
+def _fits(wanted: str, name: str) -> bool:
+    return wanted == name or (name.startswith("*.") and wanted.partition(".")[2] == name[2:])
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+@rule("capture", WARNING, "RFC 8996")
+def tls_too_old_client(view: CaptureView) -> Found:
+    """The client's TLS is too old.
+
+    Seen: Its highest version is TLS 1.1 or below, or it offers only RC4, DES and 3DES.
+    Why: Old firmware: an IOS, a printer, a camera.
+    Do: Update it, or give it an HTTP URL: SCEP needs no TLS.
+    Not: A fault of the server's certificate.
+    """
+    seen: set[object] = set()
+    for each in view.scene.handshakes:
+        ciphers = set(each.ciphers) - _SIGNALS
+        old = each.offered and each.offered < 0x0303
+        weak = bool(ciphers) and ciphers <= _OLD_CIPHERS
+        if (old or weak) and (each.client.address, each.server) not in seen:
+            seen.add((each.client.address, each.server))
+            what = (
+                f"offers at most {_VERSIONS.get(each.offered, hex(each.offered))}"
+                if old
+                else "offers only RC4, DES and 3DES"
+            )
+            yield Evidence(
+                f"{each.client.address} {what} to {_name(each)}.",
+                (Fact(each.frame, "tls.handshake.version", _VERSIONS.get(each.offered, hex(each.offered))),),
+            )
+
+
+@rule("capture", WARNING, "learn.microsoft.com, HTTP status codes in IIS (403.7)")
+def tls_client_cert_requested(view: CaptureView) -> Found:
+    """The server asks for a client certificate.
+
+    Seen: A CertificateRequest from the SCEP host.
+    Why: The site's SSL setting is Accept or Require.
+    Do: Set "Client certificates: Ignore" on /certsrv/mscep: a device that enrolls has none yet.
+    Not: A fault where the server only accepts them and goes on without.
+    """
+    seen: set[object] = set()
+    for each in view.scene.handshakes:
+        if each.certificate_requested is not None and each.server not in seen:
+            seen.add(each.server)
+            sent = {True: "; the client sent one", False: "; the client sent none", None: ""}[each.client_certificate]
+            yield Evidence(
+                f"{_name(each)} asks for a client certificate{sent}.",
+                (Fact(each.certificate_requested, "tls.handshake.type", "CertificateRequest"),),
+            )
+
+
+@rule("capture", WARNING, "RFC 8446, Appendix E.1", strength=POSSIBLE)
+def tls_inspection_suspected(view: CaptureView) -> Found:
+    """One server name shows certificates of different issuers.
+
+    Seen: Two handshakes for one name, whose certificates come from different issuers.
+    Why: A proxy opens TLS and signs with its own CA, for some clients or some time.
+    Do: Exempt the SCEP host from inspection.
+    Not: Proof: two servers of one name may have certificates of two CAs.
+    """
+    issuers: dict[str, dict[str, Handshake]] = {}
+    for each in view.scene.handshakes:
+        leaf = _leaf(each)
+        if each.name and leaf is not None:
+            issuers.setdefault(each.name.lower(), {}).setdefault(leaf.issuer, each)
+    for name, found in issuers.items():
+        if len(found) > 1:
+            yield Evidence(
+                f"{name} shows certificates of {' and of '.join(map(shown, list(found)[:3]))}.",
+                tuple(
+                    Fact(each.certificate_frame, "tls.certificate.issuer", issuer)
+                    for issuer, each in list(found.items())[:3]
+                ),
+            )
+
+
+@rule("capture", ERROR, "RFC 8446, Section 5.1")
+def tls_on_http_port(view: CaptureView) -> Found:
+    """The client speaks TLS to a port that speaks HTTP.
+
+    Seen: A ClientHello answered in HTTP.
+    Why: The enrollment URL says https with the port of http.
+    Do: Correct the scheme or the port in the URL.
+    Not: A fault of a certificate.
+    """
+    for each in view.scene.handshakes:
+        if each.http is not None:
+            yield Evidence(
+                f"{each.client.address} sends a ClientHello to {each.server}, which answers in HTTP.",
+                (Fact(each.frame, "tls.handshake.type", "ClientHello"), Fact(each.http, "http", "HTTP/1.1")),
+            )
+
+
+@rule("exchange", ERROR, "RFC 8446, Section 6.2")
+def http_on_tls_port(view: View) -> Found:
+    """The client speaks HTTP to a port that speaks TLS.
+
+    Seen: A plain request answered with a TLS alert, or with 400 "plain HTTP request was sent to HTTPS port".
+    Why: The enrollment URL says http with the port of https.
+    Do: Correct the scheme or the port in the URL.
+    Not: A wrong path.
+    """
+    facts, text = view.facts, (view.exchange.body_text or "").lower()
+    if view.asked is None:
+        return
+    if view.answer is None and facts is not None and facts.server.start[:2] == b"\x15\x03":
+        yield Evidence(
+            f"{view.http.server} answers {view.operation or 'a plain request'} with a TLS alert.",
+            (view.q("http", "a plain request"), Fact(view.ask, "tls.alert", "the answer")),
+        )
+    elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
+        yield Evidence(
+            f"{view.http.server} answers 400: {shown(text, 80)}.",
+            (view.q("http", "a plain request"), view.a("http.response.code", "400")),
+        )
+
+
+@rule("capture", INFO, "support.apple.com/103769", strength=INFERRED)
+def tls_server_cert_apple_limits(view: CaptureView) -> Found:
+    """The server's TLS certificate exceeds Apple's limits.
+
+    Seen: It is valid for more than 825 days, is signed with SHA-1, has a key under 2048 bits or no subjectAltName; and the client closes after the handshake.
+    Why: Apple's devices refuse such certificates.
+    Do: Issue it within the limits.
+    Not: A fault for other clients.
+    """
+    for each in _each_server(view):
+        leaf = _leaf(each)
+        if (
+            leaf is None
+            or each.application_data
+            or leaf.not_after is None
+            or leaf.not_before is None
+            or each.closed_by_client is None
+        ):
+            continue
+        bits = leaf.public_key.bits if leaf.public_key is not None else None
+        rsa = leaf.public_key is not None and leaf.public_key.algorithm.startswith("rsa")
+        what = [
+            text
+            for text, found in (
+                (
+                    f"valid for {(leaf.not_after - leaf.not_before).days} days",
+                    leaf.not_after - leaf.not_before > timedelta(days=_APPLE_DAYS),
+                ),
+                ("signed with SHA-1", "sha1" in (leaf.signature_algorithm or "").lower()),
+                (f"an RSA key of {bits} bits", rsa and bits is not None and bits < 2048),
+                ("no subjectAltName", not leaf.subject_alt_names),
+            )
+            if found
+        ]
+        if what:
+            yield Evidence(
+                f"The TLS certificate of {_name(each)} has: {', '.join(what)}; the client closes after the handshake.",
+                (
+                    Fact(each.certificate_frame, "tls.certificate", ", ".join(what)),
+                    Fact(each.closed_by_client, "tcp.flags", "the client's end"),
+                ),
+            )
