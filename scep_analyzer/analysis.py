@@ -7,7 +7,7 @@ from scep_analyzer.engines import Engine, open_capture
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.scep import Bystander, FailedConnection, ScepExchange, Transaction
+from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.report import AnomalyList, Report, in_order
 from scep_analyzer.rules._views import Scene
@@ -69,7 +69,7 @@ class Analysis:
         transactions.sort(key=lambda each: (each.started_ns or 0, _first_frame(each)))
         for each in ordered:
             judge.see(each)
-        self._complete(judge, anomalies.listed())
+        self._complete(judge, anomalies.listed(), {each.outcome for each in transactions})
         found = [finding for each in transactions for finding in judge.judge(each)] + judge.finish()
         for failed in judge.anomalies:
             anomalies.add(failed)
@@ -102,8 +102,10 @@ class Analysis:
                 yield item
             if isinstance(item, ScepExchange | FailedConnection):
                 yield from self._judged(judge, grouper.feed(item))
-        self._complete(judge, anomalies.listed())
-        yield from self._judged(judge, grouper.finish())
+        last = list(grouper.finish())
+        ended = {each.outcome for each in last if isinstance(each, Transaction)} | {each.outcome for each in judge.ends}
+        self._complete(judge, anomalies.listed(), ended)
+        yield from self._judged(judge, last)
         yield from judge.finish()
         yield from judge.anomalies
         self.unchecked = judge.unchecked()
@@ -119,16 +121,26 @@ class Analysis:
                 yield item
                 continue
             if item.failed_connections:
-                judge.scene.notices = self.engine.notices
+                judge.scene.notices = self.engine.notices(())
             found = judge.judge(item)
             yield Judged(item, tuple(judge.linked(found, len(judge.ends))))
 
-    def _complete(self, judge: Judge, anomalies: tuple[Anomaly, ...]) -> None:
-        """Give the judge what is known once the capture has been read."""
+    def _complete(self, judge: Judge, anomalies: tuple[Anomaly, ...], ended: set[Outcome]) -> None:
+        """Give the judge what is known once the capture has been read; ``ended`` is how transactions ended.
+
+        TLS handshakes take a second pass over the files: in a large capture only where there is something to explain.
+        """
         scene, servers = judge.scene, judge.memory.servers
         scene.anomalies = list(anomalies)
-        scene.notices, scene.http_requests = self.engine.notices, self.engine.http_requests
-        scene.handshakes = list(self.engine.handshakes({each.address for each in servers} or None))
+        memory = judge.memory
+        scene.notices = self.engine.notices(memory.clients, memory.hosts) if servers else self.engine.notices()
+        scene.http_requests = self.engine.http_requests
+        if (
+            not servers
+            or ended - {Outcome.SUCCESS}
+            or sum(each.packets for each in scene.captures) <= LIMITS.looked_into_twice
+        ):
+            scene.handshakes = list(self.engine.handshakes({each.address for each in servers} or None))
 
     def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly]:
         interpreter = Interpreter(keys=self._keys, keep=self._keep)

@@ -6,7 +6,7 @@ whether the connection is of interest. Every record that is not plain, or that m
 written for clarity. Here, and only here, clarity yields to speed: a statement more costs about 3 % of the time of a large file.
 
 Steps over: a segment of a connection in ``tame`` that carries no bytes, no SYN, FIN or RST; one whose bytes cannot begin an
-HTTP message, where ``tame`` says True; UDP to ports that carry no tunnel.
+HTTP message, where ``tame`` says True; UDP to ports that carry no tunnel. DNS is handed on as it is.
 """
 
 import re
@@ -22,7 +22,7 @@ from scep_analyzer.model.packets import CaptureFacts, Segment
 
 _TCP, _UDP = 6, 17
 _DOMAIN = b"\0\x35"
-"""Answers of name servers are for the reader."""
+_UDP_HEADER = 8
 _HEADER_SIZES = {
     bytes([words << 4 | reserved, flags]): words * 4
     for words in range(5, 16)
@@ -33,6 +33,7 @@ _HEADER_SIZES = {
 """The length of a TCP header by its bytes 12 and 13, where they carry no FIN, SYN or RST."""
 _START = Struct("4s").unpack_from
 _NUMBERS = Struct(">II").unpack_from
+_IDENT = Struct(">H").unpack_from
 _UNSEEN = 1 << 30
 _USUAL = 1700
 """A longer record (an offloading card hands over up to 64 KiB) is measured against the end of the buffer by itself."""
@@ -166,11 +167,13 @@ class Skim:
         starts: frozenset[bytes],
         udp_ports: Iterable[bytes],
         take: Callable[[Segment], Iterable[Segment | Anomaly]],
+        names: Callable[[bytes, bytes, int, int | None], None],
     ) -> None:
         self.plans: dict[bytes, Plan] = {}
         self._shared: dict[tuple[str, str, int], _Shared] = {}
         self._interface = b""
         self._tame, self._starts, self._udp_ports, self._take = tame, starts, frozenset(udp_ports), take
+        self._names = names
         self._initials = frozenset(each[0] for each in starts)
 
     def plan(self, record: Record, link_type: int) -> None:
@@ -201,7 +204,7 @@ class Skim:
         record, (layouts, by_signature, size), spans = plan
         buffer, view, at, stop = source.buffer, source.view, source.at, source.filled
         tame, starts, initials = self._tame.get, self._starts, self._initials
-        udp_ports, take = self._udp_ports, self._take
+        udp_ports, take, names = self._udp_ports, self._take, self._names
         start_of, header_size, unfragmented = _START, _HEADER_SIZES.get, _UNFRAGMENTED
         header, unit, span_of, layout_of = record.header, record.unit, spans.get, by_signature.get
         layout = layouts[0]
@@ -261,15 +264,22 @@ class Skim:
                     )
                     if fields is None:
                         break
-                    sequence, acknowledgment, payload, cut, ttl = fields
+                    sequence, acknowledgment, payload, cut, ttl, ident = fields
                     time_ns = record.time_ns(high * unit + low)
+                    if payload and _DOMAIN in (key[-2:], key[-4:-2]):
+                        names(key, payload[2:], frame + 1, time_ns)  # the length stands before it
                     given = take(
-                        Segment(frame + 1, time_ns, key, sequence, acknowledgment, shape[1], payload, cut, -1, ttl)
+                        Segment(
+                            frame + 1, time_ns, key, sequence, acknowledgment, shape[1], payload, cut, -1, ttl, ident
+                        )
                     )
                     if given:
                         yield from given
-            elif protocol != _UDP or key[-2:] in udp_ports or key[-4:-2] == _DOMAIN or captured > _USUAL:
+            elif protocol != _UDP or key[-2:] in udp_ports or captured > _USUAL:
                 break
+            elif _DOMAIN in (key[-2:], key[-4:-2]):
+                message = bytes(view[at + header + tcp + _UDP_HEADER : at + header + captured])
+                names(key, message, frame + 1, record.time_ns(high * unit + low))
             at += span
             frame += 1
             if high != epoch:
@@ -291,8 +301,8 @@ class Skim:
 
 def _fields(
     packet: memoryview, captured: int, total: bytes, shape: bytes, layout: _Layout
-) -> tuple[int, int, bytes, int, int] | None:
-    """Sequence and acknowledgment number, payload, how much of it the snaplen took, TTL; None where this is for the reader."""
+) -> tuple[int, int, bytes, int, int, int] | None:
+    """Sequence and acknowledgment number, payload, what the snaplen took of it, TTL, identification; None where it is for the reader."""
     tcp_size = shape[0] >> 4 << 2
     left, cut = captured - layout.tcp - tcp_size, 0
     if layout.lengths.get(captured) != total and total != b"\0\0":  # 0: the card fills it in after the capture
@@ -305,8 +315,10 @@ def _fields(
         return None
     sequence, acknowledgment = _NUMBERS(packet, layout.tcp + 4)
     first = layout.tcp + tcp_size
-    ttl = packet[layout.tcp - (12 if layout.tcp > layout.base else 33)]  # IPv4's TTL, IPv6's hop limit
-    return sequence, acknowledgment, bytes(packet[first : first + left]) if left else b"", cut, ttl
+    payload = bytes(packet[first : first + left]) if left else b""
+    if layout.tcp == layout.base:  # IPv6
+        return sequence, acknowledgment, payload, cut, packet[layout.tcp - 33], 0
+    return sequence, acknowledgment, payload, cut, packet[layout.tcp - 12], _IDENT(packet, layout.tcp - 16)[0]
 
 
 def _fitting(shared: _Shared, buffer: bytearray, at: int, signature: bytes, layout: _Layout) -> _Layout | None:

@@ -24,9 +24,8 @@ class Engine(Protocol):
     def http_requests(self) -> int:
         """How many HTTP requests were seen, those of others than SCEP included."""
 
-    @property
-    def notices(self) -> Notices:
-        """Name lookups and ICMP errors; complete once :meth:`exchanges` has run out."""
+    def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
+        """Name lookups of these clients (all where None) or for these hosts, and ICMP errors, once :meth:`exchanges` has run out."""
 
     def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly]:
         """Every HTTP exchange of the capture that may be SCEP's, and what was odd."""

@@ -6,7 +6,6 @@ from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.capture.skim import Skim
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
-from scep_analyzer.link.notices import DOMAIN
 from scep_analyzer.link.tunnels import BY_UDP_PORT
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
@@ -19,8 +18,7 @@ from scep_analyzer.sieve.heads import FIRST_BYTES
 from scep_analyzer.tcp.connections import Reassembler
 from scep_analyzer.tls.handshakes import Handshakes
 
-_READ = frozenset(port.to_bytes(2, "big") for port in (*BY_UDP_PORT, DOMAIN))
-"""UDP ports that are looked into: tunnels, name servers."""
+_TUNNELS = frozenset(port.to_bytes(2, "big") for port in BY_UDP_PORT)
 
 Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly
 
@@ -34,7 +32,7 @@ class BuiltinEngine:
         self._paths, self._sieve = paths, sieve
         self._flows = Flows(sieve=sieve)
         self._decoder = Decoder()
-        self._files = self._opened(self._flows, on_bytes)
+        self._files = self._opened(self._flows, self._decoder, on_bytes)
 
     @property
     def facts(self) -> list[CaptureFacts]:
@@ -46,10 +44,9 @@ class BuiltinEngine:
         """Packets that begin an HTTP request, SCEP's included."""
         return self._flows.requests
 
-    @property
-    def notices(self) -> Notices:
-        """Name lookups and ICMP errors."""
-        return self._decoder.notices.noted()
+    def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
+        """Name lookups of these clients (all where None) or for these hosts, and ICMP errors."""
+        return self._decoder.notices.noted(clients, hosts)
 
     def exchanges(self) -> Iterator[Item]:
         """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
@@ -59,8 +56,8 @@ class BuiltinEngine:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
         wanted = self._flows.left_out.intersection(endpoints)
         if wanted and self._files.can_be_read_again:
-            flows = Flows(endpoints=wanted)
-            for item in _staged(self._opened(flows, None), flows, Decoder()):
+            flows, decoder = Flows(endpoints=wanted), Decoder()
+            for item in _staged(self._opened(flows, decoder), flows, decoder):
                 if isinstance(item, HttpExchange):
                     yield item
 
@@ -69,13 +66,20 @@ class BuiltinEngine:
         met = {each.address for each in self._flows.tls_servers}
         wanted = met if addresses is None else met.intersection(addresses)
         if wanted and self._files.can_be_read_again:
-            flows = HandshakeFlows(None if addresses is None else wanted)
-            for item in Handshakes().over(Reassembler().over(_segments(self._opened(flows, None), flows, Decoder()))):
+            flows, decoder = HandshakeFlows(None if addresses is None else wanted), Decoder()
+            segments = _segments(self._opened(flows, decoder), flows, decoder)
+            for item in Handshakes().over(Reassembler().over(segments)):
                 if isinstance(item, Handshake):
                     yield item
 
-    def _opened(self, flows: Flows | HandshakeFlows, on_bytes: Callable[[int], None] | None) -> CaptureFiles:
-        skim = (lambda: Skim(flows.tame, FIRST_BYTES, _READ, flows.feed)) if self._sieve else None
+    def _opened(
+        self, flows: Flows | HandshakeFlows, decoder: Decoder, on_bytes: Callable[[int], None] | None = None
+    ) -> CaptureFiles:
+        skim = (
+            (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of))
+            if self._sieve
+            else None
+        )
         return CaptureFiles(self._paths, on_bytes, skim)
 
 

@@ -137,6 +137,9 @@ class Decoder(Stage[Packet, Segment]):
         if header < 20 or header > len(payload) + datagram.cut:
             self._count("tcp-header-damaged", "a TCP data offset points outside the segment", packet.frame)
             return
+        if DOMAIN in (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big")):
+            message = payload[header + 2 :]  # the length stands before it (RFC 1035, Section 4.2.2)
+            self.notices.dns(datagram.source, datagram.destination, message, packet.frame, packet.time_ns)
         yield Segment(
             packet.frame,
             packet.time_ns,
@@ -149,6 +152,7 @@ class Decoder(Stage[Packet, Segment]):
             min(datagram.cut, len(payload) + datagram.cut - header),
             -1,
             datagram.ttl,
+            datagram.identification if len(datagram.source) == 4 else 0,
         )
 
     def _carrier(self, datagram: ip.Datagram, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:

@@ -4,6 +4,8 @@ Read from the bytes, because every office capture is full of DNS: scapy's dissec
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
+from ipaddress import ip_address
 
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Endpoint, Lookup, Notices, Unreachable, address
@@ -13,6 +15,9 @@ ICMP, ICMP6 = 1, 58
 _TCP = 6
 _A, _AAAA, _CNAME = 1, 28, 5
 _MOST_LABELS = 64
+_MOST_MESSAGES = 8
+"""Kept for each question."""
+_Message = tuple[bytes, bytes, bytes, int, int | None]
 _UNREACHABLE = {ICMP: 3, ICMP6: 1}
 
 
@@ -21,42 +26,48 @@ class NoticeBoard:
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
-        self._lookups: OrderedDict[tuple[bytes, bytes, str], Lookup] = OrderedDict()
+        self._messages: OrderedDict[tuple[bytes, bytes], list[_Message]] = OrderedDict()
+        """DNS messages by client and question, not read yet: an office capture is full of them, and few matter."""
         self._unreachable: list[Unreachable] = []
 
-    def noted(self) -> Notices:
-        """Each name that each client asked each server for, with the last answer that was seen, and the ICMP errors."""
-        return Notices(tuple(self._lookups.values()), tuple(self._unreachable))
+    def noted(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
+        """Each name that each client asked each server for, with the last answer that was seen, and the ICMP errors.
+
+        Where ``clients`` are given, only what they asked for, and who asked for one of ``hosts``.
+        """
+        lookups: dict[tuple[bytes, bytes, str], Lookup] = {}
+        wanted = None if clients is None else {ip_address(each).packed for each in clients}
+        labels = [
+            bytes([len(label)]) + label.encode("latin-1", "replace")
+            for each in hosts
+            if (label := each.partition(".")[0])
+        ]
+        for (client, question), messages in self._messages.items():
+            if wanted is None or client in wanted or any(each in question.lower() for each in labels):
+                for each in messages:
+                    _note(lookups, each)
+        return Notices(tuple(lookups.values()), tuple(self._unreachable))
+
+    def dns_of(self, key: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
+        """Take a DNS message of a direction, named as :attr:`Segment.key` is."""
+        half = (len(key) - 4) // 2
+        self.dns(key[:half], key[half:-4], message, frame, time_ns)
 
     def dns(self, source: bytes, destination: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
         """Take a DNS message."""
-        read = _dns(message)
-        if read is None:
+        end = message.find(0, 12) + 5  # the question: a name, which ends in a zero byte, and a type and class
+        if end < 17 or len(message) < end:
             return
-        is_answer, name, code, addresses = read
-        client, server = (destination, source) if is_answer else (source, destination)
-        key = client, server, name
-        known = self._lookups.get(key)
-        if not is_answer:
-            if known is None:
-                self._lookups[key] = Lookup(
-                    (frame,), time_ns, address(client), address(server), name, None, (), None, None
-                )
-                if len(self._lookups) > self._limits.notices:
-                    self._lookups.popitem(last=False)
-            else:
-                self._lookups[key] = known._replace(asked=(*known.asked, frame)[:8])
-            return
-        if known is None:
-            known = Lookup((), time_ns, address(client), address(server), name, None, (), None, None)
-        every = tuple(dict.fromkeys((*known.addresses, *addresses)))[:32]
-        # A name may have IPv4 addresses only: an empty answer for IPv6 does not undo them.
-        self._lookups[key] = known._replace(
-            code=code if code or known.code is None else known.code,
-            addresses=every,
-            answered=frame,
-            answered_ns=time_ns,
-        )
+        is_answer = message[2] & 0x80
+        question = destination if is_answer else source, message[12:end]
+        messages = self._messages.get(question)
+        if messages is None:
+            messages = self._messages[question] = []
+            if len(self._messages) > self._limits.notices:
+                self._messages.popitem(last=False)
+        if len(messages) == _MOST_MESSAGES:
+            del messages[_MOST_MESSAGES // 2]  # the first questions and the last answers tell
+        messages.append((source, destination, message, frame, time_ns))
 
     def icmp(self, protocol: int, source: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
         """Take an ICMP message; kept where it says that a TCP segment could not be delivered."""
@@ -80,6 +91,28 @@ class NoticeBoard:
             self._unreachable.append(
                 Unreachable(frame, time_ns, address(source), protocol == ICMP6, message[0], message[1], client, server)
             )
+
+
+def _note(lookups: dict[tuple[bytes, bytes, str], Lookup], item: _Message) -> None:
+    """Read a DNS message into what is known of its name."""
+    source, destination, message, frame, time_ns = item
+    read = _dns(message)
+    if read is None:
+        return
+    is_answer, name, code, addresses = read
+    client, server = (destination, source) if is_answer else (source, destination)
+    key = client, server, name
+    known = lookups.get(key)
+    if known is None:
+        known = lookups[key] = Lookup((), time_ns, address(client), address(server), name, None, (), None, None)
+    if not is_answer:
+        lookups[key] = known._replace(asked=(*known.asked, frame)[:8])
+        return
+    every = tuple(dict.fromkeys((*known.addresses, *addresses)))[:32]
+    # A name may have IPv4 addresses only: an empty answer for IPv6 does not undo them.
+    lookups[key] = known._replace(
+        code=code if code or known.code is None else known.code, addresses=every, answered=frame, answered_ns=time_ns
+    )
 
 
 def _dns(message: bytes) -> tuple[bool, str, int, list[str]] | None:

@@ -98,22 +98,26 @@ def path_of(target: str) -> str:
         return "/"
 
 
-_SECRET = re.compile(
-    r"((?:[?&]|^)[^=&?]*(?:challenge|challengepassword|password|passwd|pwd|secret|token|otp|api_?key)=)([^&]+)",
-    re.IGNORECASE,
-)
+_SECRET = re.compile(r"(?:challenge|challengepassword|password|passwd|pwd|secret|token|otp|api_?key)$", re.IGNORECASE)
 _USERINFO = re.compile(r"^(https?://)[^/@]+@", re.IGNORECASE)
 
 
-def without_secrets(target: str) -> str:
-    """A request target with the values of parameters that are secrets left out; SCEP's own are none."""
-    return _USERINFO.sub(r"\1(redacted)@", _SECRET.sub(r"\1(redacted)", target))
-
-
 def secrets_in(target: str) -> list[str]:
-    """The names of those parameters, and ``userinfo`` for a user and password before the host."""
-    names = [each[0].lstrip("?&").rstrip("=") for each in _SECRET.findall(target)]
+    """The names of a request target's parameters that are secrets, and ``userinfo`` for a user and password before the host."""
+    parameters = (each.partition("=") for each in target.partition("?")[2].replace("?", "&").split("&"))
+    names = [name for name, _, value in parameters if value and len(name) < _LONGEST_NAME and _SECRET.search(name)]
     return names + (["userinfo"] if _USERINFO.match(target) else [])
+
+
+def without_secrets(target: str) -> str:
+    """A request target with the values of those parameters left out; SCEP's own are none."""
+    names = secrets_in(target)
+    for name in names:
+        target = re.sub(rf"([?&]{re.escape(name)}=)[^&?]*", r"\1(redacted)", target)
+    return _USERINFO.sub(r"\1(redacted)@", target) if names else target
+
+
+_LONGEST_NAME = 64
 
 
 def header(headers: tuple[Header, ...], name: str) -> str | None:

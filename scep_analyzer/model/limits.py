@@ -38,6 +38,9 @@ class Limits:
     endpoints: int = 50_000
     """Servers and paths of HTTP requests that were left out and may yet turn out to be SCEP's."""
 
+    looked_into_twice: int = 20_000
+    """Packets of a capture in which TLS handshakes are looked for though every enrollment succeeded: a tenth of a second."""
+
     handshakes: int = 1_000
     """TLS handshakes looked into."""
 

@@ -48,7 +48,8 @@ class Segment(NamedTuple):
 
     ``key`` is the bytes of source address, destination address, source port, destination port: what tells one direction of a
     connection from all others, and cheap to take from a packet. ``stream`` is Wireshark's tcp.stream number, -1 until
-    ``sieve.flows`` has given it. ``ttl`` is the TTL or hop limit of the packet, 0 where it was not kept.
+    ``sieve.flows`` has given it. ``ttl`` is the packet's TTL or hop limit, ``ident`` its IPv4 identification;
+    0 where they were not kept.
     """
 
     frame: int
@@ -61,6 +62,7 @@ class Segment(NamedTuple):
     cut: int = 0
     stream: int = -1
     ttl: int = 0
+    ident: int = 0
 
 
 @lru_cache(maxsize=4096)

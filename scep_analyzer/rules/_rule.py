@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. ``subject`` says what its function is given: exchange, request, reply, csr, issued, offer, failure, transaction, capture.
+    """One rule. ``subject`` says what its function is given: exchange, status, request, reply, csr, issued, offer, failure, transaction, capture.
 
     ``needs`` names the key without which it cannot judge (ra, client, tls), None where the capture alone is enough.
     """

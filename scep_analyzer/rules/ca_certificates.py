@@ -7,7 +7,7 @@ from datetime import timedelta
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import CaCertificates, Outcome
-from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
+from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
 from scep_analyzer.rules._words import ROLES, certificate_words, count, day, long, serial, shown, usage_words
 from scep_analyzer.rules.http_status import said, status_fact
@@ -115,10 +115,16 @@ def cacert_no_signing_cert(view: View, offer: CaCertificates) -> Found:
     Do: Enroll the RA certificates again (template Exchange Enrollment Agent, offline request) and restart IIS.
     Not: A fault of the client.
     """
-    if _ras(offer) and not any(map(_signs, offer.certificates)):
+    if not _ras(offer) or any(map(_signs, _ras(offer))):
+        return
+    signing_ca = any(map(_signs, offer.certificates))
+    if not signing_ca or not _succeeded(view):
         yield Evidence(
-            f"None of the {count(len(offer.certificates), 'certificate')} has digitalSignature.",
+            f"None of the {count(len(offer.certificates), 'certificate')} has digitalSignature."
+            if not signing_ca
+            else f"Of the RA's {count(len(_ras(offer)), 'certificate')} none has digitalSignature; only a CA's has.",
             tuple(view.a(f"keyUsage of {_path(each)}", usage_words(each)) for each in offer.certificates[:4]),
+            strength=INFERRED if signing_ca else None,
         )
 
 

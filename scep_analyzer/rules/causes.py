@@ -46,7 +46,7 @@ TIME: Names = ("clock-skew", "signer-clock-odd")
 NETWORK: Names = ("tcp-request-never-acked", "tcp-reset-during-exchange", "http-on-tls-port")
 CAPTURE: Names = ("capture-snaplen-cut", "capture-gap-in-stream", "capture-one-direction", "capture-ends-early")
 HTTP: Names = (
-    "http-redirect-to-login", "http-redirect", "http-407-proxy", "ndes-admin-used-as-scep-url", "http-401-on-scep", "http-vendor-error",
+    "http-redirect-to-login", "http-redirect", "http-407-proxy", "ndes-admin-used-as-scep-url", "http-vendor-error", "http-401-on-scep",
     "http-on-tls-port", "http-403-client-cert", "http-403-tls-required", "http-403-blocked", "http-404-ca-identifier", "iis-query-too-long",
     "iis-body-too-long", "http-414-uri-too-long", "http-400-too-long", "http-400-bad-message", "http10-no-host", "http-404-wrong-path", "http-405-post",
     "http-411-length-required", "http-413-too-large", "http-415-media-type", "http-417-expect", "ndes-http-500-all-operations",
@@ -126,8 +126,7 @@ EXPLAINED_BY: dict[str, Names] = {
         "certrep-success-without-envelope", "certrep-not-for-requester", "certrep-nonce-mismatch", "certrep-signature-invalid", "certrep-signer-unknown",
         "issued-key-differs", "issued-leaf-not-found", "issued-validity-odd", "issued-chain-not-cacert",
     ),
-    "pending-never-resolved": ("transid-changed-while-pending",),
-    "pending-not-polled": ("pending-never-resolved",),
+    "pending-never-resolved": ("transid-changed-while-pending", "pending-not-polled"),
     "pending-polled-too-fast": (),
     "retry-storm": (
         "certrep-failure", "txn-no-reply", *HTTP, *BODY, "http-no-response", "cacert-failed", "tcp-reset-during-exchange", "tcp-request-never-acked",

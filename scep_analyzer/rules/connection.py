@@ -19,7 +19,38 @@ _UNREACHABLE_WORDS = {
     (True, 3): "address unreachable",
     (True, 4): "port unreachable",
 }
-_HTTP_PORTS = frozenset({80, 443, 591, 8000, 8008, 8080, 8081, 8088, 8443, 8888, 9001, 9080, 9443})
+_OTHER_PORTS = frozenset(
+    {
+        20,
+        21,
+        22,
+        23,
+        25,
+        53,
+        88,
+        110,
+        135,
+        139,
+        143,
+        389,
+        445,
+        464,
+        465,
+        587,
+        636,
+        853,
+        993,
+        995,
+        1433,
+        3268,
+        3306,
+        3389,
+        5222,
+        5223,
+        5900,
+    }
+)
+"""Ports of services that are no HTTP."""
 _PATIENCE_NS = 2 * 1_000_000_000
 _LONG_NS = 30 * 1_000_000_000
 _FULL_SIZE = 1000
@@ -53,7 +84,12 @@ def dns_name_not_resolved(view: CaptureView) -> Found:
         if not known and (view.exchanges or not (hinted or len(failing) <= _FEW)):
             continue
         code = next((each.code for each in tries if each.code is not None), None)
-        if code is None and sum(len(each.asked) for each in tries) < 2:
+        asked_ns = max((each.time_ns or 0 for each in tries), default=0)
+        if (
+            code is None
+            and sum(len(each.asked) for each in tries) < 2
+            and (view.scene.last_ns or 0) - asked_ns < _PATIENCE_NS
+        ):
             continue  # one question at the end of a capture proves nothing
         answer = _CODES.get(code, f"code {code}") if code is not None else "no answer"
         frames = [frame for each in tries for frame in each.asked]
@@ -92,7 +128,7 @@ def dns_answer_not_used(view: CaptureView) -> Found:
 
 def _matters(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> bool:
     """Whether a failed connection that belongs to no transaction may have been meant for SCEP."""
-    return transaction is not None or (not view.exchanges and failed.server.port in _HTTP_PORTS)
+    return transaction is not None or (not view.exchanges and failed.server.port not in _OTHER_PORTS)
 
 
 def _severity(transaction: Transaction | None) -> dict[str, object]:
@@ -172,10 +208,10 @@ def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | No
     Not: A fault of the server: it never saw the request.
     """
     told = _prohibited(failed, view.scene)
-    if told and (transaction is not None or failed.server.port in _HTTP_PORTS or failed.server in view.memory.servers):
+    if told and (_matters(failed, transaction, view) or failed.server in view.memory.servers):
         yield Evidence(
             f"The connection from {failed.client.address} to {failed.server} is forbidden on the way: ICMP {told[0].value}.",
-            (Fact(failed.frames[0], "tcp.flags", "SYN"), *told[:2]),
+            (*((Fact(failed.frames[0], "tcp.flags", "SYN"),) if failed.connection >= 0 else ()), *told[:2]),
             **_severity(transaction),  # type: ignore[arg-type]  # both are what their names say
         )
 

@@ -288,7 +288,8 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
             ),
             None,
         )
-        if earlier is not None and len(challenge.value) <= _BLOB and earlier.key == _key(view):
+        # A static password serves many devices; a one-time password that was good once and is refused now is used up.
+        if earlier is not None and len(challenge.value) <= _BLOB and (earlier.key == _key(view) or earlier.status == 0):
             yield Evidence(
                 f"The challengePassword was used before, in frame {earlier.frame}.",
                 (_challenge_fact(view, challenge), Fact(earlier.frame, "PKCS#10.challengePassword", "the same")),

@@ -103,7 +103,7 @@ def get_base64url(view: View) -> Found:
     Not: A wrong message: it can be read.
     """
     value = _message_parameter(view)
-    if value and view.odd("base64-url-alphabet") is not None:
+    if value and view.odd("base64-url-alphabet") is not None and "BEGIN" not in value[:40]:
         digits = value.count("-") + value.count("_")
         worked = view.answer is not None and not _unread(view)
         yield Evidence(

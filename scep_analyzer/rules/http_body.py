@@ -240,6 +240,16 @@ def pkioperation_cached(view: View) -> Found:
         )
         return
     reply = view.reply
+    for sibling in view.transaction.exchanges if view.transaction is not None and reply is not None else ():
+        asked, given = sibling.request, sibling.reply
+        if asked is None or given is None or view.request is None or sibling.http.frame >= view.http.frame:
+            continue
+        if given.sha256 == reply.sha256 and asked.sha256 != view.request.sha256:  # type: ignore[union-attr]  # reply is there
+            yield Evidence(
+                f"The very answer to the request of frame {sibling.http.frame} is given again to another request.",
+                (view.a("CertRep", "the same bytes"), Fact(sibling.http.frame, "PKIOperation", "another request")),
+            )
+            return
     for other in view.memory.attempts:
         if (
             reply is not None

@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 from scep_analyzer.model.exchanges import BYSTANDERS
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import PkiMessage
-from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
+from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, seconds, shown
 
-_LOGIN = ("login.microsoftonline", "/adfs/", "login.", "/login", "sso", "oauth2", "saml", "signin", "/auth")
+_LOGIN = (
+    "login.microsoftonline", "/adfs/", "login.", "/login", "sso", "oauth2", "saml", "signin", "sign-in", "/auth", "okta", "idp.", "/logon",
+)  # fmt: skip
 IIS_QUERY, IIS_URL = 2048, 4096
 """IIS's defaults for maxQueryString and maxUrl; too long a request is answered with 404 (substatus 15 and 14)."""
 _IIS_BODY = 30_000_000
@@ -90,7 +92,7 @@ def other_operations(view: View, status: Callable[[int], bool]) -> dict[str, int
     }
 
 
-@rule("exchange", ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
+@rule("status", ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
 def http_redirect_to_login(view: View) -> Found:
     """The request is sent on to a login page.
 
@@ -116,7 +118,7 @@ def _host(location: str) -> str:
         return ""
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.4")
+@rule("status", ERROR, "RFC 9110, Section 15.4")
 def http_redirect(view: View) -> Found:
     """The server redirects; SCEP clients seldom follow.
 
@@ -146,7 +148,7 @@ def http_redirect(view: View) -> Found:
 
 
 @rule(
-    "exchange",
+    "status",
     ERROR,
     "RFC 9110, Section 15.5.2",
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
@@ -168,7 +170,7 @@ def http_401_on_scep(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.8")
+@rule("status", ERROR, "RFC 9110, Section 15.5.8")
 def http_407_proxy(view: View) -> Found:
     """A proxy on the way wants a login.
 
@@ -187,7 +189,7 @@ def http_407_proxy(view: View) -> Found:
         )
 
 
-@rule("exchange", INFO, "MicrosoftDocs/memdocs#3165")
+@rule("status", INFO, "MicrosoftDocs/memdocs#3165")
 def ndes_403_plain_get(view: View) -> Found:
     """NDES answers a plain request with 403: its policy module is installed.
 
@@ -225,7 +227,7 @@ def _forbidden(view: View) -> str | None:
     return "blocked"
 
 
-@rule("exchange", ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
+@rule("status", ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
 def http_403_tls_required(view: View) -> Found:
     """The server wants HTTPS for this path.
 
@@ -239,7 +241,7 @@ def http_403_tls_required(view: View) -> Found:
 
 
 @rule(
-    "exchange",
+    "status",
     ERROR,
     "learn.microsoft.com, HTTP status codes in IIS (403.7, 403.13, 403.16, 403.17)",
     strength=INFERRED,
@@ -257,7 +259,7 @@ def http_403_client_cert(view: View) -> Found:
         yield Evidence(f"{view.operation} is answered with 403{said(view)}.", (status_fact(view),))
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
+@rule("status", ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
 def http_403_blocked(view: View) -> Found:
     """Something in front of the SCEP server forbids the request.
 
@@ -269,13 +271,16 @@ def http_403_blocked(view: View) -> Found:
     """
     if _forbidden(view) == "blocked":
         signs = [each for each in _BLOCKER_HEADERS if view.response_header(each) is not None]
+        text = (view.exchange.body_text or "").lower()
+        shows = signs or any(each in text for each in _BLOCKERS)
         yield Evidence(
             f"{view.operation} is answered with 403 by {who(view)}{said(view)}.",
             (status_fact(view), *(view.a(f"http.{each}", view.response_header(each) or "") for each in signs)),
+            strength=None if shows else POSSIBLE,
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
+@rule("status", ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
 def http_404_wrong_path(view: View) -> Found:
     """There is no SCEP at this path.
 
@@ -309,7 +314,7 @@ def _identifier_rejected(view: View) -> int | None:
     return None
 
 
-@rule("exchange", ERROR, "certnanny/sscep#160", "Keyfactor/ejbca-ce#503", strength=INFERRED)
+@rule("status", ERROR, "certnanny/sscep#160", "Keyfactor/ejbca-ce#503", strength=INFERRED)
 def http_404_ca_identifier(view: View) -> Found:
     """The server does not know the CA identifier.
 
@@ -332,7 +337,7 @@ def http_404_ca_identifier(view: View) -> Found:
 
 
 @rule(
-    "exchange",
+    "status",
     ERROR,
     "certnanny/sscep#83",
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
@@ -363,7 +368,7 @@ def iis_query_too_long(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
+@rule("status", ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
 def iis_body_too_long(view: View) -> Found:
     """The request body is longer than IIS allows.
 
@@ -387,7 +392,7 @@ def iis_body_too_long(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.15")
+@rule("status", ERROR, "RFC 9110, Section 15.5.15")
 def http_414_uri_too_long(view: View) -> Found:
     """The URL is too long for the server.
 
@@ -403,7 +408,7 @@ def http_414_uri_too_long(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
+@rule("status", ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
 def http_400_too_long(view: View) -> Found:
     """Windows refuses the request line before IIS sees it.
 
@@ -430,9 +435,7 @@ _BAD_ENCODING = (
 )  # fmt: skip
 
 
-@rule(
-    "exchange", ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED
-)
+@rule("status", ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED)
 def http_400_bad_message(view: View) -> Found:
     """The server cannot decode the message in the URL.
 
@@ -451,7 +454,7 @@ def http_400_bad_message(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.6")
+@rule("status", ERROR, "RFC 9110, Section 15.5.6")
 def http_405_post(view: View) -> Found:
     """The server does not take POST.
 
@@ -467,7 +470,7 @@ def http_405_post(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.12")
+@rule("status", ERROR, "RFC 9110, Section 15.5.12")
 def http_411_length_required(view: View) -> Found:
     """The server wants a Content-Length.
 
@@ -483,7 +486,7 @@ def http_411_length_required(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.14")
+@rule("status", ERROR, "RFC 9110, Section 15.5.14")
 def http_413_too_large(view: View) -> Found:
     """The request body is too large for a proxy or the server.
 
@@ -500,7 +503,7 @@ def http_413_too_large(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.5.16")
+@rule("status", ERROR, "RFC 9110, Section 15.5.16")
 def http_415_media_type(view: View) -> Found:
     """The content type of the request is refused.
 
@@ -547,7 +550,7 @@ def _failing_operations(view: View, status: int) -> dict[str, int]:
 
 
 @rule(
-    "exchange",
+    "status",
     ERROR,
     "learn.microsoft.com, Troubleshooting NDES events 2 and 10",
     "obvus.be, In the land of NDES",
@@ -583,7 +586,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
+@rule("status", ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
 def ndes_http_500_pkioperation_only(view: View) -> Found:
     """The server fails on the message: PKIOperation gets 500.
 
@@ -604,7 +607,7 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
+@rule("status", ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
 def http_502(view: View) -> Found:
     """A proxy gets no good answer from the SCEP server.
 
@@ -626,7 +629,7 @@ def _proxy_facts(view: View) -> tuple[Fact, ...]:
     return tuple(view.a(f"http.{name}", shown(value)) for name, value in found if value is not None)
 
 
-@rule("exchange", ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
+@rule("status", ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
 def ndes_http_503_app_pool(view: View) -> Found:
     """The application pool of the SCEP service is stopped.
 
@@ -643,7 +646,7 @@ def ndes_http_503_app_pool(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
+@rule("status", WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
 def http_503_load(view: View) -> Found:
     """The server is overloaded or being maintained.
 
@@ -670,7 +673,7 @@ def http_503_load(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 15.6.5")
+@rule("status", ERROR, "RFC 9110, Section 15.6.5")
 def http_504(view: View) -> Found:
     """A proxy waited in vain for the SCEP server.
 
@@ -689,7 +692,7 @@ def http_504(view: View) -> Found:
 
 
 @rule(
-    "exchange",
+    "status",
     ERROR,
     "knowledge.digicert.com, Troubleshoot SCEP",
     "docs.aws.amazon.com, Connector for SCEP, Troubleshooting",
@@ -716,7 +719,7 @@ def http_vendor_error(view: View) -> Found:
         )
 
 
-@rule("exchange", INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
+@rule("status", INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
 def certrep_in_error_status(view: View) -> Found:
     """An HTTP error carries a SCEP answer.
 

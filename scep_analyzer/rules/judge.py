@@ -10,7 +10,16 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Evidence, Finding, NotChecked, Severity, Unchecked
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import Endpoint
-from scep_analyzer.model.scep import CaCertificates, Kind, MessageType, Outcome, PkiStatus, ScepExchange, Transaction
+from scep_analyzer.model.scep import (
+    CaCertificates,
+    FailedConnection,
+    Kind,
+    MessageType,
+    Outcome,
+    PkiStatus,
+    ScepExchange,
+    Transaction,
+)
 from scep_analyzer.rules import causes
 from scep_analyzer.rules._memory import Memory
 from scep_analyzer.rules._rule import Rule
@@ -19,7 +28,18 @@ from scep_analyzer.rules.catalogue import RULES
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
-    for subject in ("exchange", "request", "reply", "csr", "issued", "offer", "failure", "transaction", "capture")
+    for subject in (
+        "exchange",
+        "status",
+        "request",
+        "reply",
+        "csr",
+        "issued",
+        "offer",
+        "failure",
+        "transaction",
+        "capture",
+    )
 }
 _SAME_FOR_ALL = frozenset({"GetCACaps", "GetCACert", "GetCACertChain"})
 """Operations that a server answers alike whoever asks."""
@@ -126,7 +146,7 @@ class Judge:
     def finish(self) -> list[Finding]:
         """Judge the capture as a whole, once everything has been given."""
         found: list[Finding] = []
-        for failed in self.scene.failures:
+        for failed in (*self.scene.failures, *self._quoted()):
             if failed.connection not in self._failures:
                 found += self._run("failure", (failed, None, self._whole()), None, None)
         return found + self._run("capture", (self._whole(),), None, None)
@@ -134,6 +154,14 @@ class Judge:
     def linked(self, found: Sequence[Finding], number: int) -> list[Finding]:
         """The findings of a transaction with its root cause marked."""
         return causes.linked(found, *self.ends[number - 1])
+
+    def _quoted(self) -> Iterator[FailedConnection]:
+        """Connections that only an ICMP error tells of: after one SYN and that error a client gives up."""
+        known = {(each.client, each.server) for each in self.scene.failures}
+        for each in self.scene.notices.unreachable:
+            if (each.client, each.server) not in known:
+                known.add((each.client, each.server))
+                yield FailedConnection(each.client, each.server, -1, "unanswered", (each.frame,), each.time_ns)
 
     def _whole(self) -> CaptureView:
         return CaptureView(self.memory, self.scene, self._exchanges, self._transactions)
@@ -191,6 +219,8 @@ class Judge:
 def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[object, ...]]]:
     """The subjects that an exchange holds, with what their rules are given."""
     yield "exchange", (view,)
+    if view.status >= 300:
+        yield "status", (view,)
     content = view.exchange.response
     if isinstance(content, CaCertificates) and content.certificates:
         yield "offer", (view, content)

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from urllib.parse import unquote
 
@@ -319,6 +318,8 @@ def clock_skew(view: View) -> Found:
 def _date(value: str | None) -> datetime | None:
     if value is None:
         return None
+    from email.utils import parsedate_to_datetime
+
     try:
         found = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):

@@ -104,7 +104,11 @@ def pending_not_polled(view: TransactionView) -> Found:
     if not waiting or view.transaction.outcome is not Outcome.PENDING:
         return
     end, since = view.scene.last_ns, waiting[-1].answer.time_ns if waiting[-1].answer is not None else None
-    if len(view.pki) == 1 and end is not None and since is not None:
+    later = any(
+        each.operation == "PKIOperation" and each.client == view.transaction.client and each.number > waiting[-1].number
+        for each in view.memory.answers(view.transaction.server)
+    )
+    if len(view.pki) == 1 and end is not None and since is not None and not later:
         yield Evidence(
             f"The answer of frame {waiting[-1].ans} is PENDING; {seconds(end - since)} of capture follow without a poll.",
             (waiting[-1].a("CertRep.signedAttrs.pkiStatus", "3"), Fact(None, "CertPoll", "absent")),
@@ -113,7 +117,14 @@ def pending_not_polled(view: TransactionView) -> Found:
 
 
 def _polls(view: TransactionView) -> list[View]:
-    return [each for each in view.pki if each.request is not None and each.request.message_type == MessageType.CertPoll]
+    """The polls: CertPoll, or the request again after PENDING."""
+    waiting = _pending(view)
+    after = waiting[0].number if waiting else view.pki[-1].number if view.pki else 0
+    return [
+        each
+        for each in view.pki
+        if each.request is not None and (each.request.message_type == MessageType.CertPoll or each.number > after)
+    ]
 
 
 @rule("transaction", WARNING, "RFC 8894, Section 2.5")
@@ -125,13 +136,13 @@ def pending_polled_too_fast(view: TransactionView) -> Found:
     Do: Raise it: approval takes minutes to days.
     Not: A fault of the server.
     """
-    times = [each.http.time_ns for each in _polls(view) if each.http.time_ns is not None]
+    polls = _polls(view)
+    times = [each.http.time_ns for each in polls if each.http.time_ns is not None]
     gaps = [(later - earlier, at) for at, (earlier, later) in enumerate(itertools.pairwise(times))]
     if not gaps:
         return
     shortest, at = min(gaps)
     busiest = max(sum(1 for other in times if 0 <= other - each < 3600 * _SECOND) for each in times)
-    polls = _polls(view)
     if shortest < _FAST_NS or busiest > 60:
         yield Evidence(
             f"{count(len(times), 'poll')}, the closest {seconds(shortest)} apart"
@@ -349,6 +360,10 @@ def _first_legs(view: CaptureView) -> list[Attempt]:
     return [each for each in view.memory.attempts if not each.leg]
 
 
+_Try = tuple[int, int, int | None]
+"""Time, frame and transaction of an attempt that failed."""
+
+
 def _enrolls(attempt: Attempt) -> bool:
     return attempt.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq)
 
@@ -424,18 +439,23 @@ def retry_storm(view: CaptureView) -> Found:
     Do: Mend the cause, then let it retry: on NDES every attempt uses up a challenge password.
     Not: The cause.
     """
-    failed: dict[tuple[str, object], list[Attempt]] = defaultdict(list)
+    failed: dict[tuple[str, object, str], list[_Try]] = defaultdict(list)
     for each in _first_legs(view):
         if _enrolls(each) and each.status not in (PkiStatus.SUCCESS, PkiStatus.PENDING) and each.time_ns:
-            failed[each.client, each.server].append(each)
-    for (client, server), attempts in failed.items():
-        for at in range(len(attempts) - _STORM + 1):
-            window = [each for each in attempts[at:] if each.time_ns - attempts[at].time_ns <= 60 * _SECOND]
+            failed[each.client, each.server, "PKIOperation"].append((each.time_ns, each.frame, each.transaction))
+    for endpoint, answers in view.memory.all_answers():
+        for answer in answers:
+            if answer.status >= 400 and answer.operation not in ("PKIOperation", None):
+                failed[answer.client, endpoint, answer.operation or ""].append((answer.time_ns, answer.frame, None))
+    for (client, server, operation), tries in failed.items():
+        for at in range(len(tries) - _STORM + 1):
+            window = [each for each in tries[at:] if each[0] - tries[at][0] <= 60 * _SECOND]
             if len(window) >= _STORM:
+                lasted = seconds(window[-1][0] - window[0][0])
                 yield Evidence(
-                    f"{client} sent {len(window)} requests to {server} within {seconds(window[-1].time_ns - window[0].time_ns)}, all in vain.",
-                    tuple(Fact(each.frame, "PKIOperation", "failed") for each in window[:6]),
-                    transaction=window[-1].transaction,
+                    f"{client} sent {operation} to {server} {len(window)} times within {lasted}, in vain.",
+                    tuple(Fact(frame, operation, "failed") for _, frame, _ in window[:6]),
+                    transaction=window[-1][2],
                 )
                 break
 

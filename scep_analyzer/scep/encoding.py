@@ -8,6 +8,7 @@ Notes = list[tuple[str, str]]
 
 _ESCAPED_AGAIN = re.compile(rb"%(?:2[BbFf]|3[Dd]|0[AaDd])")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
+_FORM = re.compile(rb"(?:[A-Za-z_]{1,32}=[^&\s]{0,256}&){0,8}message=([^&\s]+)")
 _WHITESPACE = re.compile(rb"[\r\n\t ]+")
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END|\Z)", re.DOTALL)
 
@@ -70,9 +71,10 @@ def decode_body(body: bytes) -> tuple[bytes, Notes]:
     if pem is not None:
         notes.append(("body-pem", "the body is PEM, where DER belongs"))
         return decode_base64(pem[1], notes), notes
-    if stripped.startswith(b"message="):
+    form = _FORM.match(stripped)
+    if form is not None:
         notes.append(("body-form", "the body is a form with the message in it, where DER belongs"))
-        decoded, more = decode_get_message(stripped[8:].split(b"&")[0].decode("latin-1"))
+        decoded, more = decode_get_message(form[1].decode("latin-1"))
         return decoded, notes + more
     if stripped.startswith(b"M") and _looks_base64(stripped):
         notes.append(("body-base64", "the body is base64, where DER belongs"))

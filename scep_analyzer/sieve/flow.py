@@ -128,8 +128,8 @@ def reuses_ports(flow: Flow, item: Segment) -> bool:
 
 def numbered(item: Segment, number: int) -> Segment:
     """The segment with the number of its connection."""
-    frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _, ttl = item
-    return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number, ttl)
+    frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _, ttl, ident = item
+    return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number, ttl, ident)
 
 
 def side_of(flow: Flow, key: bytes) -> int:

@@ -166,12 +166,12 @@ class Reassembler(Stage[Segment, Event]):
             side.carried(item.frame, item.payload, item.cut)
             how = None
             if offset != stream.next and stream.recent:
-                how = stream.repeats(offset, item.payload, item.time_ns)
+                how = stream.repeats(offset, item.payload, item.time_ns, item.ident)
                 if how in ("copy", "differs"):
                     given.append(Repeat(tracked.connection, stream.direction, item.frame, differs=how == "differs"))
             if offset + size <= stream.next and size > 1 and how != "copy":  # one byte is a keep-alive probe
                 side.sent_again(item.frame, size)
-            stream.recent.append((offset, item.payload, item.time_ns))
+            stream.recent.append((offset, item.payload, item.time_ns, item.ident))
             if offset == stream.next and not stream.waiting and not item.cut:  # the usual case
                 stream.started = True
                 stream.next += len(item.payload)

@@ -41,6 +41,9 @@ class Hole(NamedTuple):
 COPY_NS = 500_000
 """A capture of several points of one host holds a packet's copies within a few microseconds of each other."""
 
+_SAME_PACKET_NS = 20_000_000
+"""And of one packet at two points of a network, told by its IPv4 identification."""
+
 _REMEMBERED = 4
 """Pieces that came last, to compare what overlaps them."""
 
@@ -76,8 +79,8 @@ class HalfStream:
         """Whether ``base`` comes from a SYN, so that no byte can come before it."""
         self.started = False
         """Whether a byte has been delivered."""
-        self.recent: deque[tuple[int, bytes, int | None]] = deque(maxlen=_REMEMBERED)
-        """Offset, bytes and time of the pieces that came last."""
+        self.recent: deque[tuple[int, bytes, int | None, int]] = deque(maxlen=_REMEMBERED)
+        """Offset, bytes, time and IP identification of the pieces that came last."""
         self.waiting: list[Piece] = []
         """Pieces behind a hole, by offset."""
         self.held = 0
@@ -105,12 +108,12 @@ class HalfStream:
             self.base, self.next = sequence, 0
         self.pinned = True
 
-    def repeats(self, offset: int, payload: bytes, time_ns: int | None) -> str | None:
+    def repeats(self, offset: int, payload: bytes, time_ns: int | None, ident: int = 0) -> str | None:
         """Whether bytes that came before come again, and how; None where nothing is known to overlap.
 
         ``copy``: the capture holds the packet twice; ``again``: it was sent again; ``differs``: it now says something else.
         """
-        for start, content, when in self.recent:
+        for start, content, when, other in self.recent:
             low, high = max(start, offset), min(start + len(content), offset + len(payload))
             if low >= high:
                 continue
@@ -118,7 +121,9 @@ class HalfStream:
                 return "differs"
             if (start, len(content)) == (offset, len(payload)):
                 # A sender waits longer before it sends again: RFC 6298 says a second, stacks 200 ms, fast retransmission a round trip.
-                close = time_ns is not None and when is not None and abs(time_ns - when) <= COPY_NS
+                # A packet that is sent again gets another identification; the copy of a mirror port has the same one.
+                near = _SAME_PACKET_NS if ident and ident == other else COPY_NS
+                close = time_ns is not None and when is not None and abs(time_ns - when) <= near
                 return "copy" if close else "again"
         return None
 

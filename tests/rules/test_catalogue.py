@@ -10,7 +10,7 @@ from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules.catalogue import BY_ID, RULES
 from tests.conftest import ROOT
 
-SUBJECTS = {"exchange", "request", "reply", "csr", "issued", "offer", "failure", "transaction", "capture"}
+SUBJECTS = {"exchange", "status", "request", "reply", "csr", "issued", "offer", "failure", "transaction", "capture"}
 
 
 def test_ids_are_unique() -> None:

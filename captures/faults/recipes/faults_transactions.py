@@ -63,7 +63,7 @@ def txn_no_reply(story: Story, near: bool) -> None:
         story.fails("504 Gateway Timeout", page("504"))
 
 
-@fault("pending-never-resolved")
+@fault("self")
 def pending_not_polled(story: Story, near: bool) -> None:
     """PENDING, and the client does not ask again in two minutes.
     Near: It asks after a minute, and gets its certificate."""
