@@ -34,6 +34,7 @@ def segment(
         payload,
         cut,
         stream,
+        ident=frame,  # each packet its own, as hosts do
     )
 
 

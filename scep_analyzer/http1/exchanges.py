@@ -292,7 +292,9 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             else:
                 return  # its request may have been captured after it
         while requests and conversation.server_ended and conversation.response_parser.current is None:
-            self._emit(conversation, requests.popleft(), None, conversation.server_ended, given)
+            # Where a hole has swallowed what the server said, nobody knows whether it answered.
+            gone = "lost" if conversation.resync else conversation.server_ended
+            self._emit(conversation, requests.popleft(), None, gone, given)
         if len(requests) > self._limits.pipelined_requests:
             self._emit(conversation, requests.popleft(), None, "limit", given)
 

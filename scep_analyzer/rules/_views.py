@@ -113,6 +113,14 @@ class View:
             return None
         return self.asked.end_ns - self.asked.time_ns
 
+    def holes(self, *, client: bool = False, server: bool = False) -> list[tuple[int, int]]:
+        """Bytes that the capture misses on the connection from this exchange on: the frame that proves them, and how many."""
+        facts = self.facts
+        if facts is None:
+            return []
+        found = [*(facts.client.holes if client else ()), *(facts.server.holes if server else ())]
+        return [each for each in found if each[0] >= self.http.frame]
+
     # -- HTTP ----------------------------------------------------------------------------------------------------------
 
     def request_header(self, name: str) -> str | None:

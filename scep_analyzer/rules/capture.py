@@ -76,13 +76,13 @@ def capture_gap_in_stream(view: View) -> Found:
         for name, message in (("request", view.asked), ("answer", view.answer))
         if message is not None and not message.complete and message.cut_by == "gap"
     ]
-    if view.answer is None and view.http.gone in ("lost", "gap"):
+    if view.answer is None and (view.http.gone in ("lost", "gap") or view.holes(server=True)):
         lost.append("answer")
     cut = {*facts.client.cut, *facts.server.cut} if facts is not None else set()
     own = {each for message in (view.asked, view.answer) if message is not None for each in message.frames}
     if not lost or cut & own:
         return
-    holes = [*facts.client.holes, *facts.server.holes] if facts is not None else []
+    holes = view.holes(client=True, server=True)
     size = sum(length for _, length in holes)
     what = f"{size:,} bytes" if size else "Bytes"
     yield Evidence(

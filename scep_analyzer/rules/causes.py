@@ -87,7 +87,7 @@ EXPLAINED_BY: dict[str, Names] = {
     "certrep-failinfo-missing": (*SIGNATURE, *RECIPIENT, *STRUCTURE, *RENEWAL[:6], *REQUEST),
     "certrep-failinfotext": (*SIGNATURE, *RECIPIENT, *STRUCTURE, *RENEWAL, *REQUEST, *ALGORITHM),
     "renewal-refused": (*RENEWAL[:6], *RECIPIENT),
-    "txn-no-reply": (*NETWORK, *HTTP, *BODY, "http-no-response", "client-gave-up", *CAPTURE),
+    "txn-no-reply": (*NETWORK, *HTTP, *BODY, "http-no-response", "client-gave-up", *CAPTURE, *UNREADABLE, *RENEWAL[:3], *REQUEST, *ALGORITHM[:4]),
     "http-no-response": (*NETWORK, *BEHIND, "client-gave-up", "capture-one-direction"),
     "client-gave-up": (*NETWORK, *BEHIND),
     "cacert-failed": (*NETWORK, *HTTP, *BODY, "http-no-response"),

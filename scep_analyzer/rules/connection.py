@@ -290,7 +290,7 @@ def http_no_response(view: View) -> Found:
     if view.asked is None or view.answer is not None or not view.asked.complete or view.exchange.operation is None:
         return
     facts, gone = view.facts, view.http.gone
-    if facts is not None and (facts.server.holes or facts.one_way):
+    if view.holes(server=True) or (facts is not None and facts.one_way):
         return  # it may have been sent and not captured
     last = view.scene.last_ns
     end = {"fin": "the connection was closed", "rst": "the connection was reset", "reused": "the client connected anew"}
@@ -319,7 +319,7 @@ def client_gave_up(view: View) -> Found:
     Not: A fault of the network.
     """
     facts = view.facts
-    if facts is None or view.asked is None or not view.asked.complete or facts.server.holes or facts.one_way:
+    if facts is None or view.asked is None or not view.asked.complete or view.holes(server=True) or facts.one_way:
         return
     client_end = (
         facts.client.fin_ns if facts.client.fin_ns is not None else facts.reset_ns if facts.reset_by_client else None

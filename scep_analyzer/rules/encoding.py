@@ -103,7 +103,7 @@ def get_base64url(view: View) -> Found:
     Not: A wrong message: it can be read.
     """
     value = _message_parameter(view)
-    if value and view.odd("base64-url-alphabet") is not None and "BEGIN" not in value[:40]:
+    if value and view.odd("base64-url-alphabet") is not None:
         digits = value.count("-") + value.count("_")
         worked = view.answer is not None and not _unread(view)
         yield Evidence(
@@ -162,7 +162,7 @@ def get_not_base64(view: View) -> Found:
         return
     if view.odd("get-message-binary") is not None:
         what = "percent-encoded DER without base64"
-    elif "BEGIN" in value[:40]:
+    elif view.odd("get-message-pem") is not None:
         what = "PEM"
     elif len(value) > 64 and re.fullmatch(r"[0-9A-Fa-f]+", value) and view.request is None:
         what = "hexadecimal digits"

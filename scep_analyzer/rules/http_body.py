@@ -183,7 +183,7 @@ def body_length_mismatch(view: View) -> Found:
 
 def _holes(view: View) -> bool:
     facts = view.facts
-    return facts is not None and bool(facts.client.holes or facts.server.holes or facts.server.cut)
+    return bool(view.holes(client=True, server=True)) or (facts is not None and bool(facts.server.cut))
 
 
 @rule("exchange", WARNING, "RFC 9112, Section 6.1")

@@ -23,6 +23,10 @@ def decode_get_message(value: str) -> tuple[bytes, Notes]:
     if data[:1] == b"\x30" and any(byte > 0x7F for byte in data[:64]):
         notes.append(("get-message-binary", "the message parameter is DER, percent-encoded, without base64"))
         return data, notes
+    pem = _PEM.search(data)
+    if pem is not None:
+        notes.append(("get-message-pem", "the message parameter is PEM, with its armour"))
+        return decode_base64(pem[1], notes), notes
     for _ in range(2):
         if not _ESCAPED_AGAIN.search(data):
             break

@@ -44,6 +44,9 @@ COPY_NS = 500_000
 _SAME_PACKET_NS = 20_000_000
 """And of one packet at two points of a network, told by its IPv4 identification."""
 
+_PERHAPS_SAME_NS = 5_000_000
+"""The same without an identification (IPv6): a sender that repeats itself so soon has been told to on a very short way."""
+
 _REMEMBERED = 4
 """Pieces that came last, to compare what overlaps them."""
 
@@ -122,7 +125,7 @@ class HalfStream:
             if (start, len(content)) == (offset, len(payload)):
                 # A sender waits longer before it sends again: RFC 6298 says a second, stacks 200 ms, fast retransmission a round trip.
                 # A packet that is sent again gets another identification; the copy of a mirror port has the same one.
-                near = _SAME_PACKET_NS if ident and ident == other else COPY_NS
+                near = COPY_NS if ident != other else _SAME_PACKET_NS if ident else _PERHAPS_SAME_NS
                 close = time_ns is not None and when is not None and abs(time_ns - when) <= near
                 return "copy" if close else "again"
         return None
