@@ -367,11 +367,13 @@ def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
     Not: Retries of one device.
     """
     seen: dict[str, dict[str, int]] = {}
+    devices: dict[str, set[tuple[str, str | None]]] = {}
     for each in view.memory.attempts:
         if each.challenge and each.csr_key and not each.leg:
             seen.setdefault(each.challenge, {}).setdefault(each.csr_key, each.frame)
+            devices.setdefault(each.challenge, set()).add((each.client, each.subject))
     for challenge, keys in seen.items():
-        if len(keys) > 1:
+        if len(keys) > 1 and len(devices[challenge]) > 1:  # a device that renews has a new key
             frames = list(keys.values())
             yield Evidence(
                 f"One challengePassword of {len(challenge)} characters is in requests for {len(keys)} different keys.",
