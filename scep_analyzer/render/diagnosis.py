@@ -126,7 +126,8 @@ def _lines(report: Report, least: Severity) -> Iterator[_Line]:
     yield from left
     if not left and not report.root_causes:
         bad = any(each.severity is not Severity.INFO for each in report.findings)
-        yield _Line("Nothing failed; what was found all the same:" if bad else "No fault found", 1, style="bold")
+        none = "No fault found" if report.transactions else "No SCEP found"
+        yield _Line("Nothing failed; what was found all the same:" if bad else none, 1, style="bold")
     others = [each for each in wanted if not each.root_cause and each.because_of is None]
     for severity, title in (
         (Severity.ERROR, "Other errors"),

@@ -6,7 +6,7 @@ from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import PkiMessage, Recipient
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, PROVED, WARNING, Found, rule
 from scep_analyzer.rules._views import View
-from scep_analyzer.rules._words import ROLES, certificate_words, count, recipient_words, serial, usage_words
+from scep_analyzer.rules._words import ROLES, certificate_words, recipient_words, serial, usage_words
 
 _BLOCKS = {"des-cbc": 8, "des-ede3-cbc": 8, "aes-128-cbc": 16, "aes-192-cbc": 16, "aes-256-cbc": 16}
 _OBSOLETE = (
@@ -52,6 +52,10 @@ def _wanted(view: View) -> tuple[Certificate, int] | None:
     return best[0] if best else None
 
 
+def _none_of(number: int) -> str:
+    return "not the one certificate" if number == 1 else f"none of the {number} certificates"
+
+
 def _offer_facts(view: View) -> tuple[Fact, ...]:
     wanted = _wanted(view)
     if wanted is None:
@@ -91,8 +95,8 @@ def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
         if each.kind == "key-transport":
             asked = view.memory.asked(view.exchange, "GetCACert") is not None
             yield Evidence(
-                f"The request is encrypted for {recipient_words(each)}, which is none of the {count(len(view.offered), 'certificate')} that "
-                f"{view.http.server} offered{_wanted_words(view)}.",
+                f"The request is encrypted for {recipient_words(each)}, which is {_none_of(len(view.offered))} that {view.http.server} offered"
+                f"{_wanted_words(view)}.",
                 (view.q(_path(at), recipient_words(each)), *_offer_facts(view)),
                 strength=PROVED if asked and view.scene.whole else INFERRED,
             )
