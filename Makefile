@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-lowest check properties fuzz golden bench score faults captures docs clean
+.PHONY: help demo test test-lowest check properties fuzz golden bench bench-tshark score faults captures captures-tls docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,10 @@ bench: .venv/dev  ## measure start-up, whole runs and large captures (half an ho
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/large.py
 
+bench-tshark: .venv/dev  ## measure two ways of driving tshark (a minute); see docs/design.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(BIN)/python benchmarks/tshark.py
+
 score: .venv/dev  ## score the diagnosis over the corpus of faults and the healthy captures; see docs/diagnosis.md
 	$(BIN)/python benchmarks/score.py $(CAPTURES)
 
@@ -59,6 +63,9 @@ faults: .venv/dev  ## build the captures of faults anew from their recipes
 
 captures: .venv/dev  ## record the lab's captures anew (root, Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
 	$(BIN)/python captures/lab/record.py
+
+captures-tls: .venv/dev  ## record the lab's captures over TLS anew (as above, and Debian's nginx-light)
+	$(BIN)/python captures/lab/https.py
 
 clean:  ## remove what was built
 	rm -rf build .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist

@@ -66,8 +66,7 @@ def rule_pages() -> dict[str, str]:
         "## Not judged without TLS decryption",
         "",
         "`ndes-policy-module-refused` reads the policy module's question where it is in the clear; over TLS the capture must be decrypted first.",
-        "`capture-tls-keys-do-not-fit` looks at the secrets inside a pcapng file; a key log beside the capture is not read in this version.",
-        "From TLS 1.3 on the server's certificate is encrypted: `tls-server-cert-expired`, `tls-server-name-mismatch`, "
+        "From TLS 1.3 on the server's certificate is encrypted: without keys `tls-server-cert-expired`, `tls-server-name-mismatch`, "
         "`tls-server-cert-apple-limits`, `tls-client-cert-requested` and `tls-inspection-suspected` judge TLS 1.2 and older.",
         "",
     ]

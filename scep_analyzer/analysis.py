@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scep_analyzer.engines import Engine, open_capture
 from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.streams import ConnectionFacts
+from scep_analyzer.model.tls import NO_SECRETS, Secrets
 from scep_analyzer.report import AnomalyList, Report, in_order
 from scep_analyzer.rules._views import Scene
 from scep_analyzer.rules.judge import Judge
@@ -41,8 +43,10 @@ class Analysis:
         keys: "Sequence[PrivateKey]" = (),
         *,
         keep: bool = False,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
-        self.engine: Engine = open_capture(paths, engine, on_bytes)
+        self.engine: Engine = open_capture(paths, engine, on_bytes, secrets)
+        self._secrets = secrets
         self._keys, self._keep = keys, keep
         self.unchecked: tuple[Unchecked, ...] = ()
         """What the rules could not judge, once :meth:`stream` has run out."""
@@ -113,6 +117,7 @@ class Analysis:
     def _judge(self) -> Judge:
         judge = Judge()
         judge.scene.captures = self.engine.facts  # it grows while the capture is read
+        judge.scene.keylog = self._secrets.content
         return judge
 
     def _judged(self, judge: Judge, grouped: Iterable[Transaction | Anomaly]) -> Iterator[Judged | Anomaly]:
@@ -144,14 +149,19 @@ class Analysis:
 
     def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly]:
         interpreter = Interpreter(keys=self._keys, keep=self._keep)
+        undone = False
         for item in self.engine.exchanges():
             if isinstance(item, Anomaly):
                 yield item
             else:
+                # A key that has undone TLS was of use, though it may open no envelope.
+                undone |= isinstance(item, HttpExchange) and item.tls and bool(self._secrets.rsa_keys)
                 yield from interpreter.feed(item)
         for earlier in self.engine.exchanges_at(interpreter.endpoints):
             yield from interpreter.revisit(earlier)
-        yield from interpreter.finish()
+        for last in interpreter.finish():
+            if not (undone and isinstance(last, Anomaly) and last.code == "key-fits-nothing"):
+                yield last
 
 
 def _notice(scene: Scene, item: FailedConnection | Bystander | ConnectionFacts) -> None:
@@ -198,6 +208,6 @@ def _first_frame(transaction: Transaction) -> int:
     return transaction.failed_connections[0].frames[0] if transaction.failed_connections else 0
 
 
-def analyze(*paths: str, engine: str = "auto") -> Report:
+def analyze(*paths: str, engine: str = "auto", secrets: Secrets = NO_SECRETS) -> Report:
     """Read a capture (one file, or several as one) and give the report."""
-    return Analysis(list(paths), engine).report()
+    return Analysis(list(paths), engine, secrets=secrets).report()

@@ -1,6 +1,5 @@
 """What every test may use: the corpus, and the program in this process."""
 
-import functools
 import json
 import os
 from collections.abc import Callable
@@ -24,9 +23,11 @@ DEPTH = int(os.environ.get("PROPERTY_DEPTH", "1"))
 """`make properties` sets it: more examples, other ones each time."""
 
 ROOT = Path(__file__).parent.parent
-CAPTURES = sorted((ROOT / "captures").glob("*/*.pcap*"))
+CAPTURES = sorted(each for each in (ROOT / "captures").glob("*/*.pcap*") if each.parent.name != "tls")
+"""Those that need no keys."""
+TLS_CAPTURES = sorted((ROOT / "captures" / "tls").glob("*.pcap*"))
 
-ENGINES["unsieved"] = functools.partial(BuiltinEngine, sieve=False)
+ENGINES["unsieved"] = lambda paths, on_bytes, secrets: BuiltinEngine(paths, on_bytes, sieve=False)
 """Every packet through every stage: what the sieve is held against."""
 
 

@@ -10,13 +10,13 @@ OTHER_WORDS = {  # kebab-case words in the stages that are no anomaly codes
     "end-of-capture", "ra-signing", "ra-encryption", "get-cert", "get-crl", "ca-certificates", "http-error", "connection-failed",
     "key-transport", "key-agreement", "content-type", "content-length", "content-lenght", "content-encoding", "transfer-encoding",
     "x-gzip", "x-pkcs7", "x-x509", "x-pki-message", "pkix-cert", "utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be",
-    "utf-32-be", "no-permission", "cache-full",
+    "utf-32-be", "no-permission", "cache-full", "apt-get",
 }  # fmt: skip
 
 
 def _codes_in_source() -> set[str]:
     found = {"gap"}
-    for part in ("capture", "link", "sieve", "tcp", "tls", "http1", "scep", "cms"):
+    for part in ("capture", "link", "sieve", "tcp", "tls", "http1", "scep", "cms", "engines"):
         for path in (ROOT / "scep_analyzer" / part).glob("*.py"):
             if path.name in (
                 "algorithms.py",

@@ -10,11 +10,11 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
 # Without these tshark misses GET requests that fill several segments, on ports it does not know, and reordered segments.
-TSHARK = ["tshark", "-n", "-o", "tcp.reassemble_out_of_order:TRUE", "-d", "tcp.port==1-65535,http"]
+TSHARK = ["tshark", "-n", "-o", "tcp.reassemble_out_of_order:TRUE"]
 ATTRIBUTES = {
     "2.16.840.1.113733.1.9.2": "message_type",
     "2.16.840.1.113733.1.9.3": "pki_status",
@@ -25,25 +25,41 @@ ATTRIBUTES = {
 }
 
 
+class Reading(NamedTuple):
+    """How tshark reads a capture: its command, the field that names a message's frames, and its tap of a connection's bytes."""
+
+    tshark: list[str]
+    segments: str
+    follow: str
+
+
+CLEAR = Reading([*TSHARK, "-d", "tcp.port==1-65535,http"], "tcp.segment", "tcp")
+
+
+def decrypted(*options: str) -> Reading:
+    """HTTP inside TLS, which ``options`` undo."""
+    return Reading([*TSHARK, *options], "tls.segment", "tls")
+
+
 def run(*command: str, stdin: bytes | None = None) -> bytes:
     """Output of a program; its failure is ours."""
     return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout
 
 
-def exchanges(capture: Path) -> list[dict[str, Any]]:
+def exchanges(capture: Path, reading: Reading = CLEAR) -> list[dict[str, Any]]:
     """Every HTTP exchange, in order of the requests, as the oracles see it."""
-    rows = _rows(capture, "", "frame.number", "frame.time_epoch", "tcp.len")
+    rows = _rows(reading, capture, "", "frame.number", "frame.time_epoch", "tcp.len")
     times = {frame: time for frame, time, _ in rows}
     # Where a body lasts until the close, tshark lists the FIN's frame too; it carried no byte.
     empty = {int(frame) for frame, _, length in rows if length == "0"}
-    fields = ["frame.number", "tcp.stream", "tcp.segment", "http.request.method", "http.request.uri"]
-    requests = _rows(capture, "http.request", *fields)
-    fields = ["frame.number", "tcp.stream", "tcp.segment", "http.response.code", "http.content_type", "http.server"]
-    responses = _rows(capture, "http.response", *fields)
+    fields = ["frame.number", "tcp.stream", reading.segments, "http.request.method", "http.request.uri"]
+    requests = _rows(reading, capture, "http.request", *fields)
+    fields = ["frame.number", "tcp.stream", reading.segments, "http.response.code", "http.content_type", "http.server"]
+    responses = _rows(reading, capture, "http.response", *fields)
     waiting: dict[str, list[list[str]]] = {}
     for row in responses:
         waiting.setdefault(row[1], []).append(row)
-    bodies = {stream: _bodies(capture, stream) for stream in {row[1] for row in requests}}
+    bodies = {stream: _bodies(reading, capture, stream) for stream in {row[1] for row in requests}}
     found = []
     for frame, stream, segments, method, uri in requests:
         request_body, response_body = bodies[stream].pop(0)
@@ -91,11 +107,21 @@ def _content(operation: str, body: bytes) -> dict[str, Any]:
     return {"response": pki_message(body)}
 
 
-def _rows(capture: Path, display_filter: str, *fields: str) -> list[list[str]]:
+def _rows(reading: Reading, capture: Path, display_filter: str, *fields: str) -> list[list[str]]:
     wanted = [word for field in fields for word in ("-e", field)]
     chosen = ["-Y", display_filter] if display_filter else []
     output = run(
-        *TSHARK, "-r", str(capture), *chosen, "-T", "fields", "-E", "separator=/t", "-E", "aggregator=,", *wanted
+        *reading.tshark,
+        "-r",
+        str(capture),
+        *chosen,
+        "-T",
+        "fields",
+        "-E",
+        "separator=/t",
+        "-E",
+        "aggregator=,",
+        *wanted,
     )
     return [line.split("\t") for line in output.decode().splitlines()]
 
@@ -104,14 +130,15 @@ def _frames(frame: str, segments: str, empty: set[int]) -> list[int]:
     return [int(each) for each in segments.split(",") if int(each) not in empty] if segments else [int(frame)]
 
 
-def _bodies(capture: Path, stream: str) -> list[tuple[bytes, bytes | None]]:
+def _bodies(reading: Reading, capture: Path, stream: str) -> list[tuple[bytes, bytes | None]]:
     """Request and response bodies of a connection, parted by http.client."""
-    output = run(*TSHARK, "-r", str(capture), "-q", "-z", f"follow,tcp,raw,{stream}").decode()
+    output = run(*reading.tshark, "-r", str(capture), "-q", "-z", f"follow,{reading.follow},raw,{stream}").decode()
     sides = {False: bytearray(), True: bytearray()}
     for line in output.split("Node 1:", 1)[1].splitlines()[1:]:
         if re.fullmatch(r"\t?[0-9a-f]+", line):
             sides[line.startswith("\t")] += bytes.fromhex(line.strip())
-    asking, answering = io.BytesIO(sides[False]), io.BytesIO(sides[True])
+    # Node 0 of a decrypted connection may be the server, whose session tickets come first.
+    asking, answering = sorted(map(io.BytesIO, sides.values()), key=lambda side: side.getvalue().startswith(b"HTTP/"))
     pairs: list[tuple[bytes, bytes | None]] = []
     while line := asking.readline():
         headers = http.client.parse_headers(asking)

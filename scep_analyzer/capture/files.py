@@ -58,7 +58,7 @@ class CaptureFiles:
     def packets(self) -> Iterator[Item]:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
         done = 0
-        for path in _in_time_order(self._paths):
+        for path in in_time_order(self._paths):
             with _opened(path, self._told(done)) as (source, facts, reader):
                 self.facts.append(facts)
                 before = sum(each.packets for each in self.facts)
@@ -93,7 +93,21 @@ def expand(paths: list[str]) -> list[str]:
     return expanded
 
 
-def _in_time_order(paths: list[str]) -> list[str]:
+def embeds_secrets(path: str) -> bool:
+    """Whether a file, compressed or not, holds TLS secrets before its first packet (pcapng)."""
+    if path == STANDARD_INPUT or not Path(path).is_file():
+        return False
+    try:
+        with _open(path) as stream:
+            source = Source(stream)
+            source.peek(1 << 16)
+            return pcapng.begins_with_secrets(source.at_hand(1 << 16))
+    except InputError:
+        return False
+
+
+def in_time_order(paths: list[str]) -> list[str]:
+    """The files of one capture by the time of their first packets."""
     if len(paths) < 2 or STANDARD_INPUT in paths:
         return paths
 

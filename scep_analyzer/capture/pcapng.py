@@ -243,3 +243,19 @@ def _options(order: str, data: bytes) -> Iterator[tuple[int, bytes]]:
             return
         yield code, data[at + 4 : at + 4 + length]
         at += 4 + ((length + 3) & ~3)
+
+
+def begins_with_secrets(start: bytes) -> bool:
+    """Whether a Decryption Secrets Block stands before the first packet, in the start of a file."""
+    if start[:4] != MAGIC:
+        return False
+    order = "<" if start[8:12] == _LITTLE else ">"
+    at = 0
+    while at + 8 <= len(start):
+        kind, size = struct.unpack_from(f"{order}II", start, at)
+        if kind == DECRYPTION_SECRETS:
+            return True
+        if kind in (OBSOLETE_PACKET, SIMPLE_PACKET, ENHANCED_PACKET) or size < 12:
+            return False
+        at += size
+    return False

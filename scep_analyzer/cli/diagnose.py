@@ -3,7 +3,7 @@
 import argparse
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of
+from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.cli.reading import add_engine_argument
 from scep_analyzer.model.findings import Severity
@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print what is wrong with it."""
     try:
-        report = Analysis(options.capture, options.engine, progress(), keys_of(options)).report()
+        report = Analysis(
+            options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options)
+        ).report()
     finally:
         clear_progress()
     least = least_of(options)

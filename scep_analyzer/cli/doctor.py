@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 from scep_analyzer.cli.output import opened
-from scep_analyzer.engines import ENGINES
+from scep_analyzer.engines import CHOICES
 from scep_analyzer.version import __version__
 
 _LIBRARIES = ("asn1crypto", "cryptography", "lz4", "rich", "scapy", "zstandard")
@@ -37,7 +37,7 @@ def _facts() -> list[tuple[str, str]]:
     facts = [
         ("scep-analyzer", __version__),
         ("Python", f"{platform.python_version()} ({sys.executable})"),
-        ("engines", ", ".join(ENGINES)),
+        ("engines", ", ".join(CHOICES[1:])),
     ]
     for name in _LIBRARIES:
         try:

@@ -1,6 +1,7 @@
 """Options that several commands share: keys and secrets."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from scep_analyzer.model.findings import Severity
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
+    from scep_analyzer.model.tls import Secrets
+
+
+_KEY_LOG = re.compile(rb"(?m)^(?:CLIENT_RANDOM|RSA|[A-Z_]+_TRAFFIC_SECRET(?:_0)?|EXPORTER_SECRET) [0-9A-Fa-f]{16}")
 
 
 def add_key_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +27,9 @@ def add_key_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--key-password-file", metavar="FILE", help="file with the password of the keys (its first line)"
+    )
+    parser.add_argument(
+        "--keylog", metavar="FILE", help="TLS secrets (SSLKEYLOGFILE) of the connections in the capture; needs tshark"
     )
     parser.add_argument("--show-secrets", action="store_true", help="show challenge passwords")
 
@@ -53,6 +61,26 @@ def add_severity_argument(parser: argparse.ArgumentParser) -> None:
         metavar="SEVERITY",
         help="leave out findings below this: error, warning, info",
     )
+
+
+def secrets_of(options: argparse.Namespace) -> "Secrets":
+    """What undoes TLS: the key log, and the keys where they are PEM files."""
+    from scep_analyzer.model.tls import Secrets
+
+    content = None
+    if options.keylog is not None:
+        content = _read(options.keylog)
+        if not _KEY_LOG.search(content):
+            raise AnalyzerError(
+                f"{options.keylog}: no TLS key log; it has lines like `CLIENT_RANDOM <hex> <hex>` (SSLKEYLOGFILE)"
+            )
+    pem = tuple(str(Path(each).resolve()) for each in options.key if _is_plain_pem(_read(each)))
+    return Secrets(options.keylog, content, pem)
+
+
+def _is_plain_pem(data: bytes) -> bool:
+    """Whether tshark can read the key: RSA, in PEM, not encrypted."""
+    return b"PRIVATE KEY-----" in data and b"ENCRYPTED" not in data and b"BEGIN EC" not in data
 
 
 def least_of(options: argparse.Namespace, default: Severity = Severity.INFO) -> Severity:

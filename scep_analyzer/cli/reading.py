@@ -3,7 +3,7 @@
 import argparse
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import keys_of
+from scep_analyzer.cli.options import keys_of, secrets_of
 from scep_analyzer.cli.output import clear_progress, progress
 from scep_analyzer.engines import CHOICES
 from scep_analyzer.report import Report
@@ -17,6 +17,8 @@ def add_engine_argument(parser: argparse.ArgumentParser) -> None:
 def kept_report(paths: list[str], options: argparse.Namespace) -> Report:
     """Read a capture to its end, the messages' bytes kept, with progress on a terminal."""
     try:
-        return Analysis(paths, options.engine, progress(), keys_of(options), keep=True).report()
+        return Analysis(
+            paths, options.engine, progress(), keys_of(options), keep=True, secrets=secrets_of(options)
+        ).report()
     finally:
         clear_progress()

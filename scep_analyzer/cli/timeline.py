@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TextIO
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of
+from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.cli.reading import add_engine_argument
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 def _rendered(options: argparse.Namespace) -> str:
     """The output for one file, in a process of its own."""
     stream = io.StringIO()
-    analysis = Analysis(options.capture, options.engine, None, keys_of(options))
+    analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
     if options.format == "jsonl":
         write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options))
     else:
@@ -74,7 +74,7 @@ def _rendered(options: argparse.Namespace) -> str:
 
 
 def _one(options: argparse.Namespace) -> int:
-    analysis = Analysis(options.capture, options.engine, progress(), keys_of(options))
+    analysis = Analysis(options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options))
     try:
         if options.format == "jsonl":
             with opened(options.output, force=options.force, as_is=True) as stream:
@@ -96,7 +96,8 @@ def _one(options: argparse.Namespace) -> int:
 def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
     from scep_analyzer.render import terminal
 
-    least = least_of(options, Severity.INFO if options.verbose else Severity.WARNING)
+    nothing = not report.exchanges and not report.transactions  # then the notes are all there is to tell
+    least = least_of(options, Severity.INFO if options.verbose or nothing else Severity.WARNING)
     style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
     terminal.render(report, console_for(stream, options.color), style)
 

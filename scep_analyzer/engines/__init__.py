@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
-from scep_analyzer.engines import builtin
+from scep_analyzer.capture.files import embeds_secrets, expand
+from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
-from scep_analyzer.model.tls import Handshake
+from scep_analyzer.model.tls import NO_SECRETS, Handshake, Secrets
 
 
 class Engine(Protocol):
@@ -38,13 +39,50 @@ class Engine(Protocol):
 
 
 OnBytes = Callable[[int], None]
-ENGINES: dict[str, Callable[[list[str], OnBytes | None], Engine]] = {"builtin": builtin.BuiltinEngine}
-CHOICES = ("auto", *ENGINES, "tshark")
 
 
-def open_capture(paths: list[str], engine: str, on_bytes: OnBytes | None = None) -> Engine:
-    """Start reading a capture; ``auto`` takes the best engine that is there."""
-    name = "builtin" if engine == "auto" else engine
-    if name not in ENGINES:
-        raise AnalyzerError(f"engine {name!r} is not available in this version; use --engine builtin")
-    return ENGINES[name](paths, on_bytes)
+def _builtin(paths: list[str], on_bytes: OnBytes | None, secrets: Secrets) -> Engine:
+    if secrets.keylog is not None:
+        raise AnalyzerError(
+            "the builtin engine does not undo TLS: leave --engine out, and --keylog takes tshark beside it"
+        )
+    return BuiltinEngine(paths, on_bytes)
+
+
+def _tshark(paths: list[str], on_bytes: OnBytes | None, secrets: Secrets) -> Engine:
+    from scep_analyzer.engines.tshark import TsharkEngine
+
+    return TsharkEngine(paths, on_bytes, secrets)
+
+
+def _auto(paths: list[str], on_bytes: OnBytes | None, secrets: Secrets) -> Engine:
+    """The builtin engine, and tshark beside it where TLS may be undone."""
+    if not _may_decrypt(paths, secrets):
+        return BuiltinEngine(paths, on_bytes)
+    from scep_analyzer.engines.tshark import TsharkEngine
+
+    return TsharkEngine(paths, on_bytes, secrets, builtin=True, optional=secrets.keylog is None)
+
+
+ENGINES: dict[str, Callable[[list[str], OnBytes | None, Secrets], Engine]] = {
+    "auto": _auto,
+    "builtin": _builtin,
+    "tshark": _tshark,
+}
+CHOICES = tuple(ENGINES)
+
+
+def open_capture(
+    paths: list[str], engine: str, on_bytes: OnBytes | None = None, secrets: Secrets = NO_SECRETS
+) -> Engine:
+    """Start reading a capture."""
+    if engine not in ENGINES:
+        raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
+    return ENGINES[engine](paths, on_bytes, secrets)
+
+
+def _may_decrypt(paths: list[str], secrets: Secrets) -> bool:
+    """Whether there are secrets: given, or in the files."""
+    if secrets.keylog is not None or secrets.rsa_keys:
+        return True
+    return any(embeds_secrets(each) for each in expand(paths))

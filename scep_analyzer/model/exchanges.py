@@ -60,7 +60,7 @@ class HttpExchange(NamedTuple):
     """A request and its response; either may be missing from the capture, not both.
 
     ``gone`` says why there is no response: how the connection ended (fin, rst, reused, end-of-capture, limit), or lost where
-    the capture misses it.
+    the capture misses it. ``tls``: it was decrypted; frames are then those that complete a TLS record.
     """
 
     connection: int
@@ -69,6 +69,7 @@ class HttpExchange(NamedTuple):
     request: Request | None
     response: Response | None
     gone: str | None = None
+    tls: bool = False
 
     @property
     def frame(self) -> int:

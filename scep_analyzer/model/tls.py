@@ -1,12 +1,26 @@
 """TLS handshakes as values: what they tell without keys (RFC 5246, RFC 8446)."""
 
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scep_analyzer.model.packets import Endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What undoes TLS, as paths: a key log, and RSA keys (PEM, not encrypted) for key exchanges without forward secrecy."""
+
+    keylog: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+    """What the key log holds."""
+    rsa_keys: tuple[str, ...] = ()
+
+
+NO_SECRETS = Secrets()
+
+
 class Alert(NamedTuple):
-    """An alert that was sent in the clear."""
+    """An alert, sent in the clear or decrypted."""
 
     frame: int
     by_client: bool
@@ -43,3 +57,5 @@ class Handshake(NamedTuple):
     """The frame in which the client ended the connection."""
     http: int | None = None
     """The frame in which the server answered in HTTP, not TLS."""
+    decrypted: bool = False
+    """Its data was decrypted."""

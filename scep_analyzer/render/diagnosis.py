@@ -126,11 +126,11 @@ def _lines(report: Report, least: Severity) -> Iterator[_Line]:
     yield from left
     if not left and not report.root_causes:
         bad = any(each.severity is not Severity.INFO for each in report.findings)
-        none = "No fault found" if report.transactions else "No SCEP found"
-        yield _Line("Nothing failed; what was found all the same:" if bad else none, 1, style="bold")
+        nothing = "Nothing failed; what was found all the same:" if bad else "No fault found"
+        yield _Line(nothing if report.transactions else "No SCEP found", 1, style="bold")
     others = [each for each in wanted if not each.root_cause and each.because_of is None]
     for severity, title in (
-        (Severity.ERROR, "Other errors"),
+        (Severity.ERROR, "Other errors" if report.root_causes or left else "Errors"),
         (Severity.WARNING, "Warnings"),
         (Severity.INFO, "Good to know"),
     ):

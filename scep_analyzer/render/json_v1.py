@@ -150,6 +150,7 @@ def exchange_of(
         "request": _request(request, exchange, digits, secrets=secrets) if request is not None else None,
         "response": _response(response, exchange, digits, secrets=secrets) if response is not None else None,
         "duration_ms": duration,
+        "tls": http.tls,
         "transaction": transaction,
     }
 

@@ -279,6 +279,8 @@ class _Timeline:
             " ",
             (shortened(safe(title), _LONGEST_TITLE), _step_style(message)),
         )
+        if http.tls:
+            text.append("  (TLS)", "dim")
         leg = (http.client.address, http.server)
         if leg != (transaction.client, transaction.server):
             text.append(f"  [{leg[0]} → {leg[1]}]", "magenta")

@@ -123,6 +123,8 @@ class Memory:
         """Certificates that were issued in the capture, with the number and first frame of the exchange."""
         self.attempts: deque[Attempt] = deque(maxlen=_MOST_ATTEMPTS)
         self.servers: set[Endpoint] = set()
+        self.encrypted: set[Endpoint] = set()
+        """Those of them that were reached over TLS, which was decrypted."""
         self.clients: set[str] = set()
         self.reached: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         """Client, Host header, server address, and the first frame of that."""
@@ -134,6 +136,8 @@ class Memory:
         http, response = exchange.http, exchange.http.response
         if len(self.servers) < _MOST_SERVERS:
             self.servers.add(http.server)
+            if http.tls:
+                self.encrypted.add(http.server)
         if len(self.clients) < _MOST_ATTEMPTS:
             self.clients.add(http.client.address)
             self.hosts.add(host_of(exchange))

@@ -35,6 +35,8 @@ class Scene:
     connections: dict[int, ConnectionFacts] = field(default_factory=dict)
     bystanders: list[Bystander] = field(default_factory=list)
     handshakes: list[Handshake] = field(default_factory=list)
+    keylog: bytes | None = field(default=None, repr=False)
+    """TLS secrets that were given beside the capture."""
     http_requests: int = 0
 
     @property

@@ -7,8 +7,6 @@ from scep_analyzer.rules._words import count, seconds
 
 _USUAL_WAIT_NS = 30 * 1_000_000_000
 """A server that asks its CA, a CRL and a policy module answers within half a minute, or not at all."""
-_TLS_SECRETS = 0x544C534B
-_MOST_NAMED = 8
 
 
 @rule("exchange", WARNING, "tcpdump(8), option -s")
@@ -174,58 +172,6 @@ def capture_timestamps_backwards(view: TransactionView) -> Found:
             )
 
 
-@rule("capture", INFO, "RFC 8894, Section 7.10")
-def capture_tls_opaque(view: CaptureView) -> Found:
-    """Connections are encrypted with TLS; SCEP inside them cannot be seen.
-
-    Seen: TLS, and no SCEP in clear text to that host.
-    Why: The SCEP URL begins with https, or an application proxy stands in front of the server.
-    Do: Give a TLS key log, or capture behind the proxy, where HTTP is plain.
-    Do: For a test, let the client use http: SCEP messages are signed and encrypted themselves.
-    Not: A fault.
-    """
-    addresses = {each.address for each in view.memory.servers}
-    theirs = [each for each in view.scene.handshakes if not view.exchanges or each.server.address in addresses]
-    if theirs:
-        names = list(dict.fromkeys(each.name or str(each.server) for each in theirs))
-        more = ", …" if len(names) > _MOST_NAMED else ""
-        yield Evidence(
-            f"{count(len(theirs), 'TLS connection')} to {', '.join(names[:_MOST_NAMED])}{more}; what they carry cannot be seen.",
-            tuple(Fact(each.frame, "tls.handshake", f"{each.client} to {each.server}") for each in theirs[:4]),
-        )
-    elif not view.exchanges:
-        for anomaly in view.anomalies("tls-not-decrypted"):
-            yield Evidence(f"{anomaly.detail}.", tuple(Fact(frame, "tls", "a handshake") for frame in anomaly.frames))
-
-
-@rule("capture", WARNING, "NSS Key Log Format", "wireshark.org, wiki TLS, Using the (Pre)-Master-Secret")
-def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
-    """The TLS secrets in the file belong to other connections.
-
-    Seen: The key log in the capture file has no line for the client random of a TLS connection in it.
-    Why: The key log of another session was put into the file, or logging was switched on after the handshake.
-    Do: Log the keys of this very session (SSLKEYLOGFILE), from before the connection opens.
-    Not: A damaged capture.
-    """
-    secrets = [each for facts in view.scene.captures for each in facts.secrets if each.kind == _TLS_SECRETS]
-    if not secrets:
-        return
-    known = {
-        words[1].lower()
-        for each in secrets
-        for line in each.content.decode("latin-1").splitlines()
-        if len(words := line.split()) > 2
-    }
-    strangers = [each for each in view.scene.handshakes if each.client_random not in known]
-    if strangers:
-        first = strangers[0]
-        yield Evidence(
-            f"{count(len(strangers), 'TLS connection')} of {len(view.scene.handshakes)} have no secret in the file; the first needs the "
-            f"client random {first.client_random}.",
-            tuple(Fact(each.frame, "tls.handshake.random", each.client_random) for each in strangers[:4]),
-        )
-
-
 @rule("capture", INFO, "RFC 8894, Section 4.1")
 def capture_odd_port(view: CaptureView) -> Found:
     """SCEP runs on a port other than 80.
@@ -236,7 +182,7 @@ def capture_odd_port(view: CaptureView) -> Found:
     Not: A fault.
     """
     for server in sorted(view.memory.servers):
-        if server.port != 80:
+        if server.port != 80 and server not in view.memory.encrypted:
             answers = view.memory.answers(server)
             frame = answers[0].frame if answers else None
             yield Evidence(
@@ -257,7 +203,7 @@ def capture_no_scep_found(view: CaptureView) -> Found:
     packets = sum(each.packets for each in view.scene.captures)
     if view.exchanges or not packets:
         return
-    tls = len(view.scene.handshakes)
+    tls = sum(not each.decrypted for each in view.scene.handshakes)
     seen = [count(view.scene.http_requests, "HTTP request")] if view.scene.http_requests else []
     seen += [count(tls, "TLS connection")] if tls else []
     seen += [count(len(view.scene.failures), "connection") + " that failed"] if view.scene.failures else []

@@ -216,13 +216,15 @@ def _forbidden(view: View) -> str | None:
     asked = [each for each in view.scene.handshakes if each.server.address == host and each.certificate_requested]
     if asked and view.http.server.port == asked[0].server.port:
         return "certificate"
-    if "ssl" in text or "https" in text or "403.4" in text:
+    if not view.http.tls and ("ssl" in text or "https" in text or "403.4" in text):
         return "tls"
     if any(view.response_header(each) is not None for each in _BLOCKER_HEADERS) or any(
         each in text for each in _BLOCKERS
     ):
         return "blocked"
-    if any(each.server.address == host and each.application_data for each in view.scene.handshakes):
+    if not view.http.tls and any(
+        each.server.address == host and each.application_data for each in view.scene.handshakes
+    ):
         return "tls"
     return "blocked"
 

@@ -55,6 +55,8 @@ def ndes_admin_cleartext(view: CaptureView) -> Found:
     Not: The SCEP messages themselves, which are encrypted.
     """
     for each, _ in _pages(view, "challenge"):
+        if each.http.tls:
+            continue
         yield Evidence(
             f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {_answer_frame(each.http)}).",
             (_page_fact(each.http, "a challenge password (redacted)"),),
@@ -73,7 +75,7 @@ def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
     for each in view.scene.bystanders:
         request = each.http.request
         value = header(request.headers, "authorization") if request is not None else None
-        if each.kind == "admin" and value is not None and value.lower().startswith("basic "):
+        if each.kind == "admin" and not each.http.tls and value is not None and value.lower().startswith("basic "):
             yield Evidence(
                 f"{each.http.client.address} logs in to {each.http.server} with Basic over HTTP (frame {each.http.frame}).",
                 (Fact(each.http.frame, "http.authorization", "Basic (redacted)"),),
@@ -98,7 +100,7 @@ def ndes_admin_ntlm_http(view: CaptureView) -> Found:
             (name for name in ("NTLM", "Negotiate") if sent.startswith(name) or (not sent and asked.startswith(name))),
             None,
         )
-        if each.kind == "admin" and scheme is not None and each.http.server not in seen:
+        if each.kind == "admin" and not each.http.tls and scheme is not None and each.http.server not in seen:
             seen.add(each.http.server)
             yield Evidence(
                 f"{each.http.server} authenticates users of the administration page with {scheme} over HTTP.",
@@ -522,5 +524,5 @@ def scep_over_cleartext(view: TransactionView) -> Found:
     Not: A fault.
     """
     first = next((each for each in view.views if each.operation is not None and each.asked is not None), None)
-    if first is not None:
+    if first is not None and not first.http.tls:
         yield Evidence(f"{view.transaction.server} is used over HTTP.", (first.q("http", "without TLS"),))

@@ -12,7 +12,7 @@ from scep_analyzer.model.findings import Evidence, Fact
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View, moment
-from scep_analyzer.rules._words import day, long, shown
+from scep_analyzer.rules._words import count, day, long, shown
 
 _ALERTS = {
     0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure", 41: "no_certificate",
@@ -56,6 +56,8 @@ _OLD_CIPHERS = frozenset(
 _SIGNALS = frozenset({0x00FF, 0x5600})
 _VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 _APPLE_DAYS = 825
+_TLS_SECRETS = 0x544C534B
+"""The type of TLS secrets in a pcapng file: "TLSK"."""
 
 
 @lru_cache(maxsize=256)
@@ -341,3 +343,72 @@ def tls_server_cert_apple_limits(view: CaptureView) -> Found:
                     Fact(each.closed_by_client, "tcp.flags", "the client's end"),
                 ),
             )
+
+
+@rule("capture", INFO, "RFC 8894, Section 7.10", "NSS Key Log Format")
+def capture_tls_opaque(view: CaptureView) -> Found:
+    """Connections are encrypted with TLS; SCEP inside them cannot be seen.
+
+    Seen: TLS that nothing undid, to a host with which no SCEP is seen, or only some.
+    Why: The SCEP URL begins with https, or an application proxy stands in front of the server.
+    Do: Log the client's keys (SSLKEYLOGFILE=FILE for curl, strongSwan, browsers, mitmproxy) while capturing, then give --keylog FILE; docs/how-to/https.md has the ways of other clients and servers.
+    Do: Or capture behind the proxy, where HTTP is plain; or, for a test, let the client use http: SCEP messages are signed and encrypted themselves.
+    Not: A fault.
+    """
+    addresses = {each.address for each in view.memory.servers}
+    opaque = [each for each in view.scene.handshakes if not each.decrypted and each.http is None]
+    servers: dict[str, list[Handshake]] = {}
+    for each in opaque:
+        if (not view.exchanges or each.server.address in addresses) and not any(alert.fatal for alert in each.alerts):
+            servers.setdefault(_name(each), []).append(each)
+    for name, theirs in servers.items():
+        flowed = sum(each.application_data for each in theirs)
+        yield Evidence(
+            f"{count(len(theirs), 'TLS connection')} to {name}{_shaken(theirs)}; data flowed in {flowed}. What they carry cannot be seen.",
+            tuple(Fact(each.frame, "tls.handshake", f"{each.client} to {each.server}") for each in theirs[:4]),
+        )
+    if not opaque and not view.exchanges:
+        for anomaly in view.anomalies("tls-not-decrypted"):
+            yield Evidence(f"{anomaly.detail}.", tuple(Fact(frame, "tls", "a handshake") for frame in anomaly.frames))
+
+
+def _shaken(handshakes: list[Handshake]) -> str:
+    """The versions, and the certificate where it is in the clear."""
+    versions = sorted({each.version for each in handshakes if each.version is not None})
+    text = "".join(f", {_VERSIONS.get(each, hex(each))}" for each in versions)
+    leaf = next((leaf for each in handshakes if (leaf := _leaf(each)) is not None), None)
+    return (
+        text
+        if leaf is None
+        else f"{text}, certificate {leaf.subject} of {leaf.issuer}, valid until {day(leaf.not_after)}"
+    )
+
+
+@rule("capture", WARNING, "NSS Key Log Format", "wireshark.org, wiki TLS, Using the (Pre)-Master-Secret")
+def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
+    """The TLS secrets belong to other connections.
+
+    Seen: The key log, given or in the capture file, has no line for the client random of a TLS connection in the capture.
+    Why: The key log is another session's, or logging was switched on after the handshake.
+    Do: Log the keys of this very session (SSLKEYLOGFILE), from before the connection opens.
+    Not: A damaged capture.
+    """
+    secrets = [each.content for facts in view.scene.captures for each in facts.secrets if each.kind == _TLS_SECRETS]
+    secrets += [view.scene.keylog] if view.scene.keylog is not None else []
+    if not secrets:
+        return
+    known = {
+        words[1].lower()
+        for each in secrets
+        for line in each.decode("latin-1").splitlines()
+        if len(words := line.split()) > 2
+    }
+    shaken = [each for each in view.scene.handshakes if each.http is None]
+    strangers = [each for each in shaken if each.client_random not in known and not each.decrypted]
+    if strangers:
+        first = strangers[0]
+        yield Evidence(
+            f"{count(len(strangers), 'TLS connection')} of {len(shaken)} {'has' if len(strangers) == 1 else 'have'} no secret in the key log; "
+            f"the first needs the client random {first.client_random}.",
+            tuple(Fact(each.frame, "tls.handshake.random", each.client_random) for each in strangers[:4]),
+        )

@@ -193,7 +193,7 @@ class Flows(Stage[Segment, Segment]):
         servers = ", ".join(str(each) for each in busiest[:_MOST_TLS_SERVERS])
         more = ", …" if len(busiest) > _MOST_TLS_SERVERS else ""
         connections = "1 connection is" if count == 1 else f"{count:,} connections are"
-        detail = f"{connections} TLS ({servers}{more}); SCEP inside cannot be seen"
+        detail = f"{connections} TLS ({servers}{more}); SCEP inside cannot be seen without its keys (--keylog FILE)"
         return Anomaly("http", "tls-not-decrypted", (self._first_tls_frame,), detail)
 
     def _note(self, flow: Flow, item: Segment) -> None:

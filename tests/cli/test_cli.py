@@ -21,6 +21,7 @@ from tests.files import pcap_header, pcap_record
 
 Program = Callable[..., Result]
 CAPTURE = next(path for path in CAPTURES if path.stem == "scepclient-scepserver-post")
+KEYLOG = ROOT / "captures" / "tls" / "tls13-strongswan.keylog"
 SCHEMA = json.loads((ROOT / "scep_analyzer" / "schema" / "report-1.json").read_text(encoding="utf-8"))
 
 
@@ -37,7 +38,8 @@ def test_a_capture_alone_is_its_timeline(scep_analyzer: Program) -> None:
         ([], "COMMAND"),
         (["--nonsense"], "CAPTURE"),
         ([CAPTURE, "--format", "yaml"], "yaml"),
-        ([CAPTURE, "--engine", "tshark"], "--engine builtin"),
+        ([CAPTURE, "--engine", "wireshark"], "wireshark"),
+        ([CAPTURE, "--engine", "builtin", "--keylog", KEYLOG], "--engine"),
         (["doctor", "--what"], "--what"),
         ([CAPTURE, "--quiet", "--verbose"], "not allowed"),
     ],

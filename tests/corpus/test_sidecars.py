@@ -1,6 +1,7 @@
 """Every capture of the corpus, read by the program, against what tshark, openssl and the logs say is in it."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 
 from scep_analyzer import analyze
+from scep_analyzer.model.tls import Secrets
 from scep_analyzer.render import json_v1
-from tests.conftest import CAPTURES
+from tests.conftest import CAPTURES, TLS_CAPTURES
 
 
 def _sidecar(capture: Path) -> dict[str, Any]:
@@ -24,15 +26,28 @@ def _seconds(time: str) -> str:
     return f"{datetime.fromtimestamp(int(whole), UTC):%Y-%m-%dT%H:%M:%S}.{fraction[:6]}Z"
 
 
-@pytest.fixture(params=CAPTURES, ids=lambda path: path.stem)
+def secrets_beside(capture: Path) -> Secrets:
+    """What the lab kept to undo a capture's TLS."""
+    facts = _sidecar(capture)
+    keylog, key = (str(capture.with_name(facts[kind])) if kind in facts else None for kind in ("keylog", "key"))
+    return Secrets(keylog, rsa_keys=(key,) if key else ())
+
+
+READABLE = [*CAPTURES, *(each for each in TLS_CAPTURES if _sidecar(each).get("transactions"))]
+
+
+@pytest.fixture(params=READABLE, ids=lambda path: path.stem)
 def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]]:
     capture: Path = request.param
-    return json.loads(json_v1.render(analyze(str(capture)))), _sidecar(capture)
+    if capture in TLS_CAPTURES and shutil.which("tshark") is None:
+        pytest.skip("needs tshark, which undoes the TLS: apt-get install tshark")
+    return json.loads(json_v1.render(analyze(str(capture), secrets=secrets_beside(capture)))), _sidecar(capture)
 
 
 def test_the_corpus_is_there() -> None:
     assert len(CAPTURES) >= 10
-    assert [each for each in CAPTURES if not each.with_suffix(".toml").exists()] == []
+    assert len(READABLE) >= len(CAPTURES) + 4
+    assert [each for each in (*CAPTURES, *TLS_CAPTURES) if not each.with_suffix(".toml").exists()] == []
 
 
 def test_exchanges_are_those_of_tshark(case: tuple[dict[str, Any], dict[str, Any]]) -> None:

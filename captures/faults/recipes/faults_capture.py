@@ -94,45 +94,6 @@ def capture_timestamps_backwards(story: Story, near: bool) -> None:
     story.enroll()
 
 
-def _tls(story: Story, port: int, random: bytes = bytes(range(32))) -> None:
-    """A TLS 1.3 handshake, as far as it can be seen."""
-    from tls_wire import application_data, client_hello, server_hello
-
-    tcp = story.wire.connect(story.client, story.server, port)
-    tcp.send("C", client_hello(story.host or "", random=random))
-    tcp.send("S", server_hello(version=0x0304))
-    tcp.send("S", application_data(900))
-    tcp.send("C", application_data(120))
-    tcp.send("C", application_data(700))
-    tcp.send("S", application_data(1500))
-    tcp.close("C")
-
-
-@fault()
-def capture_tls_opaque(story: Story, near: bool) -> None:
-    """The client enrolls over HTTPS; nothing of it can be seen.
-    Near: It enrolls over HTTP, and another host is used over HTTPS."""
-    if near:
-        story.lead()
-        story.enroll()
-        story.server = "192.168.1.80"
-    _tls(story, 443)
-
-
-@fault()
-def capture_tls_keys_do_not_fit(story: Story, near: bool) -> None:
-    """The pcapng file holds a key log, but of another session than the one in it.
-    Near: The key log is that of the session."""
-    random = bytes(range(32))
-    _tls(story, 443, random)
-    named = random if near else bytes(reversed(range(32)))
-    lines = "".join(
-        f"{label} {named.hex()} {'ab' * 32}\n"
-        for label in ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET")
-    )
-    story.wire.secrets = lines.encode()
-
-
 @fault()
 def capture_odd_port(story: Story, near: bool) -> None:
     """SCEP runs on port 9001.

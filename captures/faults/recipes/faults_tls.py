@@ -158,3 +158,40 @@ def tls_server_cert_apple_limits(story: Story, near: bool) -> None:
     certificate = leaf("DNS:" + HOST, days=365 if near else 1825, start=START - dt.timedelta(days=30))
     tcp = begin(story, server_hello() + certificates(certificate) + hello_done())
     tcp.close("C")
+
+
+def _tls(story: Story, port: int, random: bytes = bytes(range(32))) -> None:
+    """A TLS 1.3 handshake, as far as it can be seen."""
+    tcp = story.wire.connect(story.client, story.server, port)
+    tcp.send("C", client_hello(story.host or "", random=random))
+    tcp.send("S", server_hello(version=0x0304))
+    tcp.send("S", application_data(900))
+    tcp.send("C", application_data(120))
+    tcp.send("C", application_data(700))
+    tcp.send("S", application_data(1500))
+    tcp.close("C")
+
+
+@fault()
+def capture_tls_opaque(story: Story, near: bool) -> None:
+    """The client enrolls over HTTPS; nothing of it can be seen.
+    Near: It enrolls over HTTP, and another host is used over HTTPS."""
+    if near:
+        story.lead()
+        story.enroll()
+        story.server = "192.168.1.80"
+    _tls(story, 443)
+
+
+@fault()
+def capture_tls_keys_do_not_fit(story: Story, near: bool) -> None:
+    """The pcapng file holds a key log, but of another session than the one in it.
+    Near: The key log is that of the session."""
+    random = bytes(range(32))
+    _tls(story, 443, random)
+    named = random if near else bytes(reversed(range(32)))
+    lines = "".join(
+        f"{label} {named.hex()} {'ab' * 32}\n"
+        for label in ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET")
+    )
+    story.wire.secrets = lines.encode()
