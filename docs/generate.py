@@ -69,6 +69,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help diagnose": lambda: program("diagnose", "--help"),
     "help explain": lambda: program("explain", "--help"),
     "score": score,
+    "help live": lambda: program("live", "--help"),
     "help doctor": lambda: program("doctor", "--help"),
 }
 

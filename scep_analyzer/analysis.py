@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from scep_analyzer.engines import Engine, open_capture
+from scep_analyzer.engines import Engine, Reading, open_capture
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.findings import Finding, Unchecked
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepExchange, Transaction
-from scep_analyzer.model.streams import ConnectionFacts
+from scep_analyzer.model.streams import ConnectionFacts, Tick
 from scep_analyzer.model.tls import NO_SECRETS, Secrets
 from scep_analyzer.report import AnomalyList, Report, in_order
 from scep_analyzer.rules._views import Scene
@@ -32,21 +32,24 @@ class Judged(NamedTuple):
 class Analysis:
     """One run over a capture: :meth:`report` for the whole, or :meth:`stream` for values as they come; not both.
 
-    ``keys`` open envelopes, ``keep`` keeps the messages' bytes in the exchanges.
+    ``engine`` is an engine's name, or one that is reading already. ``keys`` open envelopes, ``keep`` keeps the bytes of messages.
     """
 
     def __init__(
         self,
         paths: list[str],
-        engine: str = "auto",
+        engine: str | Engine = "auto",
         on_bytes: Callable[[int], None] | None = None,
         keys: "Sequence[PrivateKey]" = (),
         *,
         keep: bool = False,
         secrets: Secrets = NO_SECRETS,
+        limits: Limits = LIMITS,
     ) -> None:
-        self.engine: Engine = open_capture(paths, engine, on_bytes, secrets)
-        self._secrets = secrets
+        if isinstance(engine, str):
+            engine = open_capture(engine, Reading(paths, on_bytes, secrets, limits))
+        self.engine: Engine = engine
+        self._secrets, self._limits = secrets, limits
         self._keys, self._keep = keys, keep
         self.unchecked: tuple[Unchecked, ...] = ()
         """What the rules could not judge, once :meth:`stream` has run out."""
@@ -61,7 +64,7 @@ class Analysis:
                 exchanges.append(item)
             elif isinstance(item, Anomaly):
                 anomalies.add(item)
-            else:
+            elif not isinstance(item, Tick):
                 _notice(judge.scene, item)
         ordered = in_order(exchanges)
         transactions = []
@@ -93,13 +96,15 @@ class Analysis:
 
         Findings about the capture as a whole come last. ``unchecked`` is filled then.
         """
-        grouper, judge = Grouper(), self._judge()
+        grouper, judge = Grouper(self._limits), self._judge()
         anomalies = AnomalyList()
         for item in self._interpreted():
             if isinstance(item, ScepExchange):
                 judge.see(item)
             elif isinstance(item, Anomaly):
                 anomalies.add(item)
+            elif isinstance(item, Tick):
+                yield from self._judged(judge, grouper.tick(item.time_ns))
             else:
                 _notice(judge.scene, item)
             if isinstance(item, ScepExchange | Anomaly):
@@ -147,11 +152,11 @@ class Analysis:
         ):
             scene.handshakes = list(self.engine.handshakes({each.address for each in servers} or None))
 
-    def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly]:
+    def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly | Tick]:
         interpreter = Interpreter(keys=self._keys, keep=self._keep)
         undone = False
         for item in self.engine.exchanges():
-            if isinstance(item, Anomaly):
+            if isinstance(item, Anomaly | Tick):
                 yield item
             else:
                 # A key that has undone TLS was of use, though it may open no envelope.

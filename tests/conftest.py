@@ -27,7 +27,7 @@ CAPTURES = sorted(each for each in (ROOT / "captures").glob("*/*.pcap*") if each
 """Those that need no keys."""
 TLS_CAPTURES = sorted((ROOT / "captures" / "tls").glob("*.pcap*"))
 
-ENGINES["unsieved"] = lambda paths, on_bytes, secrets: BuiltinEngine(paths, on_bytes, sieve=False)
+ENGINES["unsieved"] = lambda reading: BuiltinEngine(reading.paths, reading.on_bytes, sieve=False)
 """Every packet through every stage: what the sieve is held against."""
 
 

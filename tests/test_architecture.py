@@ -36,7 +36,8 @@ WITHOUT_OWN_TEST = {
     "content", "verdict", "options", "asn1", "grammar", "extensions", "ascii", "reading", "jobs",
 }  # fmt: skip
 TESTED_TOGETHER = {
-    "engines/tshark_rows": "engines/test_tshark",
+    "engines/tshark_rows": "engines/test_tshark", "render/live": "engines/test_live", "cli/live": "engines/test_live",
+    "capture/interfaces": "engines/test_live", "render/steps": "render/test_terminal",
     "link/tunnels": "link/test_decode", "link/exotic": "link/test_decode", "sieve/flow": "sieve/test_flows",
     "capture/compression": "capture/test_source", "capture/skim": "sieve/test_invariant",
     "cms/tree": "cli/test_show_decode_extract", "render/detail": "cli/test_show_decode_extract",

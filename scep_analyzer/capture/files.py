@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class CaptureFiles:
 
     ``facts`` describes each file, in the order read, and is complete once :meth:`packets` has run out.
     ``on_bytes`` is told how many bytes have been read so far, now and then. ``skim`` makes the tight pass for a file.
+    ``streams`` are captures that are open already, by the name that stands for them in ``paths``.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class CaptureFiles:
         paths: list[str],
         on_bytes: Callable[[int], None] | None = None,
         skim: Callable[[], Skim] | None = None,
+        streams: Mapping[str, Any] | None = None,
     ) -> None:
         self.facts: list[CaptureFacts] = []
         self._skim = skim
+        self._streams = streams or {}
         self._paths = expand(paths)
         self._on_bytes = on_bytes
 
@@ -59,13 +62,23 @@ class CaptureFiles:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
         done = 0
         for path in in_time_order(self._paths):
-            with _opened(path, self._told(done)) as (source, facts, reader):
+            with self._open(path, self._told(done)) as (source, facts, reader):
                 self.facts.append(facts)
                 before = sum(each.packets for each in self.facts)
                 yield from reader(source, facts, before, self._skim() if self._skim is not None else None)
                 if facts.bytes == 0:
                     facts.bytes = source.offset
                 done += source.offset
+
+    def _open(
+        self, path: str, on_bytes: Callable[[int], None] | None
+    ) -> contextlib.AbstractContextManager[tuple[Source, CaptureFacts, Reader]]:
+        stream = self._streams.get(path)
+        if stream is None:
+            return _opened(path, on_bytes)
+        source = Source(stream, on_bytes)
+        source.peek(pcap.FILE_HEADER_BYTES)
+        return contextlib.nullcontext(_recognise(path, source, None))
 
     def _told(self, done: int) -> Callable[[int], None] | None:
         on_bytes = self._on_bytes
@@ -187,5 +200,5 @@ def _recognise(path: str, source: Source, kind: str | None) -> tuple[Source, Cap
     if len(start) < pcap.FILE_HEADER_BYTES:
         raise InputError(f"{name}: cut short inside the file header ({len(start)} bytes); record the capture again")
     known, reader = READERS[start[:4]]
-    size = 0 if path == STANDARD_INPUT or source.compression else Path(path).stat().st_size
+    size = Path(path).stat().st_size if not source.compression and Path(path).is_file() else 0
     return source, CaptureFacts(path, known, [], bytes=size, compression=source.compression), reader

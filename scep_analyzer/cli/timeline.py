@@ -3,18 +3,26 @@
 import argparse
 import io
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from scep_analyzer.analysis import Analysis
+from scep_analyzer.analysis import Analysis, Judged
+from scep_analyzer.capture.files import STANDARD_INPUT
 from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.cli.reading import add_engine_argument
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.findings import Finding, Severity
+from scep_analyzer.model.limits import AT_ONCE
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render import FORMATS
 from scep_analyzer.report import AnomalyList, ExchangeKey, Report, key_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scep_analyzer.render.steps import Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="read each file as a capture of its own, N at a time; one that cannot be read does not stop the others",
     )
@@ -44,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number that fits; give 1 or more")
     return int(text)
 
 
@@ -74,6 +83,8 @@ def _rendered(options: argparse.Namespace) -> str:
 
 
 def _one(options: argparse.Namespace) -> int:
+    if options.capture == [STANDARD_INPUT] and options.format == "text":
+        return _as_it_comes(options)
     analysis = Analysis(options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options))
     try:
         if options.format == "jsonl":
@@ -93,17 +104,63 @@ def _one(options: argparse.Namespace) -> int:
     return 0
 
 
+def _as_it_comes(options: argparse.Namespace) -> int:
+    """Standard input may be a capture that is still going on: tell it while it comes."""
+    analysis = Analysis(
+        options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options), limits=AT_ONCE
+    )
+    least = least_of(options, Severity.INFO if options.verbose else Severity.WARNING)
+    from scep_analyzer.render.steps import Style
+
+    style = Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
+    with opened(options.output, force=options.force) as stream:
+        tell(analysis, console_for(stream, options.color), style)
+    return 0
+
+
+def tell(
+    analysis: Analysis, console: "Console", style: "Style", on_item: Callable[[object], None] | None = None
+) -> None:
+    """Print the text as it comes. ``on_item`` is told of every value."""
+    from scep_analyzer.render.live import LiveTimeline
+
+    told = LiveTimeline(console, style)
+    for item in analysis.stream():
+        if isinstance(item, ScepExchange):
+            told.exchange(item)
+        elif isinstance(item, Judged):
+            told.transaction(*item)
+        elif isinstance(item, Finding):
+            told.finding(item)
+        else:
+            told.anomaly(item)
+        console.file.flush()
+        if on_item is not None:
+            on_item(item)
+    told.finish(analysis.engine.facts, analysis.unchecked)
+
+
 def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
-    from scep_analyzer.render import terminal
+    from scep_analyzer.render import steps, terminal
 
     nothing = not report.exchanges and not report.transactions  # then the notes are all there is to tell
     least = least_of(options, Severity.INFO if options.verbose or nothing else Severity.WARNING)
-    style = terminal.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
+    style = steps.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
     terminal.render(report, console_for(stream, options.color), style)
 
 
-def write_lines(analysis: Analysis, stream: TextIO, *, secrets: bool, least: Severity) -> None:
-    """JSON Lines: an exchange when it ends, its transaction and findings when it can no longer grow, the rest at the end."""
+def write_lines(
+    analysis: Analysis,
+    stream: TextIO,
+    *,
+    secrets: bool,
+    least: Severity,
+    on_item: Callable[[object], None] | None = None,
+) -> None:
+    """JSON Lines: an exchange when it ends, its transaction and findings when it can no longer grow, the rest at the end.
+
+    ``on_item`` is told of every value.
+    """
     from scep_analyzer.render import json_v1
 
     numbers: dict[ExchangeKey, int] = {}
@@ -139,6 +196,8 @@ def write_lines(analysis: Analysis, stream: TextIO, *, secrets: bool, least: Sev
             for each in findings:
                 write(each)
         stream.flush()
+        if on_item is not None:
+            on_item(item)
     for facts in analysis.engine.facts:
         stream.write(json_v1.line("capture", json_v1.capture_of(facts)))
     summary = json_v1.summary_of(exchanges, transactions, dict(outcomes), severities)

@@ -1,14 +1,15 @@
 """A capture → HTTP exchanges. Whatever can do that is an engine; the table of them is here."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scep_analyzer.capture.files import embeds_secrets, expand
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
+from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
-from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure, Tick
 from scep_analyzer.model.tls import NO_SECRETS, Handshake, Secrets
 
 
@@ -28,7 +29,7 @@ class Engine(Protocol):
     def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
         """Name lookups of these clients (all where None) or for these hosts, and ICMP errors, once :meth:`exchanges` has run out."""
 
-    def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly]:
+    def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick]:
         """Every HTTP exchange of the capture that may be SCEP's, and what was odd."""
 
     def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
@@ -41,44 +42,38 @@ class Engine(Protocol):
 OnBytes = Callable[[int], None]
 
 
-def _builtin(paths: list[str], on_bytes: OnBytes | None, secrets: Secrets) -> Engine:
-    if secrets.keylog is not None:
+class Reading(NamedTuple):
+    """What is to be read, and how."""
+
+    paths: list[str]
+    on_bytes: OnBytes | None = None
+    """Told how many bytes have been read, now and then."""
+    secrets: Secrets = NO_SECRETS
+    limits: Limits = LIMITS
+
+
+def _builtin(reading: Reading) -> Engine:
+    if reading.secrets.keylog is not None:
         raise AnalyzerError(
             "the builtin engine does not undo TLS: leave --engine out, and --keylog takes tshark beside it"
         )
-    return BuiltinEngine(paths, on_bytes)
+    return BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
 
 
-def _tshark(paths: list[str], on_bytes: OnBytes | None, secrets: Secrets) -> Engine:
+def _tshark(reading: Reading) -> Engine:
     from scep_analyzer.engines.tshark import TsharkEngine
 
-    return TsharkEngine(paths, on_bytes, secrets)
+    return TsharkEngine(reading.paths, reading.on_bytes, reading.secrets)
 
 
-def _auto(paths: list[str], on_bytes: OnBytes | None, secrets: Secrets) -> Engine:
+def _auto(reading: Reading) -> Engine:
     """The builtin engine, and tshark beside it where TLS may be undone."""
-    if not _may_decrypt(paths, secrets):
-        return BuiltinEngine(paths, on_bytes)
+    if not _may_decrypt(reading.paths, reading.secrets):
+        return BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
     from scep_analyzer.engines.tshark import TsharkEngine
 
-    return TsharkEngine(paths, on_bytes, secrets, builtin=True, optional=secrets.keylog is None)
-
-
-ENGINES: dict[str, Callable[[list[str], OnBytes | None, Secrets], Engine]] = {
-    "auto": _auto,
-    "builtin": _builtin,
-    "tshark": _tshark,
-}
-CHOICES = tuple(ENGINES)
-
-
-def open_capture(
-    paths: list[str], engine: str, on_bytes: OnBytes | None = None, secrets: Secrets = NO_SECRETS
-) -> Engine:
-    """Start reading a capture."""
-    if engine not in ENGINES:
-        raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
-    return ENGINES[engine](paths, on_bytes, secrets)
+    optional = reading.secrets.keylog is None
+    return TsharkEngine(reading.paths, reading.on_bytes, reading.secrets, builtin=True, optional=optional)
 
 
 def _may_decrypt(paths: list[str], secrets: Secrets) -> bool:
@@ -86,3 +81,14 @@ def _may_decrypt(paths: list[str], secrets: Secrets) -> bool:
     if secrets.keylog is not None or secrets.rsa_keys:
         return True
     return any(embeds_secrets(each) for each in expand(paths))
+
+
+ENGINES: dict[str, Callable[[Reading], Engine]] = {"auto": _auto, "builtin": _builtin, "tshark": _tshark}
+CHOICES = tuple(ENGINES)
+
+
+def open_capture(engine: str, reading: Reading) -> Engine:
+    """Start reading a capture."""
+    if engine not in ENGINES:
+        raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
+    return ENGINES[engine](reading)

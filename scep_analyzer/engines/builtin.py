@@ -1,6 +1,7 @@
 """The engine in this process: capture → link → sieve → tcp → http1."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.capture.skim import Skim
@@ -9,6 +10,7 @@ from scep_analyzer.link.decode import Decoder
 from scep_analyzer.link.tunnels import BY_UDP_PORT
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
+from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet, Segment
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
 from scep_analyzer.model.tls import Handshake
@@ -24,12 +26,23 @@ Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly
 
 
 class BuiltinEngine:
-    """Pure Python, one pass, bounded memory. Without ``sieve`` every packet goes through every stage; the result is the same."""
+    """Pure Python, one pass, bounded memory. Without ``sieve`` every packet goes through every stage; the result is the same.
+
+    ``streams`` are captures that are open already, by the name that stands for them in ``paths``.
+    """
 
     name = "builtin"
 
-    def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None, *, sieve: bool = True) -> None:
-        self._paths, self._sieve = paths, sieve
+    def __init__(
+        self,
+        paths: list[str],
+        on_bytes: Callable[[int], None] | None = None,
+        *,
+        sieve: bool = True,
+        limits: Limits = LIMITS,
+        streams: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._paths, self._sieve, self._limits, self._streams = paths, sieve, limits, streams
         self._flows = Flows(sieve=sieve)
         self._decoder = Decoder()
         self._files = self._opened(self._flows, self._decoder, on_bytes)
@@ -50,7 +63,7 @@ class BuiltinEngine:
 
     def exchanges(self) -> Iterator[Item]:
         """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
-        return _staged(self._files, self._flows, self._decoder)
+        return _staged(self._files, self._flows, self._decoder, self._limits)
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
@@ -80,11 +93,11 @@ class BuiltinEngine:
             if self._sieve
             else None
         )
-        return CaptureFiles(self._paths, on_bytes, skim)
+        return CaptureFiles(self._paths, on_bytes, skim, self._streams)
 
 
-def _staged(files: CaptureFiles, flows: Flows, decoder: Decoder) -> Iterator[Item]:
-    return Pairing().over(Reassembler().over(_segments(files, flows, decoder)))
+def _staged(files: CaptureFiles, flows: Flows, decoder: Decoder, limits: Limits = LIMITS) -> Iterator[Item]:
+    return Pairing(limits).over(Reassembler().over(_segments(files, flows, decoder)))
 
 
 def _segments(files: CaptureFiles, flows: Flows | HandshakeFlows, decoder: Decoder) -> Iterator[Segment | Anomaly]:

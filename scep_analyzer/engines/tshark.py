@@ -200,9 +200,9 @@ class TsharkEngine:
                 if not self._builtin:
                     yield from Pairing().over(self._in_the_clear(path))
         except StoppedError as error:
-            yield _stopped(error)
+            yield stopped(error)
         if self._decryption.stopped is not None:
-            yield _stopped(self._decryption.stopped)
+            yield stopped(self._decryption.stopped)
 
     def _in_the_clear(self, path: str) -> Iterator[StreamEvent]:
         streams, times = tshark_rows.streams(self._tshark, path)
@@ -221,7 +221,8 @@ class TsharkEngine:
             yield Anomaly("http", OPAQUE, told.frames, what)
 
 
-def _stopped(error: StoppedError) -> Anomaly:
+def stopped(error: StoppedError) -> Anomaly:
+    """The oddity that is told of it."""
     return Anomaly("tls", "tshark-stopped", (), f"tshark stopped ({error}); what it had told before is here")
 
 

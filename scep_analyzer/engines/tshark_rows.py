@@ -5,6 +5,7 @@ that is killed looks like the end of the capture, it needs four times as long fo
 """
 
 import base64
+import os
 import re
 import shutil
 import subprocess
@@ -136,25 +137,44 @@ def refuse_pipes(files: list[str]) -> None:
         raise AnalyzerError("for this tshark has to read the capture too: save standard input to a file first")
 
 
-def rows(command: list[str], feed: IO[bytes] | int | None = None) -> Iterator[Row]:
+def rows(command: list[str]) -> Iterator[Row]:
     """Rows of a tshark as it prints them; StoppedError where it ended too early."""
-    with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(command, stdin=feed if feed is not None else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)  # noqa: S603  # the program found on PATH, options of ours  # fmt: skip
-        assert child.stdout is not None  # noqa: S101  # a pipe was asked for
-        whole = False
-        try:
-            for line in child.stdout:
-                row = row_of(line.decode("latin-1"))
-                if row is not None:
-                    yield row
-            whole = True
-        finally:
-            if not whole:
-                child.kill()
-            child.stdout.close()
-            code = child.wait()
+    return rows_of(started(command))
+
+
+class Running(NamedTuple):
+    """A tshark that runs, and the file into which it complains."""
+
+    child: subprocess.Popen[bytes]
+    said: IO[bytes]
+
+
+def started(command: list[str], feed: int = subprocess.DEVNULL) -> Running:
+    """Start a tshark, in a session of its own: Ctrl-C is for us."""
+    said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by rows_of
+    child = subprocess.Popen(command, stdin=feed, stdout=subprocess.PIPE, stderr=said, start_new_session=os.name != "nt")  # noqa: S603  # the program found on PATH, options of ours  # fmt: skip
+    return Running(child, said)
+
+
+def rows_of(running: Running) -> Iterator[Row]:
+    """Rows of a tshark that runs; it is ended when nobody wants more of them."""
+    child, said = running
+    assert child.stdout is not None  # noqa: S101  # a pipe was asked for
+    whole = False
+    try:
+        for line in child.stdout:
+            row = row_of(line.decode("latin-1"))
+            if row is not None:
+                yield row
+        whole = True
+    finally:
+        if not whole:
+            child.kill()
+        child.stdout.close()
+        code = child.wait()
         said.seek(0)
         words = said.read(65_536)
+        said.close()
     # A capture that is cut ends with 2 after all that could be read; the builtin engine tells of the cut.
     if code < 0 or (code and b"cut short" not in words and b"appears to be damaged" not in words):
         raise StoppedError(f"killed by signal {-code}" if code < 0 else _last_line(words) or f"exit code {code}")

@@ -1,6 +1,6 @@
 """Every limit in one place. Reaching one is an Anomaly (code ``limit-…``), never silence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -87,6 +87,12 @@ class Limits:
     """Without a message for this long (capture time), a transaction is reported and released. Clients that wait for
     manual approval poll every few minutes to hours."""
 
+    settled_ns: int = 5 * 1_000_000_000
+    """A finished transaction is kept this long (capture time), for its other leg through a proxy to join."""
+
+    quiet_ns: int = 86_400 * 1_000_000_000
+    """The same as ``transaction_idle_ns`` for one that neither was answered for good nor is pending."""
+
     beside: int = 20_000
     """Failed connections, administration pages and the like that are kept for the rules, of each kind."""
 
@@ -98,3 +104,9 @@ class Limits:
 
 
 LIMITS = Limits()
+
+AT_ONCE = replace(LIMITS, reordered_exchanges=0)
+"""Exchanges leave when they end, whatever was asked before and still waits: for eyes, not for order."""
+
+LIVE = replace(AT_ONCE, settled_ns=1_000_000_000, quiet_ns=20 * 1_000_000_000)
+"""While packets come: who watches wants the verdict soon, and clients that try again do so within seconds."""

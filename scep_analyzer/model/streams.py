@@ -177,4 +177,10 @@ class Repeat:
     differs: bool
 
 
+class Tick(NamedTuple):
+    """Time passes while nothing comes: a live capture's engine gives one now and then."""
+
+    time_ns: int
+
+
 StreamEvent = Data | Gap | Closed | Repeat

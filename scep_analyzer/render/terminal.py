@@ -1,78 +1,30 @@
-"""The timeline for people: a headline for each transaction, then its steps with time, frames and what they mean.
-
-Built as rich Text, never as markup, so that nothing from the wire is interpreted; every value passes through ``safe``.
-"""
+"""The timeline for people: a headline for each transaction, then its steps with time, frames and what they mean."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timezone
-from pathlib import PurePath
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
-from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.exchanges import HttpExchange, Request, Response
-from scep_analyzer.model.findings import Finding, Severity
-from scep_analyzer.model.packets import CaptureFacts
-from scep_analyzer.model.scep import FailedConnection, Outcome, ScepExchange, Transaction
-from scep_analyzer.render import certificate_words, message_words, words
-from scep_analyzer.render.ascii import in_ascii, is_ascii
-from scep_analyzer.render.safe import safe, shortened
-from scep_analyzer.render.times import clock, day_and_clock, span, zone_name
-from scep_analyzer.report import Report, key_of, link_type_name
-
-_OUTCOME_STYLES = {
-    Outcome.SUCCESS: "bold green",
-    Outcome.PENDING: "bold yellow",
-    Outcome.UNKNOWN: "bold yellow",
-}
-_SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-_MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
-_LONGEST_TITLE = 160
-_LONGEST_VALUE = 600
-_MOST_FRAMES = 6
-_MOST_ANOMALIES = 20
+from scep_analyzer.model.findings import Finding
+from scep_analyzer.model.scep import FailedConnection, ScepExchange, Transaction
+from scep_analyzer.render import words
+from scep_analyzer.render.steps import DEFAULT, MARKS, SEVERITY_STYLES, Page, Style
+from scep_analyzer.report import Report, key_of
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How to print: time zone (None is local), and how much."""
-
-    zone: timezone | None = UTC
-    quiet: bool = False
-    """Headlines only."""
-    verbose: bool = False
-    """Every note and anomaly."""
-    secrets: bool = False
-    """Challenge passwords too."""
-    least: Severity = Severity.WARNING
-    """The least severity of the findings shown."""
-
-
-def render(report: Report, console: Console, style: Style = Style()) -> None:  # Style is frozen
+def render(report: Report, console: Console, style: Style = DEFAULT) -> None:
     """Print the timeline."""
     _Timeline(report, console, style).print()
 
 
-_MOST_COMMENTS = 5
-"""Comments of a capture shown without being asked."""
-
-
-class _Timeline:
+class _Timeline(Page):
     def __init__(self, report: Report, console: Console, style: Style) -> None:
-        self._report, self._console, self._style = report, console, style
-        self._issued_in = {
+        issued_in = {
             issued.identity: number
             for number, each in enumerate(report.exchanges, 1)
             if each.reply is not None and (issued := each.reply.issued) is not None
         }
-        self._told: dict[object, int] = {}
-        """What has been printed in full before, and in which exchange: it is not printed twice."""
-        self._ascii = is_ascii(console)
+        super().__init__(console, style, issued_in)
+        self._report = report
         self._shown = [each for each in report.findings if each.severity.rank <= style.least.rank]
 
     def print(self) -> None:
@@ -87,88 +39,23 @@ class _Timeline:
             self._console.print()
             self._line("About the capture as a whole", style="bold")
         for each in loose:
-            self._finding(each, 3)
+            self._finding(each, 3, cause=self._rule_of(each.because_of))
         if not self._style.quiet:
-            self._anomalies()
-
-    # -- printing ------------------------------------------------------------------------------------------------------
-
-    def _line(self, text: Text | str, indent: int = 0, hang: int = 0, style: str = "") -> None:
-        """Print one paragraph; its continuation lines hang ``hang`` further in."""
-        body = text if isinstance(text, Text) else Text(safe(text), style=style)
-        if self._ascii:
-            body = in_ascii(body)
-        if hang:
-            lines = body.wrap(self._console, max(self._console.width - indent - hang, 20), overflow="fold")
-            # The first line may use the room that the others leave.
-            whole = body.wrap(self._console, max(self._console.width - indent, 20), overflow="fold")
-            if len(whole) == 1:
-                lines = whole
-            for at, line in enumerate(lines):
-                line.rstrip()
-                self._console.print(
-                    Padding(line, (0, 0, 0, indent + (hang if at else 0)), expand=False), soft_wrap=True
-                )
-            return
-        for line in body.wrap(self._console, max(self._console.width - indent, 20), overflow="fold"):
-            line.rstrip()
-            self._console.print(Padding(line, (0, 0, 0, indent), expand=False), soft_wrap=True)
-
-    def _about_file(self, facts: CaptureFacts) -> str:
-        name = "standard input" if facts.path == "-" else PurePath(facts.path).name
-        links = ", ".join(link_type_name(each) for each in facts.link_types) or "no interface"
-        when = ""
-        if facts.first_time_ns is not None and facts.last_time_ns is not None:
-            start = day_and_clock(facts.first_time_ns, self._style.zone)
-            when = f", {start} {zone_name(self._style.zone)}, {span(facts.last_time_ns - facts.first_time_ns)}"
-        packets = "1 packet" if facts.packets == 1 else f"{facts.packets:,} packets"
-        damaged = "" if facts.complete else " (damaged: read as far as it goes)"
-        return f"{name}: {facts.format}, {links}, {packets}{when}{damaged}"
-
-    def _comments(self, facts: CaptureFacts) -> None:
-        """What somebody wrote into the file."""
-        shown = facts.comments if self._style.verbose else facts.comments[: 0 if self._style.quiet else _MOST_COMMENTS]
-        for each in shown:
-            where = "comment" if each.frame is None else f"comment on frame {each.frame}"
-            self._line(f"{where}: {each.text}", indent=3, hang=2)
-        if not self._style.quiet and len(facts.comments) > len(shown):
-            self._line(f"{len(facts.comments) - len(shown):,} more comments: --verbose shows them", indent=3)
+            said = {anomaly for exchange in self._report.exchanges for anomaly in exchange.anomalies}
+            self._oddities([each for each in self._report.anomalies if each not in said])
 
     def _summary(self) -> str:
         report = self._report
         if not report.exchanges and not report.transactions:
             other = f" HTTP requests of other kinds: {report.http_requests:,}." if report.http_requests else ""
             return f"No SCEP found.{other}"
-        exchanges = "1 SCEP exchange" if len(report.exchanges) == 1 else f"{len(report.exchanges):,} SCEP exchanges"
-        count = len(report.transactions)
-        transactions = "1 transaction" if count == 1 else f"{count:,} transactions"
-        counts = Counter(each.outcome for each in report.transactions)
-        ended = ", ".join(f"{number:,} {words.OUTCOME_COUNTS[outcome]}" for outcome, number in counts.items())
-        return f"{exchanges} in {transactions}: {ended}"
+        return words.counted(len(report.exchanges), Counter(each.outcome for each in report.transactions))
 
     # -- a transaction -------------------------------------------------------------------------------------------------
 
     def _transaction(self, number: int, transaction: Transaction) -> None:
-        style = _OUTCOME_STYLES.get(transaction.outcome, "bold red")
-        title = words.title(transaction)
-        headline = Text.assemble(("━━ ", "dim"), (f"Transaction {number}: ", "bold"), (safe(title), style), " ")
-        room = max(self._console.width - headline.cell_len, 0)
-        headline.append("━" * room, "dim")
-        self._console.print()
-        self._line(headline)
-        duration = ""
-        if transaction.started_ns is not None and transaction.ended_ns is not None:
-            start = day_and_clock(transaction.started_ns, self._style.zone)
-            duration = f", {start}, took {span(transaction.ended_ns - transaction.started_ns)}"
-        self._line(f"{transaction.client} → {transaction.server}{_path(transaction)}{duration}", 3)
-        self._line(words.why(transaction), 3, style=style.replace("bold ", ""))
         root = self._report.root_causes.get(number)
-        if root is not None:
-            self._finding(root, 3, "Root cause: ")
-        if transaction.subject and transaction.issued is None:
-            self._line(f"Requester: {transaction.subject}", 3)
-        if transaction.transaction_id is not None:
-            self._line(f"transactionID {transaction.transaction_id}", 3)
+        self._headline(number, transaction, root)
         if self._style.quiet:
             return
         steps: list[ScepExchange | FailedConnection] = [*transaction.exchanges, *transaction.failed_connections]
@@ -176,31 +63,16 @@ class _Timeline:
             if isinstance(step, FailedConnection):
                 self._failed(step)
             else:
-                self._exchange(step, transaction)
+                number_of = self._report.exchange_ids[key_of(step)]
+                self._exchange(step, number_of, transaction, transaction.started_ns)
+                self._found_in(number_of)
         left = [
             each for each in self._shown if each.transaction == number and each.exchange is None and each is not root
         ]
         if left:
             self._console.print()
         for each in left:
-            self._finding(each, 3)
-
-    def _failed(self, failed: FailedConnection) -> None:
-        self._console.print()
-        when = clock(failed.time_ns, self._style.zone, self._digits)
-        attempts = "once" if len(failed.frames) == 1 else f"{len(failed.frames)} times"
-        how = "the server refused it (RST)" if failed.how == "refused" else f"nobody answered, asked {attempts}"
-        text = Text.assemble("     ", when, "  ", (_frames(failed.frames), "cyan"), "  ", ("──✗", "bold red"))
-        self._line(text.append(f" connection attempt to {failed.server}: {how}", "red"), 0, 5)
-
-    def _finding(self, finding: Finding, indent: int, lead: str = "") -> None:
-        """A finding beside its step."""
-        style = _SEVERITY_STYLES[finding.severity]
-        symptom = f", a symptom of {self._rule_of(finding.because_of)}" if finding.because_of is not None else ""
-        mark = lead or f"{_MARKS[finding.severity]} "
-        summary = shortened(safe(finding.summary), _LONGEST_VALUE)
-        text = Text.assemble((mark, f"bold {style}"), (summary, style), (f" [{finding.rule}{symptom}]", "dim"))
-        self._line(text, indent, 2)
+            self._finding(each, 3, cause=self._rule_of(each.because_of))
 
     def _found_in(self, number: int) -> None:
         """What was found in an exchange: the root cause is told above, its symptoms by name."""
@@ -210,10 +82,10 @@ class _Timeline:
                 continue
             if each.root_cause:
                 self._line(
-                    f"{_MARKS[each.severity]} here is the root cause [{each.rule}]",
+                    f"{MARKS[each.severity]} here is the root cause [{each.rule}]",
                     7,
                     2,
-                    style=_SEVERITY_STYLES[each.severity],
+                    style=SEVERITY_STYLES[each.severity],
                 )
             elif each.because_of is not None:
                 symptoms.setdefault(each.because_of, []).append(each)
@@ -221,148 +93,19 @@ class _Timeline:
                 self._finding(each, 7)
         for cause, theirs in symptoms.items():
             names = ", ".join(dict.fromkeys(each.rule for each in theirs))
-            self._line(f"{_MARKS[theirs[0].severity]} {names}: because of {self._rule_of(cause)}", 7, 2, style="dim")
+            self._line(f"{MARKS[theirs[0].severity]} {names}: because of {self._rule_of(cause)}", 7, 2, style="dim")
 
-    def _rule_of(self, number: int) -> str:
+    def _rule_of(self, number: int | None) -> str | None:
+        if number is None:
+            return None
         return next((each.rule for each in self._report.findings if each.number == number), "another one")
 
     @property
     def _digits(self) -> int:
         return min(self._report.time_digits, 6)
 
-    def _exchange(self, exchange: ScepExchange, transaction: Transaction) -> None:
-        http = exchange.http
-        number = self._report.exchange_ids[key_of(exchange)]
-        around = message_words.Surroundings(transaction, self._issued_in, secrets=self._style.secrets)
-        self._console.print()
-        start = transaction.started_ns
-        if http.request is not None:
-            title = words.request_title(exchange)
-            self._step(f"{number:>3}", http.request, "──→", title, start, transaction, http)
-            self._notes(words.request_notes(exchange, around), http.client.address, number)
-            self._odd(exchange, http.request.frames)
-        else:
-            self._line(f"{number:>3}  (the request is not in the capture)", style="yellow")
-        if http.response is not None:
-            before = http.request.time_ns if http.request is not None else start
-            self._step("   ", http.response, "←──", words.response_title(exchange), before, transaction, http)
-            self._notes(words.response_notes(exchange, around), str(http.server), number)
-            self._certificates(words.certificates_to_show(exchange), _moment(http.response.time_ns), number)
-            self._odd(exchange, http.response.frames)
-        else:
-            self._line(f"     (no answer) {words.response_title(exchange)}", style="red")
-        self._found_in(number)
-
-    def _step(
-        self,
-        number: str,
-        message: Request | Response,
-        arrow: str,
-        title: str,
-        since_ns: int | None,
-        transaction: Transaction,
-        http: HttpExchange,
-    ) -> None:
-        delta = ""
-        if message.time_ns is not None and since_ns is not None:
-            delta = f"+{(message.time_ns - since_ns) / 1e9:.3f} s"
-        text = Text.assemble(
-            (number, "bold"),
-            "  ",
-            clock(message.time_ns, self._style.zone, self._digits),
-            "  ",
-            (f"{delta:>10}", "dim"),
-            "  ",
-            (_frames(message.frames), "cyan"),
-            "  ",
-            (arrow, "bold"),
-            " ",
-            (shortened(safe(title), _LONGEST_TITLE), _step_style(message)),
-        )
-        if http.tls:
-            text.append("  (TLS)", "dim")
-        leg = (http.client.address, http.server)
-        if leg != (transaction.client, transaction.server):
-            text.append(f"  [{leg[0]} → {leg[1]}]", "magenta")
-        self._line(text, 0, 5)
-
-    def _notes(self, notes: Iterator[str], host: str, number: int) -> None:
-        for note in notes:
-            # What a host says of itself it says each time.
-            if note.startswith(words.SAID_ONCE) and not self._first_time((host, note), number):
-                continue
-            self._line(shortened(note, _LONGEST_VALUE), 7, 2)
-
-    def _first_time(self, what: object, number: int) -> bool:
-        return self._style.verbose or self._told.setdefault(what, number) == number
-
-    def _odd(self, exchange: ScepExchange, frames: tuple[int, ...]) -> None:
-        for anomaly in exchange.anomalies:
-            if anomaly.frames == frames:
-                self._line(f"Note: {shortened(anomaly.detail, _LONGEST_VALUE)} [{anomaly.code}]", 7, 2, style="yellow")
-
-    def _certificates(self, certificates: tuple[Certificate, ...], moment: datetime | None, number: int) -> None:
-        if not certificates:
-            return
-        if not self._first_time(certificates, number):
-            self._line(f"· the same as in exchange {self._told[certificates]}", 9, 2)
-            return
-        for certificate in certificates:
-            self._certificate(certificate, moment)
-
-    def _certificate(self, certificate: Certificate, moment: datetime | None) -> None:
-        role = certificate_words.ROLES.get(certificate.role or "", "certificate")
-        validity, outside = certificate_words.validity_words(certificate, moment)
-        first = Text.assemble("· ", (f"{role}: ", "bold"), safe(certificate.subject))
-        self._line(first, 9, 2)
-        issuer = "self-signed" if certificate.self_issued else f"issued by {certificate.issuer}"
-        key = f"{certificate_words.key_words(certificate)}, {certificate.signature_algorithm or '?'}"
-        self._line(f"{issuer}; serial {certificate.serial_number}; {key}", 11)
-        if certificate.subject_alt_names:
-            self._line("subjectAltName " + ", ".join(certificate.subject_alt_names), 11)
-        self._line(validity, 11, style="red" if outside else "")
-
-    # -- what was odd --------------------------------------------------------------------------------------------------
-
-    def _anomalies(self) -> None:
-        said = {anomaly for exchange in self._report.exchanges for anomaly in exchange.anomalies}
-        left: list[Anomaly] = [each for each in self._report.anomalies if each not in said]
-        if not left:
-            return
-        self._console.print()
-        self._line("Damage and oddities in the capture", style="bold")
-        shown = left if self._style.verbose else left[:_MOST_ANOMALIES]
-        for each in shown:
-            where = f"frame {each.frames[0]}: " if each.frames else ""
-            self._line(f"{where}{each.detail} [{each.layer}/{each.code}]", 3, 2, style="yellow")
-        if len(shown) < len(left):
-            self._line(f"and {len(left) - len(shown):,} more; --verbose lists them", 3, style="yellow")
-
-
-def _frames(frames: tuple[int, ...]) -> str:
-    shown = " ".join(map(str, frames[:_MOST_FRAMES]))
-    return f"[{shown}{' …' if len(frames) > _MOST_FRAMES else ''}]"
-
-
-def _step_style(message: Request | Response) -> str:
-    return "bold red" if isinstance(message, Response) and message.status >= 400 else "bold"
-
 
 def _when(step: ScepExchange | FailedConnection) -> tuple[int, int]:
     if isinstance(step, FailedConnection):
         return step.time_ns or 0, step.frames[0]
     return step.http.time_ns or 0, step.http.frame
-
-
-def _path(transaction: Transaction) -> str:
-    for each in transaction.exchanges:
-        if each.http.request is not None:
-            return ", " + shortened(each.http.request.target.partition("?")[0], 80)
-    return ""
-
-
-def _moment(time_ns: int | None) -> datetime | None:
-    try:
-        return None if time_ns is None else datetime.fromtimestamp(time_ns // 1_000_000_000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

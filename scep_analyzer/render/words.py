@@ -3,7 +3,7 @@
 The sentences are plain values of the report put into words; they judge nothing (rules judge), but say what RFC 8894 says of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import Response, header, without_secrets
@@ -82,6 +82,16 @@ _CUT_WORDS = {
     "rst": "the connection was reset",
     "end-of-capture": "the capture ends before it does",
 }
+
+
+def counted(exchanges: int, outcomes: Mapping[Outcome, int]) -> str:
+    """How much there was, and how it ended."""
+    transactions = sum(outcomes.values())
+    if not exchanges and not transactions:
+        return "No SCEP found."
+    ended = ", ".join(f"{number:,} {OUTCOME_COUNTS[outcome]}" for outcome, number in outcomes.items())
+    some = "1 SCEP exchange" if exchanges == 1 else f"{exchanges:,} SCEP exchanges"
+    return f"{some} in {'1 transaction' if transactions == 1 else f'{transactions:,} transactions'}: {ended}"
 
 
 def title(transaction: Transaction) -> str:

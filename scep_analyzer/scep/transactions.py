@@ -44,9 +44,6 @@ _KINDS = {
 _REQUESTS = frozenset({MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq})
 _PRELUDE_OPERATIONS = frozenset({"GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert"})
 
-_FINAL_KEPT_NS = 5 * 1_000_000_000
-"""A finished transaction is kept this long (capture time), for its other leg through a proxy to join."""
-
 
 @dataclass(slots=True)
 class _Open:
@@ -95,6 +92,10 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         else:
             yield from self._pki_operation(pair, item)
         yield from self._expire(item.http.time_ns or 0)
+
+    def tick(self, now_ns: int) -> Iterator[Transaction]:
+        """Time has passed without an exchange."""
+        yield from self._expire(now_ns)
 
     def finish(self) -> Iterator[Transaction | Anomaly]:
         """The capture ends: every transaction is as finished as it will be."""
@@ -158,18 +159,19 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         transaction.last_ns = max(transaction.last_ns, item.http.time_ns or 0)
 
     def _expire(self, now: int) -> Iterator[Transaction]:
+        limits = self._limits
         if now < self._look_again_ns:
             return
-        self._look_again_ns = now + _FINAL_KEPT_NS // 2
+        self._look_again_ns = now + limits.settled_ns // 2
         for key, each in list(self._open.items()):
-            if now - each.last_ns > (_FINAL_KEPT_NS if each.final else self._limits.transaction_idle_ns):
+            if now - each.last_ns > (limits.settled_ns if each.final else _patience(each, limits)):
                 del self._open[key]
                 yield self._released(each)
-        for each in [each for each in self._closing if now - each.last_ns > _FINAL_KEPT_NS]:
+        for each in [each for each in self._closing if now - each.last_ns > limits.settled_ns]:
             self._closing.remove(each)
             yield self._released(each)
         for pair, each in list(self._preludes.items()):
-            if now - each.last_ns > self._limits.transaction_idle_ns:
+            if now - each.last_ns > limits.quiet_ns:
                 yield self._released(self._preludes.pop(pair))
 
     def _released(self, transaction: _Open) -> Transaction:
@@ -180,6 +182,14 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
                 if not carried:
                     del self._by_message[each.request.sha256]
         return _close(transaction)
+
+
+def _patience(transaction: _Open, limits: Limits) -> int:
+    """How long a transaction without a final answer is kept: a client polls while the answer is PENDING."""
+    reply = transaction.pki[-1].reply if transaction.pki else None
+    return (
+        limits.transaction_idle_ns if reply is not None and reply.pki_status == PkiStatus.PENDING else limits.quiet_ns
+    )
 
 
 def _pair(item: ScepExchange) -> Pair:

@@ -194,7 +194,17 @@ def test_the_schema_is_printed_and_valid(scep_analyzer: Program) -> None:
 
 def test_doctor_says_what_is_there(scep_analyzer: Program) -> None:
     said = scep_analyzer("doctor").out
-    assert all(word in said for word in ("Python", "builtin", "asn1crypto", "rich", "tshark"))
+    assert all(word in said for word in ("Python", "builtin", "asn1crypto", "rich", "tshark", "OpenSSL", "AES"))
+
+
+def test_doctor_says_what_is_missing_and_what_adds_it(
+    scep_analyzer: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = scep_analyzer("doctor").out
+    assert "apt-get install tshark" in said
+    assert "scapy captures" in said
+    assert "engines        builtin\n" in said
 
 
 def test_version_and_help(scep_analyzer: Program) -> None:

@@ -1,0 +1,172 @@
+"""``live``: the timeline while it happens."""
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from pathlib import Path
+from types import FrameType
+from typing import IO, TYPE_CHECKING
+
+from scep_analyzer.analysis import Analysis, Judged
+from scep_analyzer.capture import interfaces
+from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
+from scep_analyzer.cli.output import add_output_arguments, console_for, opened
+from scep_analyzer.cli.timeline import positive, tell, write_lines
+from scep_analyzer.engines.live import LiveEngine
+from scep_analyzer.model.anomalies import AnalyzerError, InputError
+from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.limits import LIVE
+
+if TYPE_CHECKING:
+    from scep_analyzer.capture.interfaces import Sniffer
+    from scep_analyzer.model.tls import Secrets
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "-i",
+        "--interface",
+        action="append",
+        required=True,
+        metavar="IFACE",
+        help="where to capture; repeatable (`doctor` lists them)",
+    )
+    parser.add_argument(
+        "--filter",
+        metavar="BPF",
+        help="capture only this, for example 'host 192.0.2.1' (man pcap-filter); all by default",
+    )
+    parser.add_argument("-w", "--write", metavar="FILE", help="keep the packets, for later and for Wireshark")
+    parser.add_argument("--duration", type=_seconds, metavar="SECONDS", help="end after this time")
+    parser.add_argument("--stop-after", type=positive, metavar="N", help="end after N transactions")
+    parser.add_argument(
+        "-f", "--format", choices=("text", "jsonl"), default="text", help="what to print (default: text)"
+    )
+    add_output_arguments(parser)
+    add_key_arguments(parser)
+    add_severity_argument(parser)
+    zone = parser.add_mutually_exclusive_group()
+    zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
+    zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--quiet", action="store_true", help="how each transaction ended, without its steps")
+    amount.add_argument("--verbose", action="store_true", help="repeat what was said before")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds, 60 for a minute")
+    return seconds
+
+
+def run(options: argparse.Namespace) -> int:
+    """Capture and tell until Ctrl-C, the time is up, or enough has been seen. Ctrl-C is the way to end it, not a fault: exit code 0."""
+    keys, secrets = keys_of(options), _secrets(options)
+    with contextlib.ExitStack() as held:
+        stream = held.enter_context(opened(options.output, force=options.force, as_is=options.format == "jsonl"))
+        keep = held.enter_context(_kept(options.write, force=options.force)) if options.write is not None else None
+        sniffer = interfaces.sniff(options.interface, options.filter)
+        held.callback(sniffer.stop)
+        held.enter_context(_ending(sniffer, options.duration))
+        engine = LiveEngine(
+            sniffer.stream, ", ".join(options.interface), secrets, keep.write if keep is not None else None
+        )
+        analysis = Analysis([], engine, keys=keys, secrets=secrets, limits=LIVE)
+        _say(f"capturing on {', '.join(options.interface)} with {sniffer.program}; Ctrl-C ends it with a summary")
+        enough = _enough(sniffer, options.stop_after)
+        try:
+            if options.format == "jsonl":
+                write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options), on_item=enough)
+            else:
+                least = least_of(options, Severity.INFO if options.verbose else Severity.WARNING)
+                from scep_analyzer.render.steps import Style
+
+                style = Style(
+                    None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least
+                )
+                tell(analysis, console_for(stream, options.color), style, enough)
+        except InputError as error:  # the capture program gave no capture
+            raise AnalyzerError(sniffer.ended() or str(error)) from error
+        why = sniffer.ended()
+        if why is not None:
+            if not engine.facts or not engine.facts[0].packets:
+                raise AnalyzerError(why)
+            _say(why)
+    return 0
+
+
+def _secrets(options: argparse.Namespace) -> "Secrets":
+    """The key log may be empty, or not be there yet: the client that writes it has still to start."""
+    if options.keylog is not None and (not Path(options.keylog).exists() or Path(options.keylog).stat().st_size == 0):
+        Path(options.keylog).touch()
+        from scep_analyzer.model.tls import Secrets
+
+        return Secrets(options.keylog)
+    secrets = secrets_of(options)
+    return secrets if secrets.keylog is not None else type(secrets)()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"scep-analyzer: {text}\n")
+    sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _kept(path: str, *, force: bool) -> Iterator[IO[bytes]]:
+    try:
+        file = Path(path).open("wb" if force else "xb", buffering=0)  # noqa: SIM115  # closed below
+    except FileExistsError as error:
+        raise AnalyzerError(f"{path}: exists already; use --force to overwrite it, or another name") from error
+    except OSError as error:
+        raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name with -w") from error
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _ending(sniffer: "Sniffer", seconds: float | None) -> Iterator[None]:
+    """Ctrl-C and the end of the time stop the capture; what was captured is still told. A second Ctrl-C ends at once."""
+    asked = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        sniffer.stop()
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    timer = threading.Timer(seconds, sniffer.stop) if seconds is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _enough(sniffer: "Sniffer", transactions: int | None) -> Callable[[object], None]:
+    """Stop when as many transactions have ended."""
+    ended = 0
+
+    def on_item(item: object) -> None:
+        nonlocal ended
+        if isinstance(item, Judged):
+            ended += 1
+            if ended == transactions:
+                sniffer.stop()
+
+    return on_item
