@@ -227,7 +227,11 @@ def may_capture() -> str | None:
         sniffer = sniff(["lo" if sys.platform.startswith("linux") else "lo0"], "tcp port 1")
     except AnalyzerError as error:
         return str(error)
-    threading.Thread(target=sniffer.stream.read, daemon=True).start()
+    reading = threading.Thread(target=sniffer.stream.read, daemon=True)
+    reading.start()
     time.sleep(0.4)
     sniffer.stop()
-    return sniffer.ended()
+    why = sniffer.ended()
+    reading.join(1)
+    sniffer.stream.close()
+    return why
