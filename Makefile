@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-lowest check properties fuzz golden bench bench-tshark score faults captures captures-tls docs clean
+.PHONY: help demo test test-lowest check properties fuzz golden bench bench-tshark bench-live score faults captures captures-tls docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ bench: .venv/dev  ## measure start-up, whole runs and large captures (half an ho
 bench-tshark: .venv/dev  ## measure two ways of driving tshark (a minute); see docs/design.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/tshark.py
+
+bench-live: .venv/dev  ## capture 500 enrollments in a minute, and an hour's memory (root; Debian's scep, tshark, iproute2; two minutes)
+	$(BIN)/python benchmarks/live.py
 
 score: .venv/dev  ## score the diagnosis over the corpus of faults and the healthy captures; see docs/diagnosis.md
 	$(BIN)/python benchmarks/score.py $(CAPTURES)

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "scep_analyzer"
-PURE = ("model", "link", "sieve", "tcp", "tls", "http1", "cms", "scep", "rules", "report.py", "topics.py")
+PURE = ("model", "link", "sieve", "tcp", "tls", "http1", "http2", "cms", "scep", "rules", "report.py", "topics.py")
 FORBIDDEN = {"open", "print", "input", "time.time", "datetime.now", "datetime.today", "datetime.utcnow"}
 
 

@@ -36,7 +36,7 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   server {{
-    listen {address}:{port} ssl;
+    listen {address}:{port} ssl{http2};
     server_name {host};
     ssl_certificate {folder}/tls.pem;
     ssl_certificate_key {folder}/tls.key;
@@ -60,6 +60,7 @@ class Scenario(NamedTuple):
     """keylog, embedded, key (the server's RSA key) or nothing."""
     more: str = ""
     trusted: bool = True
+    http2: bool = False
 
 
 def strongswan(box: lab.Lab) -> str:
@@ -108,6 +109,10 @@ SCENARIOS = {
     "tls13-strongswan": Scenario(
         "strongSwan enrolls over TLS 1.3; nginx in front of scepserver. Readable with the key log.",
         strongswan, CURL, SUCCESS, "TLSv1.3", "keylog",
+    ),
+    "http2-strongswan": Scenario(
+        "strongSwan enrolls over HTTP/2, because nginx offers it and libcurl takes it. Readable with the key log.",
+        strongswan, CURL, SUCCESS, "TLSv1.3", "keylog", http2=True,
     ),
     "tls13-embedded": Scenario(
         "strongSwan enrolls over TLS 1.3; editcap has put the secrets into the file.",
@@ -166,6 +171,7 @@ def nginx(folder: Path, scenario: Scenario) -> Iterator[None]:
             host=HOST,
             protocol=scenario.protocol,
             more=scenario.more,
+            http2=" http2" if scenario.http2 else "",
         )
     )
     command = ["ip", "netns", "exec", lab.SERVER, "nginx", "-c", str(config), "-g", "daemon off; user root;"]
@@ -195,7 +201,8 @@ def record(name: str, scenario: Scenario) -> None:
             "server_log": re.sub(r"ts=\S+ ", "", box.server_log.read_text("utf-8", "replace")),
         }
         capture = OUTPUT / facts["capture"]
-        sidecar.write(capture, facts, oracle.exchanges(capture, reading), scenario.transactions)
+        told = (oracle.http2_exchanges if scenario.http2 else oracle.exchanges)(capture, reading)
+        sidecar.write(capture, facts, told, scenario.transactions)
         print(f"{capture.name}: recorded")
     finally:
         shutil.rmtree(folder)

@@ -73,9 +73,7 @@ def exchanges(capture: Path, reading: Reading = CLEAR) -> list[dict[str, Any]]:
             "request_time": times[str(frames[0])],
             "request_body_length": len(request_body),
         }
-        message = request_body or _message_of(uri)
-        if entry["operation"] == "PKIOperation" and message:
-            entry["request"] = pki_message(message)
+        _asked(entry, uri, request_body)
         if waiting.get(stream):
             frame, _, segments, status, content_type, server = waiting[stream].pop(0)
             frames = _frames(frame, segments, empty)
@@ -87,12 +85,77 @@ def exchanges(capture: Path, reading: Reading = CLEAR) -> list[dict[str, Any]]:
                 "server": server,
                 "response_body_length": len(response_body or b""),
             }
-            if response_body and int(status) == 200:
-                entry |= _content(entry["operation"], response_body)
-            elif response_body:
-                entry["body_text"] = response_body.decode("utf-8", "replace").strip()
+            _answered(entry, int(status), response_body or b"")
         found.append(entry)
     return found
+
+
+def _asked(entry: dict[str, Any], uri: str, body: bytes) -> None:
+    message = body or _message_of(uri)
+    if entry["operation"] == "PKIOperation" and message:
+        entry["request"] = pki_message(message)
+
+
+def _answered(entry: dict[str, Any], status: int, body: bytes) -> None:
+    if body and status == 200:
+        entry |= _content(entry["operation"], body)
+    elif body:
+        entry["body_text"] = body.decode("utf-8", "replace").strip()
+
+
+def http2_exchanges(capture: Path, reading: Reading) -> list[dict[str, Any]]:
+    """The same of HTTP/2, where each connection carries one exchange, as tshark dissects it."""
+    fields = [
+        "frame.number",
+        "frame.time_epoch",
+        "tcp.stream",
+        "http2.headers.method",
+        "http2.headers.path",
+        "http2.headers.status",
+    ]
+    fields += [
+        "http2.headers.content_type",
+        "http2.headers.server",
+        "http2.data.data",
+        "http2.length",
+        "http2.body.reassembled.data",
+    ]
+    rows = _rows(reading, capture, "http2.headers || http2.data.data", *fields)
+    found = []
+    for stream in dict.fromkeys(row[2] for row in rows):
+        theirs = [row for row in rows if row[2] == stream]
+        answer = next(at for at, row in enumerate(theirs) if row[5])
+        asking, answering = theirs[:answer], theirs[answer:]
+        bodies = [_http2_body(side) for side in (asking, answering)]
+        _, _, _, method, path, *_ = asking[0]
+        entry: dict[str, Any] = {
+            "connection": int(stream),
+            "method": method,
+            "target_length": len(path),
+            "operation": parse_qs(urlsplit(path).query)["operation"][0],
+            "request_frames": [int(row[0]) for row in asking],
+            "request_time": asking[0][1],
+            "request_body_length": len(bodies[0]),
+        }
+        _asked(entry, path, bodies[0])
+        entry |= {
+            "response_frames": [int(row[0]) for row in answering if row[9].strip("0,")],
+            "response_time": answering[0][1],
+            "status": int(answering[0][5]),
+            "content_type": answering[0][6],
+            "server": answering[0][7],
+            "response_body_length": len(bodies[1]),
+        }
+        _answered(entry, entry["status"], bodies[1])
+        found.append(entry)
+    return found
+
+
+def _http2_body(rows: list[list[str]]) -> bytes:
+    """Where a body fills several frames, tshark gives it whole in the last of them, and there for the frame's own data too."""
+    whole = next((row[10] for row in rows if row[10]), None)
+    text = whole if whole is not None else "".join(row[8] for row in rows)
+    return bytes.fromhex(text.replace(",", "").replace(":", ""))
 
 
 def _content(operation: str, body: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from importlib.resources import files
 from scep_analyzer.cli.output import opened
 from scep_analyzer.version import __version__
 
-_LIBRARIES = ("asn1crypto", "cryptography", "lz4", "rich", "scapy", "zstandard")
+_LIBRARIES = ("asn1crypto", "cryptography", "hpack", "hyperframe", "lz4", "rich", "scapy", "zstandard")
 _CIPHERS = (("DES, 3DES", "TripleDES", 24, 8), ("RC2", "RC2", 16, 8), ("AES", "AES", 16, 16))
 _MOST_INTERFACES = 12
 

@@ -19,7 +19,7 @@ from scep_analyzer.engines import tshark_rows
 from scep_analyzer.engines.builtin import BuiltinEngine, Item
 from scep_analyzer.engines.tshark import OPAQUE, Decryption, stopped
 from scep_analyzer.engines.tshark_rows import Running
-from scep_analyzer.http1.exchanges import Pairing
+from scep_analyzer.http2.exchanges import EitherHttp
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIVE, MIB
@@ -164,7 +164,7 @@ class LiveEngine:
 
     def _decrypted(self, running: Running) -> Iterator[Item]:
         rows = tshark_rows.rows_of(running)
-        for item in Pairing(LIVE).over(self._decryption.over(rows)):
+        for item in EitherHttp(LIVE).over(self._decryption.over(rows)):
             yield item._replace(tls=True) if isinstance(item, HttpExchange) else item
         if self._decryption.stopped is not None:
             yield stopped(self._decryption.stopped)
@@ -174,16 +174,26 @@ class LiveEngine:
         descriptor = self._stream.fileno()
         try:
             while piece := os.read(descriptor, _PIECE):
-                if self._keep is not None:
-                    self._keep(piece)
+                self._keep_it(piece)
                 for each in sinks:
                     each.put(piece)
-        except (OSError, ValueError) as error:  # the disk is full, or the file has been closed
-            self._items.put(error)
+        except OSError:  # it ends like any other: the capture program says why
+            pass
         finally:
             self._stream.close()
             for each in sinks:
                 each.finish()
+
+    def _keep_it(self, piece: bytes) -> None:
+        """A full disk ends the keeping, not the timeline."""
+        if self._keep is None:
+            return
+        try:
+            self._keep(piece)
+        except (OSError, ValueError) as error:
+            self._keep = None
+            what = f"the packets are kept no longer ({error}); the timeline goes on"
+            self._items.put(Anomaly("capture", "packets-not-kept", (), what))
 
     def _collect(self, source: Iterator[Item]) -> None:
         try:

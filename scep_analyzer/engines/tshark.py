@@ -14,6 +14,7 @@ from scep_analyzer.engines import tshark_rows
 from scep_analyzer.engines.builtin import BuiltinEngine, Item
 from scep_analyzer.engines.tshark_rows import Row, StoppedError, Stream
 from scep_analyzer.http1.exchanges import Pairing
+from scep_analyzer.http2.exchanges import EitherHttp
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
@@ -22,7 +23,6 @@ from scep_analyzer.model.tls import NO_SECRETS, Alert, Handshake, Secrets
 
 OPAQUE = "tls-not-decrypted"
 _MISSING = re.compile(rb"\[(\d+) bytes missing in capture file\]\.?\0?")
-_HTTP2 = b"PRI * HTTP/2.0"
 _RSA_SUITES = frozenset(
     {0x0001, 0x0002, 0x0004, 0x0005, 0x000A, 0x002F, 0x0035, 0x003C, 0x003D, 0x0041, 0x0084, 0x0096, 0x009C, 0x009D}
     | set(range(0xC09C, 0xC0A4))
@@ -53,7 +53,7 @@ class Decryption:
         self.stopped: StoppedError | None = None
         """Why the rows ended too early."""
 
-    def over(self, rows: Iterable[Row]) -> Iterator[StreamEvent | Anomaly]:
+    def over(self, rows: Iterable[Row]) -> Iterator[StreamEvent]:
         """The events, in order; both directions of every connection end."""
         frame = 0
         for row in self._until_stopped(rows):
@@ -75,7 +75,7 @@ class Decryption:
         except StoppedError as error:
             self.stopped = error
 
-    def _events(self, talk: _Talk, row: Row) -> Iterator[StreamEvent | Anomaly]:
+    def _events(self, talk: _Talk, row: Row) -> Iterator[StreamEvent]:
         from_client = row.source == talk.connection.client
         direction = Direction.FROM_CLIENT if from_client else Direction.FROM_SERVER
         if row.certificates and not from_client and not talk.certificates:
@@ -85,10 +85,6 @@ class Decryption:
             talk.lost.setdefault(direction, row.frame)
         if row.data and direction not in talk.ended:
             talk.lost.pop(direction, None)  # what was missing came late: tshark decrypts nothing behind a hole
-            if not talk.decrypted and row.data[0].startswith(_HTTP2):
-                number = row.stream
-                what = f"tcp.stream {number}: HTTP/2 inside TLS, which is not read; let the server or proxy offer http/1.1 alone"
-                yield Anomaly("tls", "http2-not-read", (row.frame,), what)
             talk.decrypted = True
             for content in row.data:
                 yield Data(talk.connection, direction, content, row.frame, row.time_ns, talk.offsets[direction], None)
@@ -195,7 +191,7 @@ class TsharkEngine:
         try:
             with tshark_rows.one_file(self._files) as path:
                 rows = tshark_rows.rows(tshark_rows.tls_command(self._tshark, path, self._secrets))
-                for item in Pairing().over(self._decryption.over(rows)):
+                for item in EitherHttp().over(self._decryption.over(rows)):
                     yield item._replace(tls=True) if isinstance(item, HttpExchange) else item
                 if not self._builtin:
                     yield from Pairing().over(self._in_the_clear(path))

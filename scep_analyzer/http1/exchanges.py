@@ -311,8 +311,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             client, server = server, client
         if request is not None and request.wanted and response is not None:
             response.wanted = True
-        asked = _request(request, self._limits) if request is not None else None
-        answer = _response(response, self._limits) if response is not None else None
+        asked = request_of(request, self._limits) if request is not None else None
+        answer = response_of(response, self._limits) if response is not None else None
         exchange = HttpExchange(conversation.connection.number, client, server, asked, answer, gone)
         if any(message is not None and message.wanted for message in (request, response)):
             entry = (exchange.time_ns or 0, exchange.frame, next(self._ties), exchange)
@@ -339,7 +339,8 @@ def _answers(response: Message, request: Message) -> bool:
     return response.acknowledged is None or request.start < response.acknowledged
 
 
-def _request(message: Message, limits: Limits) -> Request:
+def request_of(message: Message, limits: Limits) -> Request:
+    """A request that was read, as a value."""
     head = message.head
     assert isinstance(head, RequestHead)  # noqa: S101  # the request parser makes no other
     body = body_of(message, limits)
@@ -357,7 +358,8 @@ def _request(message: Message, limits: Limits) -> Request:
     )
 
 
-def _response(message: Message, limits: Limits) -> Response:
+def response_of(message: Message, limits: Limits) -> Response:
+    """A response that was read, as a value."""
     head = message.head
     assert isinstance(head, ResponseHead)  # noqa: S101  # the response parser makes no other
     body = body_of(message, limits)

@@ -19,6 +19,7 @@ from scep_analyzer import analyze
 from scep_analyzer.analysis import Analysis, Judged
 from scep_analyzer.capture import interfaces
 from scep_analyzer.engines.live import LiveEngine
+from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIVE
 from scep_analyzer.model.scep import Outcome, ScepExchange
@@ -88,6 +89,17 @@ def _end_of_frame(content: bytes, message: Any) -> int:
     for _ in range(message.frames[-1]):
         at += 16 + int.from_bytes(content[at + 8 : at + 12], "little")
     return at
+
+
+def test_a_full_disk_ends_the_keeping_and_not_the_timeline() -> None:
+    def keep(_piece: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    items = list(Analysis([], LiveEngine(_fed(CAPTURE.read_bytes()), "veth0", keep=keep), limits=LIVE).stream())
+    assert sum(isinstance(each, ScepExchange) for each in items) == 6
+    assert [
+        "No space" in each.detail for each in items if isinstance(each, Anomaly) and each.code == "packets-not-kept"
+    ] == [True]
 
 
 def test_time_is_told_while_nothing_comes() -> None:

@@ -16,7 +16,7 @@ from scep_analyzer import analyze
 from scep_analyzer.engines import tshark_rows
 from scep_analyzer.engines.tshark import Decryption
 from scep_analyzer.engines.tshark_rows import Row, StoppedError, Stream
-from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
+from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.streams import Closed, Data, Direction, Gap
 from scep_analyzer.model.tls import Secrets
@@ -299,11 +299,6 @@ def test_decrypted_records_become_events_and_a_hole_a_gap() -> None:
 def test_a_hole_that_is_filled_later_is_none() -> None:
     rows = [_row(2, True, hello=True), _row(3, False, lost=True), _row(5, False, data=(b"HTTP/1.1 ",))]
     assert not [each for each in Decryption().over(rows) if isinstance(each, Gap)]
-
-
-def test_http2_is_named() -> None:
-    rows = [_row(2, True, hello=True), _row(3, True, data=(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",))]
-    assert [each.code for each in Decryption().over(rows) if isinstance(each, Anomaly)] == ["http2-not-read"]
 
 
 def test_one_file_alone_needs_no_mergecap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
