@@ -97,6 +97,10 @@ def run(options: argparse.Namespace) -> int:
         except InputError as error:  # the capture program gave no capture
             raise AnalyzerError(sniffer.ended() or str(error)) from error
         why = sniffer.ended()
+        if why is None and not any(each.packets for each in engine.facts):
+            _say(
+                f"no packet came by on {', '.join(options.interface)}; `scep-analyzer doctor` lists the interfaces, `-i any` takes all"
+            )
         if why is not None:
             if not engine.facts or not engine.facts[0].packets:
                 raise AnalyzerError(why)
@@ -106,13 +110,18 @@ def run(options: argparse.Namespace) -> int:
 
 def _secrets(options: argparse.Namespace) -> "Secrets":
     """The key log may be empty, or not be there yet: the client that writes it has still to start."""
-    if options.keylog is not None and (not Path(options.keylog).exists() or Path(options.keylog).stat().st_size == 0):
-        Path(options.keylog).touch()
-        from scep_analyzer.model.tls import Secrets
+    from scep_analyzer.model.tls import NO_SECRETS, Secrets
 
-        return Secrets(options.keylog)
-    secrets = secrets_of(options)
-    return secrets if secrets.keylog is not None else type(secrets)()
+    if options.keylog is None:
+        return NO_SECRETS  # an RSA key alone: whether there is TLS for it is known at the end only
+    try:
+        Path(options.keylog).touch()
+        begun = Path(options.keylog).stat().st_size > 0
+    except OSError as error:
+        raise AnalyzerError(
+            f"{options.keylog}: cannot be made ({error.strerror}); give a file that the client may write"
+        ) from error
+    return secrets_of(options) if begun else Secrets(options.keylog)
 
 
 def _say(text: str) -> None:

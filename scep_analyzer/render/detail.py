@@ -89,7 +89,11 @@ def exchange_lines(
 ) -> Iterator[Line]:
     """Everything of one exchange, from the request line down to the last attribute."""
     http = exchange.http
-    yield Line(0, f"Exchange {number}", f"{http.client} → {http.server}, tcp.stream {http.connection}")
+    yield Line(
+        0,
+        f"Exchange {number}",
+        f"{http.client} → {http.server}, tcp.stream {http.connection}{', inside TLS' if http.tls else ''}",
+    )
     if http.request is None:
         yield Line(0, "Request", "not in the capture")
     else:

@@ -214,6 +214,7 @@ def test_mistakes(scep_analyzer: Program, tmp_path: Path) -> None:
         (["live", "-i", "lo", "--stop-after", "none"], "1 or more"),
         (["live", "-i", "lo", "-w", there], "--force"),
         (["live", "-i", "lo", "-w", tmp_path / "no" / "where"], "cannot be written"),
+        (["live", "-i", "lo", "--keylog", tmp_path / "no" / "keys"], "cannot be made"),
     ):
         result = scep_analyzer(*arguments)
         assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
