@@ -2,23 +2,30 @@
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from scep_analyzer.analysis import Analysis, Judged
 from scep_analyzer.capture import interfaces
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
-from scep_analyzer.cli.output import add_output_arguments, console_for, opened
+from scep_analyzer.cli.options import (
+    add_key_arguments,
+    add_severity_argument,
+    add_style_arguments,
+    keys_of,
+    least_of,
+    secrets_of,
+    style_of,
+)
+from scep_analyzer.cli.output import add_output_arguments, console_for, created, opened
 from scep_analyzer.cli.timeline import positive, tell, write_lines
 from scep_analyzer.engines.live import LiveEngine
 from scep_analyzer.model.anomalies import AnalyzerError, InputError
-from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.limits import LIVE
 
 if TYPE_CHECKING:
@@ -50,12 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
     add_key_arguments(parser)
     add_severity_argument(parser)
-    zone = parser.add_mutually_exclusive_group()
-    zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
-    zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
-    amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quiet", action="store_true", help="how each transaction ended, without its steps")
-    amount.add_argument("--verbose", action="store_true", help="repeat what was said before")
+    add_style_arguments(parser)
 
 
 def _seconds(text: str) -> float:
@@ -73,12 +75,12 @@ def run(options: argparse.Namespace) -> int:
     keys, secrets = keys_of(options), _secrets(options)
     with contextlib.ExitStack() as held:
         stream = held.enter_context(opened(options.output, force=options.force, as_is=options.format == "jsonl"))
-        keep = held.enter_context(_kept(options.write, force=options.force)) if options.write is not None else None
+        keep = held.enter_context(created(options.write, force=options.force)) if options.write is not None else None
         sniffer = interfaces.sniff(options.interface, options.filter)
         held.callback(sniffer.stop)
         held.enter_context(_ending(sniffer, options.duration))
         engine = LiveEngine(
-            sniffer.stream, ", ".join(options.interface), secrets, keep.write if keep is not None else None
+            sniffer.stream, ", ".join(options.interface), secrets, _at_once(keep) if keep is not None else None
         )
         analysis = Analysis([], engine, keys=keys, secrets=secrets, limits=LIVE)
         _say(f"capturing on {', '.join(options.interface)} with {sniffer.program}; Ctrl-C ends it with a summary")
@@ -87,13 +89,7 @@ def run(options: argparse.Namespace) -> int:
             if options.format == "jsonl":
                 write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options), on_item=enough)
             else:
-                least = least_of(options, Severity.INFO if options.verbose else Severity.WARNING)
-                from scep_analyzer.render.steps import Style
-
-                style = Style(
-                    None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least
-                )
-                tell(analysis, console_for(stream, options.color), style, enough)
+                tell(analysis, console_for(stream, options.color), style_of(options), enough)
         except InputError as error:  # the capture program gave no capture
             raise AnalyzerError(sniffer.ended() or str(error)) from error
         why = sniffer.ended()
@@ -124,21 +120,19 @@ def _secrets(options: argparse.Namespace) -> "Secrets":
     return secrets_of(options) if begun else Secrets(options.keylog)
 
 
+def _at_once(file: io.BufferedWriter) -> Callable[[bytes], None]:
+    """Write so that Wireshark can open the file meanwhile."""
+
+    def write(piece: bytes) -> None:
+        file.write(piece)
+        file.flush()
+
+    return write
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"scep-analyzer: {text}\n")
     sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _kept(path: str, *, force: bool) -> Iterator[IO[bytes]]:
-    try:
-        file = Path(path).open("wb" if force else "xb", buffering=0)  # noqa: SIM115  # closed below
-    except FileExistsError as error:
-        raise AnalyzerError(f"{path}: exists already; use --force to overwrite it, or another name") from error
-    except OSError as error:
-        raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name with -w") from error
-    with file:
-        yield file
 
 
 @contextlib.contextmanager

@@ -33,14 +33,18 @@ def opened(path: str | None, *, force: bool, as_is: bool = False) -> Iterator[Te
         yield sys.stdout
         sys.stdout.flush()
         return
+    with io.TextIOWrapper(created(path, force=force), encoding="utf-8", newline="\n") as stream:
+        yield stream
+
+
+def created(path: str, *, force: bool) -> io.BufferedWriter:
+    """A new file, written over an old one only with ``--force``."""
     try:
-        stream = Path(path).open("w" if force else "x", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed below
+        return Path(path).open("wb" if force else "xb")
     except FileExistsError as error:
         raise AnalyzerError(f"{path}: exists already; use --force to overwrite it, or another name") from error
     except OSError as error:
-        raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name with -o") from error
-    with stream:
-        yield stream
+        raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name") from error
 
 
 def console_for(stream: TextIO, color: str) -> "Console":

@@ -4,12 +4,19 @@ import argparse
 import io
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC
 from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.analysis import Analysis, Judged
 from scep_analyzer.capture.files import STANDARD_INPUT
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
+from scep_analyzer.cli.options import (
+    add_key_arguments,
+    add_severity_argument,
+    add_style_arguments,
+    keys_of,
+    least_of,
+    secrets_of,
+    style_of,
+)
 from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
 from scep_analyzer.cli.reading import add_engine_argument
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
@@ -38,18 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine_argument(parser)
     add_key_arguments(parser)
     add_severity_argument(parser)
-    zone = parser.add_mutually_exclusive_group()
-    zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
-    zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
+    add_style_arguments(parser)
     parser.add_argument(
         "--jobs",
         type=positive,
         metavar="N",
         help="read each file as a capture of its own, N at a time; one that cannot be read does not stop the others",
     )
-    amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quiet", action="store_true", help="headlines only")
-    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
 
 
 def positive(text: str) -> int:
@@ -109,12 +111,8 @@ def _as_it_comes(options: argparse.Namespace) -> int:
     analysis = Analysis(
         options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options), limits=AT_ONCE
     )
-    least = least_of(options, Severity.INFO if options.verbose else Severity.WARNING)
-    from scep_analyzer.render.steps import Style
-
-    style = Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
     with opened(options.output, force=options.force) as stream:
-        tell(analysis, console_for(stream, options.color), style)
+        tell(analysis, console_for(stream, options.color), style_of(options))
     return 0
 
 
@@ -141,11 +139,10 @@ def tell(
 
 
 def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
-    from scep_analyzer.render import steps, terminal
+    from scep_analyzer.render import terminal
 
     nothing = not report.exchanges and not report.transactions  # then the notes are all there is to tell
-    least = least_of(options, Severity.INFO if options.verbose or nothing else Severity.WARNING)
-    style = steps.Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)
+    style = style_of(options, Severity.INFO if nothing else Severity.WARNING)
     terminal.render(report, console_for(stream, options.color), style)
 
 
