@@ -37,13 +37,11 @@ class NoticeBoard:
         """
         lookups: dict[tuple[bytes, bytes, str], Lookup] = {}
         wanted = None if clients is None else {ip_address(each).packed for each in clients}
-        labels = [
-            bytes([len(label)]) + label.encode("latin-1", "replace")
-            for each in hosts
-            if (label := each.partition(".")[0])
-        ]
-        for (client, question), messages in self._messages.items():
-            if wanted is None or client in wanted or any(each in question.lower() for each in labels):
+        labels = {label for each in hosts if (label := each.partition(".")[0])}
+        nobody = clients is not None and not clients and not labels
+        for (client, question), messages in () if nobody else self._messages.items():
+            name = (_name(question, 0)[0] or "").lower()
+            if wanted is None or client in wanted or not labels.isdisjoint(name.split(".")):
                 for each in messages:
                     _note(lookups, each)
         return Notices(tuple(lookups.values()), tuple(self._unreachable))

@@ -4,7 +4,7 @@ Everything is bounded; the oldest is forgotten, which makes a rule silent, never
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, TypeVar
 
 from scep_analyzer.model.certificates import Certificate
@@ -13,6 +13,7 @@ from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Outcome, PkiMessage, ScepExchange, Transaction
 
 Identity = tuple[str, str]
+Leg = tuple[Endpoint, str]
 T = TypeVar("T")
 _MOST_SERVERS = 2_000
 _MOST_OF_A_SERVER = 32
@@ -38,6 +39,15 @@ class Capabilities(NamedTuple):
     keywords: tuple[str, ...]
     words: frozenset[str]
     path: str
+
+
+class Issued(NamedTuple):
+    """A certificate that was issued, and the answer that carried it; ``message`` is the fingerprint of the request."""
+
+    certificate: Certificate
+    number: int
+    frame: int
+    message: str | None
 
 
 class Answer(NamedTuple):
@@ -92,6 +102,11 @@ def when(exchange: ScepExchange) -> tuple[int, int]:
     return exchange.http.time_ns or 0, exchange.http.frame
 
 
+def leg_of(exchange: ScepExchange) -> Leg:
+    """Whom an exchange asked: the server, and what the Host header calls it."""
+    return exchange.http.server, host_of(exchange)
+
+
 def host_of(exchange: ScepExchange) -> str:
     """The Host header, in lower case and without a port."""
     request = exchange.http.request
@@ -119,8 +134,9 @@ class Memory:
         self._capabilities: _Kept[Capabilities] = _Kept()
         self._answers: _Kept[Answer] = _Kept()
         self._asked: OrderedDict[tuple[str, Endpoint, str], tuple[int, int]] = OrderedDict()
-        self.issued: OrderedDict[Identity, tuple[Certificate, int, int]] = OrderedDict()
-        """Certificates that were issued in the capture, with the number and first frame of the exchange."""
+        self.issued: OrderedDict[Identity, Issued] = OrderedDict()
+        """Certificates that were issued in the capture."""
+        self._replies: OrderedDict[str, tuple[tuple[str, int], ...]] = OrderedDict()
         self.attempts: deque[Attempt] = deque(maxlen=_MOST_ATTEMPTS)
         self.servers: set[Endpoint] = set()
         self.encrypted: set[Endpoint] = set()
@@ -164,11 +180,7 @@ class Memory:
             for key in (http.server, host_of(exchange)):
                 if key and not (self._capabilities.get(key) and self._capabilities[key][-1].words == words):
                     self._capabilities.put(key, given)
-        issued = exchange.reply.issued if exchange.reply is not None else None
-        if issued is not None:
-            self.issued.setdefault(issued.identity, (issued, number, answered))
-            if len(self.issued) > _MOST_ATTEMPTS:
-                self.issued.popitem(last=False)
+        self._reply(exchange, number, answered)
         method = http.request.method.upper() if http.request is not None else ""
         length = len(http.request.target) if http.request is not None else 0
         self._answers.put(
@@ -186,6 +198,23 @@ class Memory:
                 content is not None,
             ),
         )
+
+    def _reply(self, exchange: ScepExchange, number: int, answered: int) -> None:
+        reply = exchange.reply
+        if reply is None:
+            return
+        message = exchange.request.sha256 if exchange.request is not None else None
+        if message is not None:
+            messages = self._replies.setdefault(reply.sha256, ())
+            if len(messages) < 2 and message not in dict(
+                messages
+            ):  # one of two is another one, whichever is asked about
+                self._replies[reply.sha256] = (*messages, (message, exchange.http.frame))
+        if reply.issued is not None:
+            self.issued.setdefault(reply.issued.identity, Issued(reply.issued, number, answered, message))
+        for kept in (self._replies, self.issued):
+            if len(kept) > _MOST_ATTEMPTS:
+                kept.popitem(last=False)
 
     def attempt(self, exchange: ScepExchange, number: int, transaction: int, whole: Transaction, *, leg: bool) -> None:
         """Remember a PKIOperation of a judged transaction."""
@@ -229,21 +258,29 @@ class Memory:
             )
         )
 
-    def offers(self, exchange: ScepExchange) -> list[Offer]:
-        """The certificate sets that this server (else this host name) had given by then, in order."""
-        return self._before(self._offers, exchange)
+    def offers(self, exchange: ScepExchange, legs: Collection[Leg] = ()) -> list[Offer]:
+        """The certificate sets that this server (else this host name, else one of ``legs``) had given by then, in order."""
+        return self._before(self._offers, exchange, legs)
 
-    def capabilities(self, exchange: ScepExchange) -> list[Capabilities]:
-        """The capability lists that this server (else this host name) had given by then, in order."""
-        return self._before(self._capabilities, exchange)
+    def capabilities(self, exchange: ScepExchange, legs: Collection[Leg] = ()) -> list[Capabilities]:
+        """The capability lists that this server (else this host name, else one of ``legs``) had given by then, in order."""
+        return self._before(self._capabilities, exchange, legs)
 
-    def _before(self, kept: _Kept[T], exchange: ScepExchange) -> list[T]:
-        found = kept.get(exchange.http.server) or kept.get(host_of(exchange) or None) or []
-        return [each for each in found if (each.time_ns, each.frame) <= when(exchange)]  # type: ignore[attr-defined]  # both have them
+    def _before(self, kept: _Kept[T], exchange: ScepExchange, legs: Collection[Leg]) -> list[T]:
+        by_then = when(exchange)
+        for server, host in (leg_of(exchange), *legs):
+            given = kept.get(server) or kept.get(host or None) or []
+            if found := [each for each in given if (each.time_ns, each.frame) <= by_then]:  # type: ignore[attr-defined]  # both have them
+                return found
+        return []
 
     def answers(self, server: Endpoint) -> list[Answer]:
         """How a server answered, whatever the client."""
         return self._answers.get(server, [])
+
+    def answered_with(self, reply: PkiMessage) -> tuple[tuple[str, int], ...]:
+        """The fingerprints of the first two messages that were answered with these very bytes, with the frames of the requests."""
+        return self._replies.get(reply.sha256, ())
 
     def asked(self, exchange: ScepExchange, operation: str) -> tuple[int, int] | None:
         """When this client first asked this server for an operation, None where it did not by then."""

@@ -1,6 +1,6 @@
 """What a rule is given: an exchange, a transaction or the capture, with what a judgement of it needs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,7 +21,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
-from scep_analyzer.rules._memory import Capabilities, Identity, Memory, Offer
+from scep_analyzer.rules._memory import Capabilities, Identity, Leg, Memory, Offer
 
 
 @dataclass(slots=True)
@@ -51,12 +51,23 @@ class Scene:
         return max(times, default=None)
 
 
+_MOST_LEGS = 8
+"""A message is on that many legs at once at most; one that is sent again for days must not be held against all its copies."""
+
+
 class View:
-    """One exchange."""
+    """One exchange; ``legs`` are those of its transaction."""
 
     def __init__(
-        self, exchange: ScepExchange, number: int, transaction: Transaction | None, memory: Memory, scene: Scene
+        self,
+        exchange: ScepExchange,
+        number: int,
+        transaction: Transaction | None,
+        memory: Memory,
+        scene: Scene,
+        legs: Collection[Leg] = (),
     ) -> None:
+        self._legs = legs
         self.exchange, self.number, self.transaction = exchange, number, transaction
         self.memory, self.scene = memory, scene
         self.http = exchange.http
@@ -187,15 +198,8 @@ class View:
     @cached_property
     def offers(self) -> list[Offer]:
         """The certificate sets that this server had given by then, in order."""
-        found: list[Offer] = self.memory.offers(self.exchange)
-        if found or self.transaction is None:
-            return found
         # Behind a proxy the certificates may have been fetched over the other leg.
-        for other in self.transaction.exchanges:
-            found = self.memory.offers(other)
-            if found:
-                return found
-        return []
+        return self.memory.offers(self.exchange, self._legs)
 
     @cached_property
     def offered(self) -> dict[Identity, tuple[Certificate, int]]:
@@ -217,12 +221,7 @@ class View:
     @cached_property
     def capabilities(self) -> Capabilities | None:
         """What the server had last said it can do; None where it had not."""
-        found: list[Capabilities] = self.memory.capabilities(self.exchange)
-        others = self.transaction.exchanges if self.transaction is not None and not found else ()
-        for other in others:
-            found = self.memory.capabilities(other)
-            if found:
-                break
+        found = self.memory.capabilities(self.exchange, self._legs)
         return found[-1] if found else None
 
     def offers_word(self, *words: str) -> bool | None:
@@ -261,15 +260,16 @@ class TransactionView:
     @cached_property
     def pki(self) -> list[View]:
         """Its PKIOperations, those of the other leg of a proxy left out."""
-        seen: set[str] = set()
+        earlier: dict[str, list[View]] = {}
         found: list[View] = []
         for each in self.views:
             if each.request is None and each.reply is None:
                 continue
-            key = each.request.sha256 if each.request is not None else ""
-            if key and key in seen and any(_inside(each, other) for other in found):
-                continue
-            seen.add(key)
+            if each.request is not None:
+                same = earlier.setdefault(each.request.sha256, [])
+                if any(_inside(each, other) for other in same[-_MOST_LEGS:]):
+                    continue
+                same.append(each)
             found.append(each)
         return found
 

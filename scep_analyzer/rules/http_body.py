@@ -244,27 +244,13 @@ def pkioperation_cached(view: View) -> Found:
             (view.a("http.age", age or "none"), view.a("http.x_cache", hit or "none")),
         )
         return
-    reply = view.reply
-    for sibling in view.transaction.exchanges if view.transaction is not None and reply is not None else ():
-        asked, given = sibling.request, sibling.reply
-        if asked is None or given is None or view.request is None or sibling.http.frame >= view.http.frame:
-            continue
-        if given.sha256 == reply.sha256 and asked.sha256 != view.request.sha256:  # type: ignore[union-attr]  # reply is there
+    if view.request is None or view.reply is None:
+        return
+    for message, frame in view.memory.answered_with(view.reply):
+        if message != view.request.sha256 and frame < view.http.frame:
             yield Evidence(
-                f"The very answer to the request of frame {sibling.http.frame} is given again to another request.",
-                (view.a("CertRep", "the same bytes"), Fact(sibling.http.frame, "PKIOperation", "another request")),
-            )
-            return
-    for other in view.memory.attempts:
-        if (
-            reply is not None
-            and view.request is not None
-            and other.reply == reply.sha256
-            and other.message != view.request.sha256
-        ):
-            yield Evidence(
-                f"The very answer of frame {other.reply_frame} is given again to another request.",
-                (view.a("CertRep", "the same bytes"), Fact(other.reply_frame, "CertRep", "the same bytes")),
+                f"The very answer to the request of frame {frame} is given again to another request.",
+                (view.a("CertRep", "the same bytes"), Fact(frame, "PKIOperation", "another request")),
             )
             return
 

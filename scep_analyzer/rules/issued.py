@@ -189,16 +189,14 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
         )
         return
     first = view.memory.issued.get(issued.identity)
-    if first is not None and first[1] < view.number and request is not None:
-        other = next((each for each in view.memory.attempts if each.number == first[1]), None)
-        if other is None or other.message != request.sha256:
-            yield Evidence(
-                f"{serial(issued.identity)} was issued before, in frame {first[2]}.",
-                (
-                    view.a("certificate.serialNumber", issued.serial_number),
-                    Fact(first[2], "certificate.serialNumber", issued.serial_number),
-                ),
-            )
+    if first is not None and first.number < view.number and request is not None and first.message != request.sha256:
+        yield Evidence(
+            f"{serial(issued.identity)} was issued before, in frame {first.frame}.",
+            (
+                view.a("certificate.serialNumber", issued.serial_number),
+                Fact(first.frame, "certificate.serialNumber", issued.serial_number),
+            ),
+        )
 
 
 @rule("issued", WARNING, "RFC 8894, Section 2.2", needs="client")

@@ -21,7 +21,7 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.rules import causes
-from scep_analyzer.rules._memory import Memory
+from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
@@ -84,8 +84,16 @@ class Judge:
     def judge(self, transaction: Transaction) -> list[Finding]:
         """Judge a transaction and its exchanges, which must all have been seen. Its root cause is not marked yet: :meth:`linked`."""
         self._transactions += 1
+        legs = dict.fromkeys(map(leg_of, transaction.exchanges))
         views = [
-            View(each, self._numbers.pop((each.http.connection, each.http.frame)), transaction, self.memory, self.scene)
+            View(
+                each,
+                self._numbers.pop((each.http.connection, each.http.frame)),
+                transaction,
+                self.memory,
+                self.scene,
+                legs,
+            )
             for each in transaction.exchanges
         ]
         whole = TransactionView(transaction, self._transactions, views, self.memory, self.scene)
