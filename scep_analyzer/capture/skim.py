@@ -20,7 +20,6 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import CaptureFacts, Segment
 
-_TCP, _UDP = 6, 17
 _DOMAIN = b"\0\x35"
 _UDP_HEADER = 8
 _HEADER_SIZES = {
@@ -35,6 +34,16 @@ _START = Struct("4s").unpack_from
 _NUMBERS = Struct(">II").unpack_from
 _IDENT = Struct(">H").unpack_from
 _UNSEEN = 1 << 30
+
+
+def _plain(protocol: int) -> frozenset[bytes]:
+    """What unfragmented packets of a protocol carry: fragment, TTL and protocol (IPv4), or next header and hop limit (IPv6)."""
+    hops = range(256)
+    version_4 = {fragment + bytes([hop, protocol]) for fragment in (b"\0\0", b"\x40\0") for hop in hops}
+    return frozenset(version_4 | {bytes([protocol, hop]) for hop in hops})
+
+
+_TCP, _UDP = _plain(6), _plain(17)
 _USUAL = 1700
 """A longer record (an offloading card hands over up to 64 KiB) is measured against the end of the buffer by itself."""
 _MOST_SIGNATURES = 4096
@@ -43,17 +52,17 @@ _MOST_SPANS = 1024
 """One for each length of a block of an interface."""
 _ENHANCED_PACKET = 6
 _HEADS = {order: Struct(order + "II4s").unpack for order in "<>"}
-_UNFRAGMENTED = frozenset({b"\0\0", b"\x40\0", b""})
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Where one kind of packet has its fields.
 
-    ``unpack`` gives (head, high, low, captured, signature, total, fragment, protocol, key, shape) of a record. The signature is the
+    ``unpack`` gives (head, high, low, captured, signature, total, kind, key, shape) of a record. The signature is the
     bytes from the first that names a type to the one that holds the IP version; those that ``fits`` are remembered in
     ``known``. ``base`` is what a packet has in front of the bytes that the IP length counts, ``tcp`` where its TCP header
-    starts, ``lengths`` the IP length that goes with each captured length.
+    starts, ``lengths`` the IP length that goes with each captured length. ``payloads`` is where in a record the bytes after
+    TCP's header begin, by its shape: bytes 12 and 13, where they carry no FIN, SYN or RST.
     """
 
     unpack: Callable[..., Any]
@@ -62,6 +71,7 @@ class _Layout:
     base: int
     tcp: int
     lengths: dict[int, bytes]
+    payloads: dict[bytes, int]
 
 
 class _Link(NamedTuple):
@@ -83,8 +93,8 @@ _LINKS: dict[int, tuple[_Link, ...]] = {
 }
 _VERSIONS = (
     # EtherType and IP version, then the rest of the IP header, the bytes in front of those that the IP length counts, and of it.
-    (rb"\x08\x00", rb"\x45", "x2s2x2sxB2x12s8x2s", 0, 20),
-    (rb"\x86\xdd", rb"[\x60-\x6f]", "3x2s0sBx36s8x2s", 40, 40),
+    (rb"\x08\x00", rb"\x45", "x2s2x4s2x12s8x2s", 0, 20),
+    (rb"\x86\xdd", rb"[\x60-\x6f]", "3x2s2s36s8x2s", 40, 40),
 )
 
 
@@ -131,7 +141,7 @@ class Plan(NamedTuple):
     spans: dict[bytes, int]
 
 
-def _layouts(order: str, codes: str, link_type: int) -> _Shared:
+def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Shared:
     layouts, sizes = [], []
     for link in _LINKS[link_type]:
         for ethertype, version, rest, before, header in _VERSIONS:
@@ -147,6 +157,7 @@ def _layouts(order: str, codes: str, link_type: int) -> _Shared:
                     link.length + before,
                     link.length + header,
                     lengths,
+                    {shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()},
                 )
             )
             sizes.append(fields.size)
@@ -170,7 +181,7 @@ class Skim:
         names: Callable[[bytes, bytes, int, int | None], None],
     ) -> None:
         self.plans: dict[bytes, Plan] = {}
-        self._shared: dict[tuple[str, str, int], _Shared] = {}
+        self._shared: dict[tuple[str, str, int, int], _Shared] = {}
         self._interface = b""
         self._tame, self._starts, self._udp_ports, self._take = tame, starts, frozenset(udp_ports), take
         self._names = names
@@ -179,7 +190,7 @@ class Skim:
     def plan(self, record: Record, link_type: int) -> None:
         """Make ready for the records of an interface, where its link type has plain ones."""
         if link_type in _LINKS:
-            form = record.order, record.codes, link_type
+            form = record.order, record.codes, record.header, link_type
             if form not in self._shared:
                 self._shared[form] = _layouts(*form)
             self.plans[record.interface] = Plan(record, self._shared[form], {})
@@ -205,80 +216,85 @@ class Skim:
         buffer, view, at, stop = source.buffer, source.view, source.at, source.filled
         tame, starts, initials = self._tame.get, self._starts, self._initials
         udp_ports, take, names = self._udp_ports, self._take, self._names
-        start_of, header_size, unfragmented = _START, _HEADER_SIZES.get, _UNFRAGMENTED
+        start_of, of_tcp, of_udp, unseen, usual = _START, _TCP, _UDP, _UNSEEN, _USUAL
         header, unit, span_of, layout_of = record.header, record.unit, spans.get, by_signature.get
         layout = layouts[0]
-        unpack, known, tcp, length_of = layout.unpack, layout.known, layout.tcp, layout.lengths.get
+        unpack, known, length_of, payload_of = layout.unpack, layout.known, layout.lengths.get, layout.payloads.get
         begun = frame
-        limit = stop - size - _USUAL  # so that a record of usual size need not be measured against the end
+        limit = stop - size - usual  # so that a record of usual size need not be measured against the end
         epoch = bottom = top = -1  # the present ``high`` of the times, the lowest and the highest ``low`` within it
         earliest, latest = 1 << 80, -1
         interface = None
         while at < limit:
-            head, high, low, captured, signature, total, fragment, protocol, key, shape = unpack(buffer, at)
+            head, high, low, captured, signature, total, kind, key, shape = unpack(buffer, at)
             if signature not in known:
                 other = layout_of(signature) or _fitting(plan.shared, buffer, at, signature, layout)
                 if other is None:
                     break
                 layout = other
-                unpack, known, tcp, length_of = layout.unpack, layout.known, layout.tcp, layout.lengths.get
+                unpack, known, length_of, payload_of = (
+                    layout.unpack,
+                    layout.known,
+                    layout.lengths.get,
+                    layout.payloads.get,
+                )
                 continue
+            span = end = header + captured
+            if captured > usual and (at + end > stop or captured > LIMITS.record_bytes):
+                break
             if head:
-                span = span_of(head)
-                if span is None:
+                whole = span_of(head)
+                if whole is None:
                     interface = _learn(record, head, spans)
                     if head not in spans:
                         break
                     continue
-                if span < header + captured or at + span > stop:
+                if whole < end or at + whole > stop:
                     break
                 options = header + (captured + 3 & ~3)
-                if span > options + 4 and buffer[at + options : at + options + 2] == record.comment:
+                if whole > options + 4 and buffer[at + options : at + options + 2] == record.comment:
                     break  # the reader keeps comments
-            else:
-                span = header + captured
-            if fragment not in unfragmented:
-                break
-            if protocol == _TCP:
-                quiet, tcp_size = tame(key), header_size(shape, _UNSEEN)
-                left = captured - tcp - tcp_size  # below zero where it carries a FIN, SYN or RST
-                if length_of(captured) != total:  # padding, a trailer, an offloading card, a snaplen
-                    left = _exact(left, captured, total, layout, stop - at - header)
-                if (
-                    quiet is None
-                    or left < 0
-                    or (
-                        left
-                        and not (
-                            quiet
-                            and left > 3
-                            and (
-                                buffer[first := at + header + tcp + tcp_size] not in initials
-                                or start_of(buffer, first)[0] not in starts
+                span = whole
+            if kind in of_tcp:
+                quiet, first = tame(key), payload_of(shape, unseen)
+                # What stands there, be it after the end of the packet, can begin no HTTP message: the usual case.
+                if not quiet or first > end or buffer[at + first] in initials:
+                    left = end - first  # below zero where it carries a FIN, SYN or RST
+                    if length_of(captured) != total:  # padding, a trailer, an offloading card, a snaplen
+                        left = _exact(left, captured, total, layout, stop - at - header)
+                    if (
+                        quiet is None
+                        or left < 0
+                        or (left and not (quiet and left > 3 and start_of(buffer, at + first)[0] not in starts))
+                    ):
+                        fields = _fields(view[at + header : min(at + end, stop)], captured, total, shape, layout)
+                        if fields is None:
+                            break
+                        sequence, acknowledgment, payload, cut, ttl, ident = fields
+                        time_ns = record.time_ns(high * unit + low)
+                        if payload and _DOMAIN in (key[-2:], key[-4:-2]):
+                            names(key, payload[2:], frame + 1, time_ns)  # the length stands before it
+                        given = take(
+                            Segment(
+                                frame + 1,
+                                time_ns,
+                                key,
+                                sequence,
+                                acknowledgment,
+                                shape[1],
+                                payload,
+                                cut,
+                                -1,
+                                ttl,
+                                ident,
                             )
                         )
-                    )
-                ):
-                    fields = _fields(
-                        view[at + header : min(at + header + captured, stop)], captured, total, shape, layout
-                    )
-                    if fields is None:
-                        break
-                    sequence, acknowledgment, payload, cut, ttl, ident = fields
-                    time_ns = record.time_ns(high * unit + low)
-                    if payload and _DOMAIN in (key[-2:], key[-4:-2]):
-                        names(key, payload[2:], frame + 1, time_ns)  # the length stands before it
-                    given = take(
-                        Segment(
-                            frame + 1, time_ns, key, sequence, acknowledgment, shape[1], payload, cut, -1, ttl, ident
-                        )
-                    )
-                    if given:
-                        yield from given
-            elif protocol != _UDP or key[-2:] in udp_ports or captured > _USUAL:
+                        if given:
+                            yield from given
+            elif kind not in of_udp or key[-2:] in udp_ports or captured > usual:
                 break
             elif _DOMAIN in (key[-2:], key[-4:-2]):
-                message = bytes(view[at + header + tcp + _UDP_HEADER : at + header + captured])
+                message = bytes(view[at + header + layout.tcp + _UDP_HEADER : at + end])
                 names(key, message, frame + 1, record.time_ns(high * unit + low))
             at += span
             frame += 1
