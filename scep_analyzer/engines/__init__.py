@@ -1,6 +1,7 @@
 """A capture → HTTP exchanges. Whatever can do that is an engine; the table of them is here."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from scep_analyzer.capture.files import embeds_secrets, expand
@@ -39,6 +40,9 @@ class Engine(Protocol):
         """Exchanges at these servers and paths, where :meth:`exchanges` has left some out; others may be among them."""
 
 
+_WORTH_BYTES = 12_000_000
+"""From this size on, reading takes longer than starting a process does."""
+
 OnBytes = Callable[[int], None]
 
 
@@ -69,11 +73,25 @@ def _tshark(reading: Reading) -> Engine:
 def _auto(reading: Reading) -> Engine:
     """The builtin engine, and tshark beside it where TLS may be undone."""
     if not _may_decrypt(reading.paths, reading.secrets):
-        return BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
+        return _apart(reading) or BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
     from scep_analyzer.engines.tshark import TsharkEngine
 
     optional = reading.secrets.keylog is None
     return TsharkEngine(reading.paths, reading.on_bytes, reading.secrets, builtin=True, optional=optional)
+
+
+def _apart(reading: Reading) -> Engine | None:
+    """A process of its own, where the captures are large, in files, and a core is free: this is none of the processes of --jobs."""
+    files = [Path(each) for each in expand(reading.paths)]
+    if not all(map(Path.is_file, files)) or sum(each.stat().st_size for each in files) < _WORTH_BYTES:
+        return None
+    from multiprocessing import cpu_count, parent_process
+
+    if cpu_count() < 2 or parent_process() is not None:
+        return None
+    from scep_analyzer.engines.apart import ApartEngine
+
+    return ApartEngine(reading.paths, reading.on_bytes, limits=reading.limits)
 
 
 def _may_decrypt(paths: list[str], secrets: Secrets) -> bool:

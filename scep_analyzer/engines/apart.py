@@ -1,0 +1,121 @@
+"""The builtin engine in a process of its own: a large capture is read on one core while another decodes what was found.
+
+What comes over the pipe are the exchanges, in the order found, so the report is the same. Both processes import this module
+alone, whichever way the system starts a process.
+"""
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from scep_analyzer.engines.builtin import BuiltinEngine, Item
+from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.exchanges import HttpExchange
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
+from scep_analyzer.model.tls import Handshake
+
+_AT_ONCE = 64
+"""Items in a message: a pipe holds about as many, and a message costs as much as ten of them."""
+
+_GONE = (EOFError, BrokenPipeError, ConnectionResetError)
+_ITEMS, _ENDED, _FAILED = range(3)
+
+
+class ApartEngine:
+    """A :class:`BuiltinEngine` at work in another process; its parameters, methods and properties are the same."""
+
+    name = "builtin"
+
+    def __init__(
+        self, paths: list[str], on_bytes: Callable[[int], None] | None = None, *, limits: Limits = LIMITS
+    ) -> None:
+        self.facts: list[CaptureFacts] = []
+        """As of the exchanges that :meth:`exchanges` gives at present."""
+        self.http_requests = 0
+        self._on_bytes = on_bytes
+        self._notices = Notices()
+        self._ended = False
+        # A process is copied at once, or started anew in 0.1 s. Copying threads is not safe.
+        copied = sys.platform == "linux" and threading.active_count() == 1
+        context: Any = multiprocessing.get_context("fork" if copied else "spawn")
+        self._pipe, theirs = context.Pipe()
+        ours = self._pipe if copied else None
+        self._process = context.Process(target=_serve, args=(theirs, ours, paths, limits), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def exchanges(self) -> Iterator[Item]:
+        """Give what the other process finds."""
+        while not self._ended:
+            kind, content, self.facts[:], self._notices, count = self._received()
+            if kind == _FAILED:
+                raise content
+            if kind == _ENDED:
+                self._ended, self.http_requests = True, content
+                return
+            if count is not None and self._on_bytes is not None:
+                self._on_bytes(count)
+            yield from content
+
+    def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
+        """As that of the other; before the end of the capture only the ICMP errors, up to where reading is."""
+        return self._asked("notices", clients, hosts) if self._ended else self._notices
+
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
+        """As that of the other."""
+        return iter(self._asked("exchanges_at", set(endpoints)))
+
+    def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
+        """As that of the other."""
+        return iter(self._asked("handshakes", addresses))
+
+    def _asked(self, method: str, *arguments: object) -> Any:
+        self._pipe.send((method, arguments))
+        return self._received()
+
+    def _received(self) -> Any:
+        try:
+            return self._pipe.recv()
+        except _GONE as error:
+            self._process.join()
+            how = f"the process that reads the capture ended (exit code {self._process.exitcode})"
+            raise AnalyzerError(f"{how}: give it more memory, or read in one process with --engine builtin") from error
+
+
+def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], limits: Limits) -> None:
+    """Read, send, and answer what is asked then; ends when the pipe does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what Ctrl-C means
+    if other_end is not None:
+        other_end.close()  # or the pipe would never end here
+    found: list[Item] = []
+
+    def send(count: int | None = None) -> None:
+        pipe.send((_ITEMS, found, engine.facts, engine.notices(()), count))
+        found.clear()
+
+    with contextlib.suppress(*_GONE):
+        try:
+            engine = BuiltinEngine(paths, send, limits=limits)
+            for item in engine.exchanges():
+                found.append(item)
+                if len(found) >= _AT_ONCE:
+                    send()
+            send()
+            pipe.send((_ENDED, engine.http_requests, engine.facts, Notices(), None))
+        except _GONE:
+            return
+        except Exception as error:
+            if not isinstance(error, AnalyzerError):
+                error.add_note("".join(traceback.format_exception(error)))  # it does not travel with the error
+            pipe.send((_FAILED, error, engine.facts, Notices(), None))
+        while True:
+            method, arguments = pipe.recv()
+            given = getattr(engine, method)(*arguments)
+            pipe.send(given if method == "notices" else list(given))
