@@ -184,7 +184,7 @@ class Judge:
         found: list[Finding] = []
         for rule in _BY_SUBJECT[subject]:
             try:
-                given = list(rule.check(*arguments))
+                given = [*rule.check(*arguments)]
             except Exception as error:
                 if self.strict:
                     raise
