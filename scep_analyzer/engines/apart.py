@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,7 +26,7 @@ _AT_ONCE = 64
 """Items in a message: a pipe holds about as many, and a message costs as much as ten of them."""
 
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
-_ITEMS, _ENDED, _FAILED = range(3)
+_ITEMS, _GIVEN, _FAILED = range(3)
 
 
 class ApartEngine:
@@ -54,15 +55,15 @@ class ApartEngine:
     def exchanges(self) -> Iterator[Item]:
         """Give what the other process finds."""
         while not self._ended:
-            kind, content, self.facts[:], self._notices, count = self._received()
-            if kind == _FAILED:
-                raise content
-            if kind == _ENDED:
-                self._ended, self.http_requests = True, content
+            kind, given = self._received()
+            if kind != _ITEMS:
+                self._ended = True
+                self.http_requests, self.facts[:] = given
                 return
+            found, self.facts[:], self._notices, count = given
             if count is not None and self._on_bytes is not None:
                 self._on_bytes(count)
-            yield from content
+            yield from found
 
     def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
         """As that of the other; before the end of the capture only the ICMP errors, up to where reading is."""
@@ -77,16 +78,21 @@ class ApartEngine:
         return iter(self._asked("handshakes", addresses))
 
     def _asked(self, method: str, *arguments: object) -> Any:
-        self._pipe.send((method, arguments))
-        return self._received()
+        return self._received((method, arguments))[1]
 
-    def _received(self) -> Any:
+    def _received(self, question: tuple[str, tuple[object, ...]] | None = None) -> tuple[int, Any]:
         try:
-            return self._pipe.recv()
+            if question is not None:
+                self._pipe.send(question)
+            kind, content = self._pipe.recv()
         except _GONE as error:
             self._process.join()
             how = f"the process that reads the capture ended (exit code {self._process.exitcode})"
             raise AnalyzerError(f"{how}: give it more memory, or read in one process with --engine builtin") from error
+        if kind == _FAILED:
+            self._ended = True
+            raise content
+        return kind, content
 
 
 def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], limits: Limits) -> None:
@@ -95,27 +101,39 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
     if other_end is not None:
         other_end.close()  # or the pipe would never end here
     found: list[Item] = []
+    engine: BuiltinEngine
 
     def send(count: int | None = None) -> None:
-        pipe.send((_ITEMS, found, engine.facts, engine.notices(()), count))
+        pipe.send((_ITEMS, (found, engine.facts, engine.notices(()), count)))
         found.clear()
 
+    def read() -> object:
+        nonlocal engine
+        engine = BuiltinEngine(paths, send, limits=limits)
+        for item in engine.exchanges():
+            found.append(item)
+            if len(found) >= _AT_ONCE:
+                send()
+        send()
+        return engine.http_requests, engine.facts
+
+    def answer(method: str, arguments: tuple[object, ...]) -> object:
+        return getattr(engine, method)(*arguments)
+
     with contextlib.suppress(*_GONE):
-        try:
-            engine = BuiltinEngine(paths, send, limits=limits)
-            for item in engine.exchanges():
-                found.append(item)
-                if len(found) >= _AT_ONCE:
-                    send()
-            send()
-            pipe.send((_ENDED, engine.http_requests, engine.facts, Notices(), None))
-        except _GONE:
-            return
-        except Exception as error:
-            if not isinstance(error, AnalyzerError):
-                error.add_note("".join(traceback.format_exception(error)))  # it does not travel with the error
-            pipe.send((_FAILED, error, engine.facts, Notices(), None))
+        pipe.send(_outcome(read))
         while True:
-            method, arguments = pipe.recv()
-            given = getattr(engine, method)(*arguments)
-            pipe.send(given if method == "notices" else list(given))
+            pipe.send(_outcome(partial(answer, *pipe.recv())))
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[int, Any]:
+    """What it gives, or its error."""
+    try:
+        given = work()
+        return _GIVEN, list(given) if isinstance(given, Iterator) else given
+    except _GONE:
+        raise
+    except Exception as error:
+        if not isinstance(error, AnalyzerError):
+            error.add_note("".join(traceback.format_exception(error)))  # it does not travel with the error
+        return _FAILED, error

@@ -110,3 +110,23 @@ def test_the_processes_of_jobs_start_no_others(scep_analyzer: Program, monkeypat
     together = scep_analyzer("timeline", *paths, "--jobs", "2", "-f", "jsonl")
     assert together.code == 0
     assert together.out == "".join(scep_analyzer("timeline", each, "-f", "jsonl").out for each in paths)
+
+
+def test_a_file_that_goes_away_before_the_second_pass_is_a_mistake_of_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "copy.pcap"
+    path.write_bytes(TLS.read_bytes())
+    apart = ApartEngine([str(path)])
+    list(apart.exchanges())
+    path.write_text("no capture\n" * 100)
+    with pytest.raises(InputError, match="not a capture"):
+        list(apart.handshakes(None))
+    assert apart.notices() is not None
+
+
+def test_a_process_that_is_killed_before_the_second_pass_is_told() -> None:
+    apart = ApartEngine([str(CAPTURES[0])])
+    list(apart.exchanges())
+    apart._process.kill()
+    apart._process.join()
+    with pytest.raises(AnalyzerError, match="--engine builtin"):
+        apart.handshakes(None)
