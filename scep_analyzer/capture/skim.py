@@ -261,13 +261,13 @@ class Skim:
                 if not quiet or first > end or buffer[at + first] in initials:
                     left = end - first  # below zero where it carries a FIN, SYN or RST
                     if length_of(captured) != total:  # padding, a trailer, an offloading card, a snaplen
-                        left = _exact(left, captured, total, layout, stop - at - header)
+                        left = _exact(left, captured, total, layout)
                     if (
                         quiet is None
                         or left < 0
                         or (left and not (quiet and left > 3 and start_of(buffer, at + first)[0] not in starts))
                     ):
-                        fields = _fields(view[at + header : min(at + end, stop)], captured, total, shape, layout)
+                        fields = _fields(view[at + header : at + end], total, shape, layout)
                         if fields is None:
                             break
                         sequence, acknowledgment, payload, cut, ttl, ident = fields
@@ -316,10 +316,10 @@ class Skim:
 
 
 def _fields(
-    packet: memoryview, captured: int, total: bytes, shape: bytes, layout: _Layout
+    packet: memoryview, total: bytes, shape: bytes, layout: _Layout
 ) -> tuple[int, int, bytes, int, int, int] | None:
     """Sequence and acknowledgment number, payload, what the snaplen took of it, TTL, identification; None where it is for the reader."""
-    tcp_size = shape[0] >> 4 << 2
+    captured, tcp_size = len(packet), shape[0] >> 4 << 2
     left, cut = captured - layout.tcp - tcp_size, 0
     if layout.lengths.get(captured) != total and total != b"\0\0":  # 0: the card fills it in after the capture
         beyond = int.from_bytes(total, "big") - captured + layout.base
@@ -327,7 +327,7 @@ def _fields(
             cut = beyond
         else:
             left += beyond
-    if left < 0 or tcp_size < 20 or len(packet) < captured or captured > LIMITS.record_bytes:
+    if left < 0 or tcp_size < 20:
         return None
     sequence, acknowledgment = _NUMBERS(packet, layout.tcp + 4)
     first = layout.tcp + tcp_size
@@ -369,8 +369,7 @@ def _learn(record: Record, head: bytes, spans: dict[bytes, int]) -> bytes | None
     return None
 
 
-def _exact(left: int, captured: int, total: bytes, layout: _Layout, most: int) -> int:
+def _exact(left: int, captured: int, total: bytes, layout: _Layout) -> int:
     """The bytes after a TCP header where the captured length is not what the IP length says; -1 for the reader to look at."""
     claimed, room = int.from_bytes(total, "big"), captured - layout.base
-    plain = 0 < claimed <= room and left >= room - claimed and captured <= min(most, LIMITS.record_bytes)
-    return left - room + claimed if plain else -1
+    return left - room + claimed if 0 < claimed <= room and left >= room - claimed else -1

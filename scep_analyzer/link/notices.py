@@ -40,8 +40,7 @@ class NoticeBoard:
         labels = {label for each in hosts if (label := each.partition(".")[0])}
         nobody = clients is not None and not clients and not labels
         for (client, question), messages in () if nobody else self._messages.items():
-            name = (_name(question, 0)[0] or "").lower()
-            if wanted is None or client in wanted or not labels.isdisjoint(name.split(".")):
+            if wanted is None or client in wanted or not labels.isdisjoint(_labels(question)):
                 for each in messages:
                     _note(lookups, each)
         return Notices(tuple(lookups.values()), tuple(self._unreachable))
@@ -111,6 +110,10 @@ def _note(lookups: dict[tuple[bytes, bytes, str], Lookup], item: _Message) -> No
     lookups[key] = known._replace(
         code=code if code or known.code is None else known.code, addresses=every, answered=frame, answered_ns=time_ns
     )
+
+
+def _labels(question: bytes) -> list[str]:
+    return (_name(question, 0)[0] or "").lower().split(".")
 
 
 def _dns(message: bytes) -> tuple[bool, str, int, list[str]] | None:

@@ -76,8 +76,8 @@ def ends_of(key: bytes) -> tuple[Endpoint, Endpoint]:
     """Source and destination of a segment's key."""
     half = (len(key) - 4) // 2
     return (
-        Endpoint(str(ip_address(key[:half])), int.from_bytes(key[-4:-2], "big")),
-        Endpoint(str(ip_address(key[half : 2 * half])), int.from_bytes(key[-2:], "big")),
+        Endpoint(address(key[:half]), int.from_bytes(key[-4:-2], "big")),
+        Endpoint(address(key[half : 2 * half]), int.from_bytes(key[-2:], "big")),
     )
 
 

@@ -150,14 +150,15 @@ class Memory:
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take one exchange."""
         http, response = exchange.http, exchange.http.response
+        host = host_of(exchange)
         if len(self.servers) < _MOST_SERVERS:
             self.servers.add(http.server)
             if http.tls:
                 self.encrypted.add(http.server)
         if len(self.clients) < _MOST_ATTEMPTS:
             self.clients.add(http.client.address)
-            self.hosts.add(host_of(exchange))
-            self.reached.setdefault((http.client.address, host_of(exchange), http.server.address), http.frame)
+            self.hosts.add(host)
+            self.reached.setdefault((http.client.address, host, http.server.address), http.frame)
         time_ns, frame = when(exchange)
         path = http.request.target.partition("?")[0] if http.request is not None else ""
         if exchange.operation is not None:
@@ -170,17 +171,17 @@ class Memory:
         content = exchange.response
         if isinstance(content, CaCertificates) and exchange.operation != "GetNextCACert":
             offer = Offer(number, answered, response.time_ns or time_ns, content, path)
-            for key in (http.server, host_of(exchange)):
+            for key in (http.server, host):
                 # The same set given once more is no news; the first frame is the one to name.
                 if key and not (self._offers.get(key) and _same(self._offers[key][-1].content, content)):
                     self._offers.put(key, offer)
         elif isinstance(content, CaCapabilities):
             words = frozenset(each.lower() for each in content.keywords)
             given = Capabilities(number, answered, response.time_ns or time_ns, content.keywords, words, path)
-            for key in (http.server, host_of(exchange)):
+            for key in (http.server, host):
                 if key and not (self._capabilities.get(key) and self._capabilities[key][-1].words == words):
                     self._capabilities.put(key, given)
-        self._reply(exchange, number, answered)
+        self._remember_reply(exchange, number, answered)
         method = http.request.method.upper() if http.request is not None else ""
         length = len(http.request.target) if http.request is not None else 0
         self._answers.put(
@@ -199,16 +200,15 @@ class Memory:
             ),
         )
 
-    def _reply(self, exchange: ScepExchange, number: int, answered: int) -> None:
+    def _remember_reply(self, exchange: ScepExchange, number: int, answered: int) -> None:
         reply = exchange.reply
         if reply is None:
             return
         message = exchange.request.sha256 if exchange.request is not None else None
         if message is not None:
             messages = self._replies.setdefault(reply.sha256, ())
-            if len(messages) < 2 and message not in dict(
-                messages
-            ):  # one of two is another one, whichever is asked about
+            # One of two is another one, whichever is asked about.
+            if len(messages) < 2 and message not in dict(messages):
                 self._replies[reply.sha256] = (*messages, (message, exchange.http.frame))
         if reply.issued is not None:
             self.issued.setdefault(reply.issued.identity, Issued(reply.issued, number, answered, message))
@@ -258,11 +258,11 @@ class Memory:
             )
         )
 
-    def offers(self, exchange: ScepExchange, legs: Collection[Leg] = ()) -> list[Offer]:
+    def offers(self, exchange: ScepExchange, legs: Collection[Leg]) -> list[Offer]:
         """The certificate sets that this server (else this host name, else one of ``legs``) had given by then, in order."""
         return self._before(self._offers, exchange, legs)
 
-    def capabilities(self, exchange: ScepExchange, legs: Collection[Leg] = ()) -> list[Capabilities]:
+    def capabilities(self, exchange: ScepExchange, legs: Collection[Leg]) -> list[Capabilities]:
         """The capability lists that this server (else this host name, else one of ``legs``) had given by then, in order."""
         return self._before(self._capabilities, exchange, legs)
 

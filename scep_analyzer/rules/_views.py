@@ -65,7 +65,7 @@ class View:
         transaction: Transaction | None,
         memory: Memory,
         scene: Scene,
-        legs: Collection[Leg] = (),
+        legs: Collection[Leg],
     ) -> None:
         self._legs = legs
         self.exchange, self.number, self.transaction = exchange, number, transaction

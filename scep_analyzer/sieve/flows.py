@@ -15,7 +15,7 @@ from scep_analyzer.http1.heads import starts_request, starts_response
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, address, ends_of, reversed_key
+from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.sieve.flow import (
     CLIENT,
@@ -63,8 +63,7 @@ class Flows(Stage[Segment, Segment]):
         self.left_out: set[tuple[Endpoint, str]] = set()
         """Server and path of requests that were left out, to be looked for should the path turn out to be SCEP's."""
         self._endpoints = set(endpoints)
-        self._tls: dict[bytes, int] = {}
-        """Connections by the address and port of their server."""
+        self._tls: dict[Endpoint, int] = {}
         self._first_tls_frame = 0
         self._limits, self._sieve = limits, sieve
         self._young: dict[bytes, Flow] = {}
@@ -111,7 +110,7 @@ class Flows(Stage[Segment, Segment]):
     @property
     def tls_servers(self) -> list[Endpoint]:
         """Servers of connections that are TLS."""
-        return list(map(_endpoint, self._tls))
+        return list(self._tls)
 
     # -- which connection ---------------------------------------------------------------------------------------------
 
@@ -191,7 +190,7 @@ class Flows(Stage[Segment, Segment]):
     def _opaque(self) -> Anomaly:
         count = sum(self._tls.values())
         busiest = sorted(self._tls, key=lambda each: -self._tls[each])
-        servers = ", ".join(str(_endpoint(each)) for each in busiest[:_MOST_TLS_SERVERS])
+        servers = ", ".join(str(each) for each in busiest[:_MOST_TLS_SERVERS])
         more = ", …" if len(busiest) > _MOST_TLS_SERVERS else ""
         connections = "1 connection is" if count == 1 else f"{count:,} connections are"
         detail = f"{connections} TLS ({servers}{more}); SCEP inside cannot be seen without its keys (--keylog FILE)"
@@ -201,8 +200,7 @@ class Flows(Stage[Segment, Segment]):
         """Count what the report says of all connections, followed or not."""
         payload = item.payload
         if not flow.heard and payload.startswith(_TLS_HANDSHAKE):
-            client = flow.client
-            server = client[len(client) // 2 - 2 : -4] + client[-2:]
+            server = ends_of(flow.client)[1]
             if server in self._tls or len(self._tls) < self._limits.connections:
                 self._tls[server] = self._tls.get(server, 0) + 1
             self._first_tls_frame = self._first_tls_frame or item.frame
@@ -362,7 +360,3 @@ class Flows(Stage[Segment, Segment]):
         for each in given:
             tells_something(flow, each)
         return [numbered(each, flow.number) for each in given]
-
-
-def _endpoint(server: bytes) -> Endpoint:
-    return Endpoint(address(server[:-2]), int.from_bytes(server[-2:], "big"))
