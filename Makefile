@@ -73,9 +73,9 @@ captures-tls: .venv/dev  ## record the lab's captures over TLS anew (as above, a
 clean:  ## remove what was built
 	rm -rf build .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml setup.py scep_analyzer/capture/_stride.c
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -e .
 	touch $@
 
 .venv/dev: .venv/installed

@@ -7,6 +7,9 @@ written for clarity. Here, and only here, clarity yields to speed: a statement m
 
 Steps over: a segment of a connection in ``tame`` that carries no bytes, no SYN, FIN or RST; one whose bytes cannot begin an
 HTTP message, where ``tame`` says True; UDP to ports that carry no tunnel. DNS is handed on as it is.
+
+``_stride.c`` does the same for what is plainest, where a compiler was at hand when the program was installed. An option: what is
+found is the same (``tests/capture/test_stride.py``), and this loop takes what that one leaves.
 """
 
 import re
@@ -19,6 +22,14 @@ from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import CaptureFacts, Segment
+
+try:
+    from scep_analyzer.capture import _stride
+except ImportError:  # installed without a compiler
+    _stride = None  # type: ignore[assignment]
+
+COMPILED = _stride is not None
+"""Whether the compiled part was built. The report is the same without it."""
 
 _DOMAIN = b"\0\x35"
 _UDP_HEADER = 8
@@ -134,11 +145,15 @@ class _Shared(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What an interface's records look like, and the lengths of its blocks by their heads, as they are met."""
+    """What an interface's records look like, and the lengths of its blocks by their heads, as they are met.
+
+    ``form`` is the same for the compiled part.
+    """
 
     record: Record
     shared: _Shared
     spans: dict[bytes, int]
+    form: object
 
 
 def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Shared:
@@ -193,7 +208,26 @@ class Skim:
             form = record.order, record.codes, record.header, link_type
             if form not in self._shared:
                 self._shared[form] = _layouts(*form)
-            self.plans[record.interface] = Plan(record, self._shared[form], {})
+            self.plans[record.interface] = Plan(record, self._shared[form], {}, self._form(record, _LINKS[link_type]))
+
+    def _form(self, record: Record, links: tuple[_Link, ...]) -> object:
+        if not COMPILED:
+            return None
+        return _stride.form_of(
+            record.order == ">",
+            record.header,
+            record.unit,
+            record.interface,
+            record.comment,
+            links[0].start if links[0].length else -1,
+            links[0].length,
+            len(links) > 1,
+            _USUAL,
+            LIMITS.record_bytes,
+            self._tame,
+            self._starts,
+            b"".join(self._udp_ports),
+        )
 
     def over(self, source: Source, facts: CaptureFacts, before: int) -> Iterator[Segment | Anomaly]:
         """Use up records from ``source.at`` on, until one comes that is for the reader, or more bytes must be read first.
@@ -212,7 +246,8 @@ class Skim:
         self, source: Source, facts: CaptureFacts, frame: int, plan: Plan
     ) -> Generator[Segment | Anomaly, None, bytes | None]:
         """Gives the interface of the next record where that is another one."""
-        record, (layouts, by_signature, size), spans = plan
+        record, (layouts, by_signature, size), spans, form = plan
+        stride = _stride.over if COMPILED else None
         buffer, view, at, stop = source.buffer, source.view, source.at, source.filled
         tame, starts, initials = self._tame.get, self._starts, self._initials
         udp_ports, take, names = self._udp_ports, self._take, self._names
@@ -226,6 +261,18 @@ class Skim:
         earliest, latest = 1 << 80, -1
         interface = None
         while at < limit:
+            if stride is not None:
+                at, strode, lowest, highest, mattering = stride(form, buffer, at, stop)
+                if strode:
+                    frame += strode
+                    earliest, latest = min(earliest, lowest), max(latest, highest)
+                    if mattering is not None:
+                        given = take(Segment(frame, record.time_ns(mattering[0]), *mattering[1:]))
+                        if given:
+                            yield from given
+                        continue
+                    if at >= limit:
+                        break
             head, high, low, captured, signature, total, kind, key, shape = unpack(buffer, at)
             if signature not in known:
                 other = layout_of(signature) or _fitting(plan.shared, buffer, at, signature, layout)
@@ -310,7 +357,8 @@ class Skim:
         layouts.insert(0, layout)  # the next pass begins with the one that was met last
         source.at = at
         if frame > begun:
-            earliest, latest = min(earliest, epoch * unit + bottom), max(latest, epoch * unit + top)
+            if epoch >= 0:
+                earliest, latest = min(earliest, epoch * unit + bottom), max(latest, epoch * unit + top)
             facts.count(frame - begun, record.time_ns(earliest), record.time_ns(latest))
         return interface
 

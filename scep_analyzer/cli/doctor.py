@@ -49,9 +49,22 @@ def _facts() -> Iterator[Line]:
             yield name, version(name)
         except PackageNotFoundError:
             yield name, f"missing; install it with `pip install {name}`"
+    yield "tight pass", _tight_pass()
     yield from _crypto()
     yield from _engines()
     yield from _live()
+
+
+def _tight_pass() -> str:
+    """Whether large captures are read by compiled code."""
+    from scep_analyzer.capture.skim import COMPILED
+
+    if COMPILED:
+        return "compiled"
+    return (
+        "in Python, so large captures take up to twice as long; for the compiled one install scep-analyzer again where there "
+        "are a C compiler and Python's headers (Debian: `apt-get install gcc python3-dev`)"
+    )
 
 
 def _crypto() -> Iterator[Line]:

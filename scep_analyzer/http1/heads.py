@@ -13,7 +13,6 @@ METHODS = frozenset(
     b"RDG_OUT_DATA MERGE CHECKOUT".split()
 )
 _LONGEST_METHOD = max(map(len, METHODS))
-_TOKEN = re.compile(rb"([A-Za-z_]+)(?: |$)")
 _METHOD = re.compile(rb"(\S+)[ \t]+")
 _VERSION = re.compile(rb"[ \t]+(HTTP/\d+\.\d+)[ \t]*\Z", re.IGNORECASE)
 _LONGEST_END = 64
@@ -44,13 +43,11 @@ class ResponseHead:
 
 def starts_request(start: bytes) -> bool | None:
     """Whether these first bytes begin a request; None while there are too few to tell."""
-    match = _TOKEN.match(start[: _LONGEST_METHOD + 1])
-    if match is None:
-        return None if not start else False
-    method = match[1].upper()
-    if match.end() == len(match[1]):  # no space yet
-        return None if any(known.startswith(method) for known in METHODS) else False
-    return method in METHODS
+    word, space, _ = start[: _LONGEST_METHOD + 1].partition(b" ")
+    method = word.upper()
+    if space:
+        return method in METHODS
+    return None if any(known.startswith(method) for known in METHODS) else False
 
 
 def starts_response(start: bytes) -> bool | None:

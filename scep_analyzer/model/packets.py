@@ -72,13 +72,18 @@ def address(packed: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)
+def _endpoint(packed: bytes, port: bytes) -> Endpoint:
+    return Endpoint(address(packed), int.from_bytes(port, "big"))
+
+
 def ends_of(key: bytes) -> tuple[Endpoint, Endpoint]:
     """Source and destination of a segment's key."""
-    half = (len(key) - 4) // 2
-    return (
-        Endpoint(address(key[:half]), int.from_bytes(key[-4:-2], "big")),
-        Endpoint(address(key[half : 2 * half]), int.from_bytes(key[-2:], "big")),
-    )
+    return _endpoint(key[: (len(key) - 4) // 2], key[-4:-2]), destination_of(key)
+
+
+def destination_of(key: bytes) -> Endpoint:
+    """Where a segment with this key goes."""
+    return _endpoint(key[(len(key) - 4) // 2 : -4], key[-2:])
 
 
 def key_of(source: Endpoint, destination: Endpoint) -> bytes:

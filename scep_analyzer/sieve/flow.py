@@ -31,12 +31,13 @@ class Flow:
         "opening",
         "regular",
         "requests",
+        "server",
     )
 
-    def __init__(self, number: int, client: bytes) -> None:
+    def __init__(self, number: int, client: bytes, server: bytes) -> None:
         self.number = number
-        self.client = client
-        """The key of the direction from the client, as far as the SYN or the first packet tells."""
+        self.client, self.server = client, server
+        """The keys of the two directions, each named after its sender, as far as the SYN or the first packet tells."""
         self.first_client: int | None = None
         self.first_server: int | None = None
         """The first sequence number of each side, by which Wireshark tells a SYN sent again from ports used again."""
@@ -145,5 +146,7 @@ def distance(sequence: int, other: int) -> int:
 
 def place_of(flow: Flow, item: Segment) -> int:
     """How far the first bytes of a direction lie behind where they belong, as far as its SYN tells."""
-    syn = next((each for each in flow.opening if each.key == item.key), None)
-    return distance(item.sequence, (syn.sequence + 1) % WRAP) if syn is not None else 0
+    for syn in flow.opening:
+        if syn.key == item.key:
+            return distance(item.sequence, (syn.sequence + 1) % WRAP)
+    return 0

@@ -15,12 +15,13 @@ from scep_analyzer.http1.heads import starts_request, starts_response
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, ends_of, reversed_key
+from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, destination_of, reversed_key
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.sieve.flow import (
     CLIENT,
     SERVER,
     Flow,
+    Held,
     beginning,
     distance,
     numbered,
@@ -73,33 +74,37 @@ class Flows(Stage[Segment, Segment]):
 
     def feed(self, item: Segment) -> Iterable[Segment | Anomaly]:
         """Take one segment."""
-        key, flags = item.key, item.flags
+        key, flags, payload = item.key, item.flags, item.payload
         flow = self._young.get(key)
         given: list[Segment | Anomaly] = []
         if flow is None:
             flow = self._find(item, given)
         elif flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
             flow = self._reopened(flow, item, given)
-        if item.payload and (not flow.heard or item.payload[:4] in FIRST_BYTES):
+        if payload and (not flow.heard or payload[:4] in FIRST_BYTES):
             self._note(flow, item)
         if flow.followed and not flags & (SYN | FIN | RST):
             if not self._sieve or tells_something(flow, item):
                 given.append(numbered(item, flow.number))
             return given
         refused = flags & RST and not flow.established
-        flow.established |= bool(item.payload or item.cut or flags & (SYN | ACK) == SYN | ACK)
-        flow.ended |= bool(flags & FIN or (flags & RST and not refused))
+        if payload or item.cut or flags & (SYN | ACK) == SYN | ACK:
+            flow.established = True
+        if flags & FIN or (flags & RST and not refused):
+            flow.ended = True
         if flow.followed:
             if not self._sieve or tells_something(flow, item):
                 given.append(numbered(item, flow.number))
             return given
         if flags & SYN:
             flow.opening = (*flow.opening, item)
-        if refused or (flags & SYN and (item.payload or len(flow.opening) > _MOST_SYNS)):
+        if refused or (flags & SYN and (payload or len(flow.opening) > _MOST_SYNS)):
             given += self._follow(flow, item)
-        elif item.payload or item.cut:
+        elif payload or item.cut:
             given += self._data(flow, item)
-        if not flow.followed:
+            if not flow.followed:
+                self._tame(flow)
+        elif key not in self.tame:
             self._tame(flow)
         return given
 
@@ -120,7 +125,7 @@ class Flows(Stage[Segment, Segment]):
         other = reversed_key(key)
         flow = self._young.get(other) or self._old.get(key) or self._old.get(other)
         if flow is None:
-            flow = self._opened(item)
+            flow = self._opened(item, other)
         elif item.flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
             return self._reopened(flow, item, given)
         self._young[key] = flow
@@ -133,10 +138,10 @@ class Flows(Stage[Segment, Segment]):
             given += self._age(item.frame)
         return flow
 
-    def _opened(self, item: Segment) -> Flow:
+    def _opened(self, item: Segment, other: bytes) -> Flow:
         # A SYN comes from the client, a SYN-ACK from the server; else the first to speak is taken for the client.
         from_server = item.flags & (SYN | ACK) == SYN | ACK
-        flow = Flow(self._numbers, reversed_key(item.key) if from_server else item.key)
+        flow = Flow(self._numbers, *((other, item.key) if from_server else (item.key, other)))
         flow.followed = not self._sieve
         flow.established = not item.flags & SYN
         self._numbers += 1
@@ -144,7 +149,7 @@ class Flows(Stage[Segment, Segment]):
 
     def _reopened(self, old: Flow, item: Segment, given: list[Segment | Anomaly]) -> Flow:
         given += self._unanswered(old)
-        for key in (old.client, reversed_key(old.client)):
+        for key in (old.client, old.server):
             self._young.pop(key, None)
             self._old.pop(key, None)
             self.tame.pop(key, None)
@@ -200,7 +205,7 @@ class Flows(Stage[Segment, Segment]):
         """Count what the report says of all connections, followed or not."""
         payload = item.payload
         if not flow.heard and payload.startswith(_TLS_HANDSHAKE):
-            server = ends_of(flow.client)[1]
+            server = destination_of(flow.client)
             if server in self._tls or len(self._tls) < self._limits.connections:
                 self._tls[server] = self._tls.get(server, 0) + 1
             self._first_tls_frame = self._first_tls_frame or item.frame
@@ -212,20 +217,15 @@ class Flows(Stage[Segment, Segment]):
 
     def _tame(self, flow: Flow) -> None:
         """Tell the tight pass what it may step over."""
-        tame, asker, client = self.tame, flow.asker, flow.client
+        asker, quiet = flow.asker, not flow.answers
         if flow.first_client is not None:
-            tame[client] = (
-                not flow.fresh & CLIENT and not flow.answers
-                if asker is None
-                else asker != client and not flow.requests and not flow.answers
-            )
+            client = flow.client
+            speaks = flow.fresh & CLIENT if asker is None else asker == client or flow.requests
+            self.tame[client] = quiet and not speaks
         if flow.first_server is not None:
-            server = reversed_key(client)
-            tame[server] = (
-                not flow.fresh & SERVER and not flow.answers
-                if asker is None
-                else asker != server and not flow.requests and not flow.answers
-            )
+            server = flow.server
+            speaks = flow.fresh & SERVER if asker is None else asker == server or flow.requests
+            self.tame[server] = quiet and not speaks
 
     def _data(self, flow: Flow, item: Segment) -> Given:
         if flow.asker is None:
@@ -234,7 +234,7 @@ class Flows(Stage[Segment, Segment]):
 
     def _first_words(self, flow: Flow, item: Segment) -> Given:
         """No request has been seen on this connection."""
-        key, words = item.key, item.payload.lstrip(b"\r\n")
+        key, payload = item.key, item.payload
         side = side_of(flow, key)
         if flow.fresh & side:
             place = place_of(flow, item)
@@ -242,6 +242,10 @@ class Flows(Stage[Segment, Segment]):
                 return []  # a keep-alive probe before the first byte
             if place > 0 or item.cut:
                 return self._follow(flow, item)  # the first bytes are missing, or come later
+        if not flow.answers and payload[:4] not in FIRST_BYTES and len(payload) > 3:
+            flow.fresh &= ~side
+            return []
+        words = payload.lstrip(b"\r\n")
         request, response = starts_request(words), starts_response(words)
         if words and (request is None or response is None or (item.cut and (request or response))):
             return self._follow(flow, item)
@@ -286,7 +290,7 @@ class Flows(Stage[Segment, Segment]):
         if ahead or item.cut or flow.asked:
             return self._follow(flow, item)
         flow.answers = () if not flow.answers or flow.answers[0].sequence != item.acknowledgment else flow.answers
-        content = b"".join(each.payload for each in (*flow.requests, item))
+        content = _together(flow.requests, item)
         words = content.lstrip(b"\r\n")
         begins = starts_request(words)
         if not words:
@@ -298,7 +302,7 @@ class Flows(Stage[Segment, Segment]):
         if seen is None or seen.look is Look.NOT_HTTP:
             flow.asker, flow.requests, flow.answers = None, (), ()
             return []
-        endpoint = ends_of(item.key)[1], path_of(seen.target.decode("latin-1"))
+        endpoint = destination_of(item.key), path_of(seen.target.decode("latin-1"))
         if seen.scep and len(self._endpoints) < self._limits.endpoints:
             self._endpoints.add(endpoint)
         if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
@@ -328,11 +332,11 @@ class Flows(Stage[Segment, Segment]):
         size = len(item.payload) + item.cut
         if flow.answer_at is None:
             flow.answer_at = item.sequence
-        held = sum(len(each.payload) for each in flow.answers)
+        held = sum([len(each.payload) for each in flow.answers]) if flow.answers else 0
         ahead = distance(item.sequence, (flow.answer_at + held) % WRAP)
         if ahead < 0 and ahead + size <= 0:
             return []
-        words = b"".join(each.payload for each in (*flow.answers, item)).lstrip(b"\r\n")
+        words = _together(flow.answers, item).lstrip(b"\r\n")
         if ahead or item.cut or not starts_response(words) or len(flow.answers) > _MOST_PIECES:
             return self._follow(flow, item)
         seen = look_at_response(words)
@@ -355,8 +359,12 @@ class Flows(Stage[Segment, Segment]):
         given = [*opening, *sorted(held, key=lambda each: each.frame)]
         flow.followed = True
         self.tame.pop(flow.client, None)
-        self.tame.pop(reversed_key(flow.client), None)
+        self.tame.pop(flow.server, None)
         flow.opening = flow.requests = flow.answers = ()
         for each in given:
             tells_something(flow, each)
         return [numbered(each, flow.number) for each in given]
+
+
+def _together(held: Held, item: Segment) -> bytes:
+    return b"".join([each.payload for each in (*held, item)]) if held else item.payload

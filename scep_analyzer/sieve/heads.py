@@ -68,7 +68,7 @@ def look_at_request(content: bytes) -> Seen:
     words = line.split(None, 2)
     target = words[1] if len(words) > 1 else b""
     # The whole line: a target may hold spaces (openxpki/openxpki#859).
-    if any(each in lower for each in _HINTS) and names_operation(line.decode("latin-1")):
+    if _holds(lower, _HINTS) and names_operation(line.decode("latin-1")):
         return Seen(Look.MAYBE, 0, target, scep=True)
     if end_of_line >= 0 and b" http/" not in lower and b"\thttp/" not in lower:
         return Seen(Look.NOT_HTTP)
@@ -123,7 +123,14 @@ def _head_end(content: bytes) -> int:
 
 def _is_scep_type(head: bytes) -> bool:
     at = head.find(b"content-type")
-    return at >= 0 and any(each in head[at:] for each in _TYPES)
+    return at >= 0 and _holds(head[at:], _TYPES)
+
+
+def _holds(content: bytes, words: tuple[bytes, ...]) -> bool:
+    for each in words:  # noqa: SIM110  # any() takes three times as long, and every request comes by here
+        if each in content:
+            return True
+    return False
 
 
 def _content_length(head: bytes) -> int | None:

@@ -1,0 +1,265 @@
+/* The tight pass's longest stride, compiled: records that the loop in skim.py would step over as well, one after another.
+ *
+ * An option. Where no compiler was at hand skim.py does the same alone, three times as slow, and the report is the same:
+ * tests/capture/test_stride.py holds the two against each other. Whatever is not plain, or might matter, is left to skim.py.
+ * Every byte is read only after it was found to lie within the record, and the record within what has been read of the file.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+
+enum { TCP = 6, UDP = 17, DOMAIN = 53, ENHANCED_PACKET = 6, VLAN = 0x8100, IPV4 = 0x0800, IPV6 = 0x86DD };
+enum { FIN_SYN_RST = 0x07, RESERVED = 0x0E };
+
+/* What the records of one interface look like: struct Record of skim.py, and its link header. */
+typedef struct {
+    int big_endian, block;      /* block: pcapng's enhanced packet block */
+    Py_ssize_t header;          /* of a record */
+    uint64_t unit;              /* of a time's upper half */
+    unsigned char interface[4]; /* of a block, as it stands there */
+    unsigned char comment[2];   /* how the option of a comment begins */
+    int ethertype, link;        /* where the link header has its EtherType (-1: nowhere), and its length */
+    int vlan;                   /* whether one tag may stand there */
+    Py_ssize_t usual, most;     /* bytes captured of a UDP datagram, of any packet; skim.py's limits */
+    PyObject *tame, *starts;    /* starts: the first four bytes that an HTTP message may begin with */
+    unsigned char initial[256]; /* the first of them */
+    unsigned char tunnel[65536 / 8];
+} Form;
+
+static const char NAME[] = "scep_analyzer.capture._stride.form";
+
+static uint16_t big16(const unsigned char *at) { return (uint16_t)(at[0] << 8 | at[1]); }
+
+static uint32_t big32(const unsigned char *at) { return (uint32_t)big16(at) << 16 | big16(at + 2); }
+
+static uint32_t number(const Form *form, const unsigned char *at) {
+    return form->big_endian ? big32(at)
+                            : (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
+}
+
+/* What becomes of a record. */
+typedef enum { FAILED = -1, LEFT, STEPPED_OVER, TAKEN } Fate;
+
+/* A packet's IP header and what follows it: ``room`` bytes, ``length`` by the header, which is ``size`` of them. The addresses
+ * and ports, which follow one another, are the key of a connection's direction. */
+typedef struct {
+    const unsigned char *ip;
+    Py_ssize_t room, size, length, key, key_size;
+    int known_length, protocol, hops, ident;
+} Packet;
+
+static PyObject *key_of(const Packet *packet) {
+    return PyBytes_FromStringAndSize((const char *)packet->ip + packet->key, packet->key_size);
+}
+
+static int is_domain(const Packet *packet) {
+    return big16(packet->ip + packet->size) == DOMAIN || big16(packet->ip + packet->size + 2) == DOMAIN;
+}
+
+/* Whether a segment that opens or closes no connection matters; its bytes begin at ``first``. */
+static Fate look_at(const Form *form, const Packet *packet, Py_ssize_t first) {
+    PyObject *key = key_of(packet);
+    if (key == NULL)
+        return FAILED;
+    PyObject *tame = PyDict_GetItemWithError(form->tame, key);
+    Py_DECREF(key);
+    if (tame == NULL)
+        return PyErr_Occurred() ? FAILED : TAKEN;
+    if (tame == Py_True && first < packet->room && !form->initial[packet->ip[first]])
+        return STEPPED_OVER; /* what stands there begins no HTTP message, be it padding */
+    if (packet->length == first)
+        return STEPPED_OVER;
+    if (tame != Py_True || packet->length > packet->room || packet->length - first < 4)
+        return TAKEN;
+    PyObject *start = PyBytes_FromStringAndSize((const char *)packet->ip + first, 4);
+    if (start == NULL)
+        return FAILED;
+    int found = PySet_Contains(form->starts, start);
+    Py_DECREF(start);
+    return found < 0 ? FAILED : found ? TAKEN : STEPPED_OVER;
+}
+
+/* ``*fields`` is what skim.py makes a Segment of, where it is to be taken. */
+static Fate look_at_tcp(const Form *form, const Packet *packet, uint64_t ticks, PyObject **fields) {
+    const unsigned char *tcp = packet->ip + packet->size;
+    Py_ssize_t first, left, cut = 0;
+    if (packet->room < packet->size + 20)
+        return LEFT;
+    first = packet->size + (tcp[12] >> 4) * 4;
+    left = packet->room - first;
+    if (first < packet->size + 20 || left < 0)
+        return LEFT;
+    Fate fate = tcp[13] & FIN_SYN_RST || tcp[12] & RESERVED ? TAKEN : look_at(form, packet, first);
+    if (fate != TAKEN)
+        return fate;
+    if (packet->known_length) {
+        Py_ssize_t beyond = packet->length - packet->room;
+        if (beyond > 0)
+            cut = beyond;
+        else
+            left += beyond;
+    }
+    if (left < 0 || (left && is_domain(packet)))
+        return LEFT;
+    PyObject *key = key_of(packet);
+    if (key == NULL)
+        return FAILED;
+    *fields = Py_BuildValue("KNkkiy#niii", (unsigned long long)ticks, key, (unsigned long)big32(tcp + 4),
+                            (unsigned long)big32(tcp + 8), tcp[13], (const char *)packet->ip + first, left, cut, -1,
+                            packet->hops, packet->ident);
+    return *fields == NULL ? FAILED : TAKEN;
+}
+
+static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssize_t captured, uint64_t ticks,
+                           PyObject **fields) {
+    Py_ssize_t link = form->link;
+    int type = 0;
+    if (form->ethertype >= 0) {
+        if (captured < link + 4)
+            return LEFT;
+        type = big16(bytes + form->ethertype);
+        if (form->vlan && type == VLAN) {
+            type = big16(bytes + form->ethertype + 4);
+            link += 4;
+        }
+    }
+    Packet packet = {.ip = bytes + link, .room = captured - link};
+    const unsigned char *ip = packet.ip;
+    if (packet.room < 40)
+        return LEFT; /* IPv6's header, or those of IPv4 and TCP */
+    if (ip[0] == 0x45 && (type == IPV4 || form->ethertype < 0)) {
+        if (ip[6] & 0xBF || ip[7])
+            return LEFT; /* a fragment */
+        packet.size = 20, packet.key = 12, packet.key_size = 12, packet.length = big16(ip + 2);
+        packet.known_length = packet.length != 0;
+        packet.protocol = ip[9], packet.hops = ip[8], packet.ident = big16(ip + 4);
+    } else if (ip[0] >> 4 == 6 && (type == IPV6 || form->ethertype < 0)) {
+        packet.size = 40, packet.key = 8, packet.key_size = 36, packet.length = big16(ip + 4) + 40;
+        packet.known_length = packet.length != 40;
+        packet.protocol = ip[6], packet.hops = ip[7];
+    } else
+        return LEFT;
+    if (packet.protocol == TCP)
+        return look_at_tcp(form, &packet, ticks, fields);
+    if (packet.protocol != UDP || packet.room < packet.size + 4 || captured > form->usual || is_domain(&packet))
+        return LEFT;
+    int to = big16(ip + packet.size + 2);
+    return form->tunnel[to >> 3] >> (to & 7) & 1 ? LEFT : STEPPED_OVER;
+}
+
+static void release(PyObject *capsule) {
+    Form *form = PyCapsule_GetPointer(capsule, NAME);
+    if (form != NULL) {
+        Py_XDECREF(form->tame);
+        Py_XDECREF(form->starts);
+        PyMem_Free(form);
+    }
+}
+
+static PyObject *form_of(PyObject *module, PyObject *arguments) {
+    (void)module;
+    Form *form = PyMem_Calloc(1, sizeof *form);
+    if (form == NULL)
+        return PyErr_NoMemory();
+    const char *interface, *comment, *tunnels;
+    Py_ssize_t interface_size, comment_size, tunnels_size;
+    unsigned long long unit;
+    PyObject *tame, *starts, *capsule;
+    if (!PyArg_ParseTuple(arguments, "pnKy#y#iipnnO!O!y#", &form->big_endian, &form->header, &unit, &interface,
+                          &interface_size, &comment, &comment_size, &form->ethertype, &form->link, &form->vlan, &form->usual,
+                          &form->most, &PyDict_Type, &tame, &PyFrozenSet_Type, &starts, &tunnels, &tunnels_size) ||
+        (capsule = PyCapsule_New(form, NAME, release)) == NULL) {
+        PyMem_Free(form);
+        return NULL;
+    }
+    form->tame = Py_NewRef(tame);
+    form->starts = Py_NewRef(starts);
+    form->unit = unit;
+    form->block = interface_size == 4 && comment_size == 2;
+    if (form->block) {
+        memcpy(form->interface, interface, 4);
+        memcpy(form->comment, comment, 2);
+    }
+    if (form->header < (form->block ? 28 : 16) || form->link < 0 || form->ethertype < -1 ||
+        (form->ethertype >= 0 && form->ethertype > form->link - 2)) {
+        Py_DECREF(capsule);
+        PyErr_SetString(PyExc_ValueError, "no such form");
+        return NULL;
+    }
+    PyObject *each, *all = PyObject_GetIter(starts);
+    while (all != NULL && (each = PyIter_Next(all)) != NULL) {
+        const char *start = PyBytes_AsString(each);
+        if (start != NULL)
+            form->initial[(unsigned char)start[0]] = 1;
+        Py_DECREF(each);
+    }
+    Py_XDECREF(all);
+    if (PyErr_Occurred()) {
+        Py_DECREF(capsule);
+        return NULL;
+    }
+    for (Py_ssize_t at = 0; at + 1 < tunnels_size; at += 2) {
+        int port = big16((const unsigned char *)tunnels + at);
+        form->tunnel[port >> 3] |= (unsigned char)(1 << (port & 7));
+    }
+    return capsule;
+}
+
+static PyObject *over(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *capsule;
+    Py_buffer buffer;
+    Py_ssize_t at, stop, count = 0;
+    if (!PyArg_ParseTuple(arguments, "Oy*nn", &capsule, &buffer, &at, &stop))
+        return NULL;
+    const Form *form = PyCapsule_GetPointer(capsule, NAME);
+    uint64_t earliest = UINT64_MAX, latest = 0;
+    Fate fate = form == NULL ? FAILED : STEPPED_OVER;
+    PyObject *fields = NULL;
+    if (stop > buffer.len)
+        stop = buffer.len;
+    while (fate == STEPPED_OVER && at >= 0 && stop - at > form->header) {
+        const unsigned char *record = (const unsigned char *)buffer.buf + at, *times = record + (form->block ? 12 : 0);
+        Py_ssize_t captured = (Py_ssize_t)number(form, times + 8), span = form->header + captured;
+        if (captured < 0 || captured > form->most || stop - at < span)
+            break;
+        if (form->block) {
+            Py_ssize_t whole = (Py_ssize_t)number(form, record + 4), options = form->header + ((captured + 3) & ~(Py_ssize_t)3);
+            if (number(form, record) != ENHANCED_PACKET || memcmp(record + 8, form->interface, 4) || whole & 3 ||
+                whole < options || stop - at < whole)
+                break;
+            if (whole > options + 4 && !memcmp(record + options, form->comment, 2))
+                break;
+            span = whole;
+        }
+        uint64_t ticks = number(form, times) * form->unit + number(form, times + 4);
+        fate = look_at_packet(form, record + form->header, captured, ticks, &fields);
+        if (fate == LEFT || fate == FAILED)
+            break;
+        earliest = ticks < earliest ? ticks : earliest;
+        latest = ticks > latest ? ticks : latest;
+        at += span;
+        count++;
+    }
+    PyBuffer_Release(&buffer);
+    if (fate == FAILED)
+        return NULL;
+    if (fields == NULL)
+        fields = Py_NewRef(Py_None);
+    return Py_BuildValue("nnKKN", at, count, (unsigned long long)earliest, (unsigned long long)latest, fields);
+}
+
+static PyMethodDef METHODS[] = {
+    {"form_of", form_of, METH_VARARGS, "What over() is to know of the records of an interface."},
+    {"over", over, METH_VARARGS, "Step over records; gives where, how many, the lowest and highest ticks among them, and the last one if it matters."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "scep_analyzer.capture._stride", "The compiled part of skim.py.", 0, METHODS, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__stride(void) { return PyModuleDef_Init(&MODULE); }
