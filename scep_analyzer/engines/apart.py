@@ -6,6 +6,8 @@ alone, whichever way the system starts a process.
 
 import contextlib
 import multiprocessing
+import os
+import queue
 import signal
 import sys
 import threading
@@ -13,6 +15,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from scep_analyzer.engines.builtin import BuiltinEngine, Item
@@ -24,6 +27,9 @@ from scep_analyzer.model.tls import Handshake
 
 _AT_ONCE = 64
 """Items in a message: a pipe holds about as many, and a message costs as much as ten of them."""
+
+_AHEAD = 12 << 20
+"""Bytes of messages that may wait: exchanges come in bursts, and where a pipe alone holds them (64 KiB) each process waits for the other."""
 
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 _ITEMS, _GIVEN, _FAILED = range(3)
@@ -95,6 +101,35 @@ class ApartEngine:
         return kind, content
 
 
+class _Waiting(queue.Queue[bytes]):
+    """Messages that wait, as many as ``maxsize`` bytes, and one more."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: bytes) -> None:
+        super()._put(item)
+        self._bytes += len(item)
+
+    def _get(self) -> bytes:
+        item = super()._get()
+        self._bytes -= len(item)
+        return item
+
+
+def _carry(waiting: _Waiting, pipe: Connection) -> None:
+    try:
+        while True:
+            pipe.send_bytes(waiting.get())
+            waiting.task_done()
+    except _GONE:
+        os._exit(0)  # nobody is left to read for
+
+
 def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], limits: Limits) -> None:
     """Read, send, and answer what is asked then; ends when the pipe does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what Ctrl-C means
@@ -103,8 +138,11 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
     found: list[Item] = []
     engine: BuiltinEngine
 
+    waiting = _Waiting(_AHEAD)
+
     def send(count: int | None = None) -> None:
-        pipe.send((_ITEMS, (found, engine.facts, engine.notices(()), count)))
+        message = _ITEMS, (found, engine.facts, engine.notices(()), count)
+        waiting.put(bytes(ForkingPickler.dumps(message)))
         found.clear()
 
     def read() -> object:
@@ -115,11 +153,13 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
             if len(found) >= _AT_ONCE:
                 send()
         send()
+        waiting.join()
         return engine.http_requests, engine.facts
 
     def answer(method: str, arguments: tuple[object, ...]) -> object:
         return getattr(engine, method)(*arguments)
 
+    threading.Thread(target=_carry, args=(waiting, pipe), daemon=True).start()
     with contextlib.suppress(*_GONE):
         pipe.send(_outcome(read))
         while True:
