@@ -186,7 +186,10 @@ class View:
 
     def odd(self, *codes: str) -> Anomaly | None:
         """The first anomaly with one of these codes."""
-        return next((each for each in self.exchange.anomalies if each.code in codes), None)
+        for each in self.exchange.anomalies:
+            if each.code in codes:
+                return each
+        return None
 
     @property
     def understood(self) -> bool:

@@ -48,7 +48,7 @@ def usage_words(certificate: Certificate) -> str:
 
 def day(value: datetime | None) -> str:
     """A moment, to the minute."""
-    return f"{value:%Y-%m-%d %H:%M} UTC" if value is not None else "unknown"
+    return f"{value.isoformat(' ', 'minutes')[:16]} UTC" if value is not None else "unknown"
 
 
 def seconds(nanoseconds: int) -> str:

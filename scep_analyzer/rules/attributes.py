@@ -163,15 +163,21 @@ def transid_is_key_hash(view: View, message: PkiMessage) -> Found:
     if signer is None or signer.public_key is None or not message.transaction_id:
         return
     wanted = message.transaction_id
+    name = _DIGESTS.get(len(wanted))
+    if name is None:
+        return
     for what, data in _forms_of_key(signer.public_key.encoded):
-        for name in ("md5", "sha1", "sha256"):
-            digest = hashlib.new(name, data, usedforsecurity=False).digest()
-            if wanted.lower() == digest.hex() or wanted == base64.b64encode(digest).decode():
-                yield Evidence(
-                    f"The transactionID is the {name} of the requester's {what}.",
-                    (view.q("signedAttrs.transactionID", hexes(wanted)),),
-                )
-                return
+        digest = hashlib.new(name, data, usedforsecurity=False).digest()
+        if wanted.lower() == digest.hex() or wanted == base64.b64encode(digest).decode():
+            yield Evidence(
+                f"The transactionID is the {name} of the requester's {what}.",
+                (view.q("signedAttrs.transactionID", hexes(wanted)),),
+            )
+            return
+
+
+_DIGESTS = {32: "md5", 24: "md5", 40: "sha1", 28: "sha1", 64: "sha256", 44: "sha256"}
+"""By the length in hexadecimal digits and in base64."""
 
 
 def _forms_of_key(encoded: bytes) -> list[tuple[str, bytes]]:

@@ -1,6 +1,7 @@
 """HTTP answers that are no success: who answered, and why (RFC 9110, Section 15; IIS and http.sys)."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from scep_analyzer.model.exchanges import BYSTANDERS
@@ -61,7 +62,13 @@ def status_fact(view: View) -> Fact:
 
 def is_scep_path(view: View) -> bool:
     """Whether the path is not one of those that only accompany SCEP."""
-    return not any(sign in view.path.lower() for sign in BYSTANDERS)
+    return not _accompanies(view.path)
+
+
+@lru_cache(maxsize=256)
+def _accompanies(path: str) -> bool:
+    lower = path.lower()
+    return any(sign in lower for sign in BYSTANDERS)
 
 
 def query_length(view: View) -> int:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import unquote
 
@@ -229,12 +230,11 @@ def secret_in_url(view: View) -> Found:
     Do: Change it: URLs are logged everywhere on their way.
     Not: The message parameter, which is encrypted.
     """
-    plain = unquote(view.target)
     known = [each.page.challenge for each in view.scene.bystanders if each.page is not None and each.page.challenge]
     names = secrets_in(view.target)
     if names:
         what = f"a secret in {shown(names[0], 30)}"
-    elif any(each in plain for each in known) and view.operation is not None:
+    elif known and view.operation is not None and any(each in unquote(view.target) for each in known):
         what = "the challenge password of the administration page"
     else:
         return
@@ -317,6 +317,7 @@ def clock_skew(view: View) -> Found:
     )
 
 
+@lru_cache(maxsize=256)  # a server says the same for a second
 def _date(value: str | None) -> datetime | None:
     if value is None:
         return None
@@ -471,18 +472,25 @@ def scep_from_internet(view: TransactionView) -> Found:
     Do: Put an application proxy in front, and use a policy module.
     Not: A fault inside one's own public address space.
     """
-    client, server = ip_address(view.transaction.client), ip_address(view.transaction.server.address)
-    if (
-        client.is_global
-        and server.is_private
-        and not server.is_loopback
-        and any(each.operation is not None for each in view.views)
-    ):
+    client, server = view.transaction.client, view.transaction.server.address
+    if _is_private(server) and _is_global(client) and any(each.operation is not None for each in view.views):
         first = next(each for each in view.views if each.operation is not None)
         yield Evidence(
             f"{client} on the Internet reaches {view.transaction.server} directly.",
-            (first.q("ip.src", str(client)), first.q("ip.dst", str(server))),
+            (first.q("ip.src", client), first.q("ip.dst", server)),
         )
+
+
+@lru_cache(maxsize=256)
+def _is_global(address: str) -> bool:
+    return ip_address(address).is_global
+
+
+@lru_cache(maxsize=256)
+def _is_private(address: str) -> bool:
+    """Also of others than the loopback."""
+    found = ip_address(address)
+    return found.is_private and not found.is_loopback
 
 
 @rule("transaction", INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
