@@ -29,7 +29,7 @@ _AT_ONCE = 64
 """Items in a message: a pipe holds about as many, and a message costs as much as ten of them."""
 
 _AHEAD = 12 << 20
-"""Bytes of messages that may wait: exchanges come in bursts, and where a pipe alone holds them (64 KiB) each process waits for the other."""
+"""Bytes of messages that may wait: exchanges come in bursts, and what a pipe holds (64 KiB) makes each process wait for the other."""
 
 _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 _ITEMS, _GIVEN, _FAILED = range(3)

@@ -1,10 +1,9 @@
 """What a stage had to step over, and how a user is told of a mistake."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(NamedTuple):
     """Damage or oddity, named. Not a judgement: rules judge.
 
     ``layer`` is the stage that saw it (capture, link, tcp, http, scep, cms, rules),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from scep_analyzer.model.certificates import Certificate, PublicKey
 from scep_analyzer.model.verdict import Verdict
@@ -15,8 +16,7 @@ class ChallengePassword:
     value: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedValue:
+class NamedValue(NamedTuple):
     """An attribute or extension in words: OID, name if known, value as text, whether it is critical."""
 
     oid: str
@@ -59,8 +59,7 @@ class Crl:
     """The DER."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """messageData (RFC 8894, Section 3.2.2). ``kind`` is pkcs10, certificates, crl, issuer-and-subject,
     issuer-and-serial-number or unknown; the fields of other kinds are empty.
     """  # noqa: D205  # one sentence lists the kinds

@@ -1,6 +1,5 @@
 """What rules conclude: evidence, findings, and what could not be judged."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -37,8 +36,7 @@ class Fact(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What a rule has found, in one sentence with the values of this capture, and the facts behind it.
 
     ``severity`` and ``strength`` are given where this case differs from the rule's own. ``causes`` and ``actions`` are put in front of the
@@ -57,15 +55,13 @@ class Evidence:
     exchange: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(NamedTuple):
     """What a rule gives where it could not judge."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A judgement about an exchange, a transaction or the capture. Numbers are those of the report, from 1.
 
     ``because_of`` is the number of the finding that this one is a symptom of. The first of ``frames`` is the one to open.

@@ -43,8 +43,7 @@ class FailInfo(IntEnum):
     badCertId = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """Whom an envelope is encrypted for. ``kind`` is key-transport, key-agreement, kek, password or other.
 
     Issuer and serial number are None where the certificate is named by ``key_identifier`` (hex) or not at all.
@@ -65,8 +64,7 @@ class Recipient:
         return self.issuer, self.serial_number
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The pkcsPKIEnvelope from outside (RFC 8894, Section 3.2.2): for whom and how it is encrypted."""
 
     recipients: tuple[Recipient, ...]
@@ -86,8 +84,7 @@ class Envelope:
     ciphertext_length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """A signed attribute that is none of SCEP's and CMS's own: OID, name if known, value as text or hex."""
 
     oid: str
@@ -104,8 +101,7 @@ class AttributeForm(NamedTuple):
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class PkiMessage:
+class PkiMessage(NamedTuple):
     """A pkiMessage: the outer SignedData and what its attributes say (RFC 8894, Section 3).
 
     Every attribute may be absent (None). ``message_type``, ``pki_status`` and ``fail_info`` are numbers as sent, whatever their
@@ -157,15 +153,13 @@ class PkiMessage:
         return next((each for each in every if each.role == "issued"), None)
 
 
-@dataclass(frozen=True, slots=True)
-class CaCapabilities:
+class CaCapabilities(NamedTuple):
     """GetCACaps: the words as sent, in order (RFC 8894, Section 3.5.2)."""
 
     keywords: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CaCertificates:
+class CaCertificates(NamedTuple):
     """GetCACert, GetCACertChain or GetNextCACert: the certificates with their roles.
 
     ``form`` is x509 (one certificate), degenerate (a SignedData without signer) or signed (GetNextCACert's, ``signer``).
@@ -233,8 +227,7 @@ class AdminPage:
     reusable: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bystander:
+class Bystander(NamedTuple):
     """An HTTP exchange that accompanies SCEP. ``kind``: admin (NDES's administration page), policy-module, crl."""
 
     kind: str
@@ -265,8 +258,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class FailedConnection:
+class FailedConnection(NamedTuple):
     """A connection to a SCEP server that never opened: refused or unanswered."""
 
     client: Endpoint
@@ -277,8 +269,7 @@ class FailedConnection:
     time_ns: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """Exchanges that belong together, in order of their requests, and how they ended."""
 
     transaction_id: str | None
@@ -287,7 +278,7 @@ class Transaction:
     kind: Kind
     outcome: Outcome
     exchanges: tuple[ScepExchange, ...]
-    failed_connections: tuple[FailedConnection, ...] = field(default=())
+    failed_connections: tuple[FailedConnection, ...] = ()
     subject: str | None = None
     issued: Certificate | None = None
     started_ns: int | None = None

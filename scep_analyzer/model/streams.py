@@ -14,8 +14,7 @@ class Direction(Enum):
     FROM_SERVER = "server"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """A TCP connection; ``number`` is Wireshark's tcp.stream.
 
     ``opening_seen`` tells whether the SYN or SYN-ACK is in the capture; without it, client and server are a guess
@@ -44,8 +43,7 @@ class Data(NamedTuple):
     acknowledged: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Bytes that the capture does not hold. ``frame`` is the frame that proves they existed."""
 
     connection: Connection
@@ -56,8 +54,7 @@ class Gap:
     frame: int
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(NamedTuple):
     """No more bytes come from this direction.
 
     ``how``: fin, rst, reused (a new connection has taken the ports), limit, end-of-capture.
@@ -70,8 +67,7 @@ class Closed:
     time_ns: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionFailure:
+class ConnectionFailure(NamedTuple):
     """A connection that was asked for and never opened.
 
     ``how``: refused (RST answers the SYN) or unanswered (no SYN-ACK by the end of the capture). ``frames`` are those of the
@@ -167,8 +163,7 @@ class ConnectionFacts:
         return bool(self.client.packets) != bool(self.server.packets)
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(NamedTuple):
     """Bytes that came before come again: the capture holds a packet twice or, where it ``differs``, other bytes for the same place."""
 
     connection: Connection

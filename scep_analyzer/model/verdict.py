@@ -1,10 +1,9 @@
 """What checking a digest or signature gives."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """``valid`` is None where it cannot be told. ``reason`` says what was compared, or why it could not be."""
 
     valid: bool | None

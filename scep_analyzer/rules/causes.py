@@ -6,7 +6,6 @@ directly comes before what only makes it likely.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 
 from scep_analyzer.model.findings import Finding, Severity
@@ -191,9 +190,9 @@ def linked(found: Sequence[Finding], outcome: Outcome, kind: Kind, decisive: int
         severity = Severity.ERROR  # it explains a failure
     below = _closures()
     return [
-        replace(each, root_cause=True, severity=severity)
+        each._replace(root_cause=True, severity=severity)
         if each is root
-        else replace(each, because_of=root.number)
+        else each._replace(because_of=root.number)
         if root.rule in below(each.rule, _hresult(each))
         else each
         for each in found

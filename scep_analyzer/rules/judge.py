@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -255,8 +254,7 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     ordered = sorted(findings, key=place)
     numbers = {each.number: at for at, each in enumerate(ordered, 1)}
     return tuple(
-        replace(
-            each,
+        each._replace(
             number=numbers[each.number],
             because_of=numbers.get(each.because_of) if each.because_of is not None else None,
         )

@@ -1,6 +1,5 @@
 """The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
-import html
 import re
 
 from scep_analyzer.model.exchanges import Response, header
@@ -31,6 +30,8 @@ def text_of_page(response: Response, path: str) -> str | None:
     if "mscep_admin" in path.lower() or ("challenge" in lowered and "password" in lowered):
         return WITHHELD
     if "html" in kind or "<html" in lowered or "<!doctype" in lowered:
+        import html
+
         text = html.unescape(_TAGS.sub(" ", text))
     text = " ".join(text.split())
     return (text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…") or None

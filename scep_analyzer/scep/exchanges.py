@@ -2,7 +2,7 @@
 
 from collections import ChainMap, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -282,7 +282,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         except DecodeError as error:
             return _Read(None, [*notes, ("ca-certificates-unreadable", str(error))], encoded)
         if certificates.form == "signed":
-            certificates = replace(certificates, signature=check_signed_set(encoded, self._certificates))
+            certificates = certificates._replace(signature=check_signed_set(encoded, self._certificates))
         return _Read(certificates, notes + more, encoded)
 
     def _remember(self, response: ResponseContent | None, request: PkiMessage | None) -> None:
@@ -360,10 +360,10 @@ def _with_roles(
     signer = role(response.signer) if response.signer is not None else None
     envelope = response.envelope
     if envelope is not None and envelope.content is not None:
-        inside = replace(envelope.content, certificates=tuple(map(role, envelope.content.certificates)))
-        envelope = replace(envelope, content=inside)
+        inside = envelope.content._replace(certificates=tuple(map(role, envelope.content.certificates)))
+        envelope = envelope._replace(content=inside)
     certificates = tuple(map(role, response.certificates))
-    return replace(response, certificates=certificates, signer=signer, envelope=envelope)
+    return response._replace(certificates=certificates, signer=signer, envelope=envelope)
 
 
 def _issued(

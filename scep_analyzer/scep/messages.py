@@ -74,8 +74,7 @@ def from_signed(
         signing = replace(signing, role="requester")
     # The certificates seen earlier are many; only keys need them beside the message's own.
     candidates = {**known, **included} if keys else included
-    message = replace(
-        message,
+    message = message._replace(
         digest_algorithm=signer.digest_algorithm,
         signature_algorithm=signer.signature_algorithm,
         signer_identity=signer.identity,
@@ -124,8 +123,7 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
         envelope = Envelope(left.recipients, left.key_encryption_algorithm, left.content_encryption_algorithm)
     alone = left.certificates[0] if len(left.certificates) == 1 else None
     is_request = alone is not None and message.message_type != MessageType.CertRep
-    return replace(
-        message,
+    return message._replace(
         digest_algorithm=left.digest_algorithm,
         signer=replace(alone, role="requester") if alone is not None and is_request else None,
         certificates=left.certificates,
@@ -219,8 +217,8 @@ def _envelope(content: bytes | None, notes: Notes, known: Known, keys: "Sequence
     try:
         inside, key = open_envelope(content, keys, known)
     except DecodeError as error:
-        return replace(envelope, problem=str(error), key_fits=_fits(envelope, keys, known))
-    return replace(envelope, content=inside, opened_by=key.source, key_fits=_fits(envelope, [key], known))
+        return envelope._replace(problem=str(error), key_fits=_fits(envelope, keys, known))
+    return envelope._replace(content=inside, opened_by=key.source, key_fits=_fits(envelope, [key], known))
 
 
 def _fits(envelope: Envelope, keys: "Sequence[PrivateKey]", known: Known) -> bool:
