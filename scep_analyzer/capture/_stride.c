@@ -84,7 +84,7 @@ static Fate look_at(const Form *form, const Packet *packet, Py_ssize_t first) {
 }
 
 /* ``*fields`` is what skim.py makes a Segment of, where it is to be taken. */
-static Fate look_at_tcp(const Form *form, const Packet *packet, uint64_t ticks, PyObject **fields) {
+static Fate look_at_tcp(const Form *form, const Packet *packet, PyObject **fields) {
     const unsigned char *tcp = packet->ip + packet->size;
     Py_ssize_t first, left, cut = 0;
     if (packet->room < packet->size + 20)
@@ -108,14 +108,12 @@ static Fate look_at_tcp(const Form *form, const Packet *packet, uint64_t ticks, 
     PyObject *key = key_of(packet);
     if (key == NULL)
         return FAILED;
-    *fields = Py_BuildValue("KNkkiy#niii", (unsigned long long)ticks, key, (unsigned long)big32(tcp + 4),
-                            (unsigned long)big32(tcp + 8), tcp[13], (const char *)packet->ip + first, left, cut, -1,
-                            packet->hops, packet->ident);
+    *fields = Py_BuildValue("Nkkiy#niii", key, (unsigned long)big32(tcp + 4), (unsigned long)big32(tcp + 8), tcp[13],
+                            (const char *)packet->ip + first, left, cut, -1, packet->hops, packet->ident);
     return *fields == NULL ? FAILED : TAKEN;
 }
 
-static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssize_t captured, uint64_t ticks,
-                           PyObject **fields) {
+static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssize_t captured, PyObject **fields) {
     Py_ssize_t link = form->link;
     int type = 0;
     if (form->ethertype >= 0) {
@@ -144,7 +142,7 @@ static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssiz
     } else
         return LEFT;
     if (packet.protocol == TCP)
-        return look_at_tcp(form, &packet, ticks, fields);
+        return look_at_tcp(form, &packet, fields);
     if (packet.protocol != UDP || packet.room < packet.size + 4 || captured > form->usual || is_domain(&packet))
         return LEFT;
     int to = big16(ip + packet.size + 2);
@@ -217,7 +215,7 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "Oy*nn", &capsule, &buffer, &at, &stop))
         return NULL;
     const Form *form = PyCapsule_GetPointer(capsule, NAME);
-    uint64_t earliest = UINT64_MAX, latest = 0;
+    uint64_t earliest = UINT64_MAX, latest = 0, ticks = 0;
     Fate fate = form == NULL ? FAILED : STEPPED_OVER;
     PyObject *fields = NULL;
     if (stop > buffer.len)
@@ -236,10 +234,10 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
                 break;
             span = whole;
         }
-        uint64_t ticks = number(form, times) * form->unit + number(form, times + 4);
-        fate = look_at_packet(form, record + form->header, captured, ticks, &fields);
+        fate = look_at_packet(form, record + form->header, captured, &fields);
         if (fate == LEFT || fate == FAILED)
             break;
+        ticks = number(form, times) * form->unit + number(form, times + 4);
         earliest = ticks < earliest ? ticks : earliest;
         latest = ticks > latest ? ticks : latest;
         at += span;
@@ -250,12 +248,13 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
         return NULL;
     if (fields == NULL)
         fields = Py_NewRef(Py_None);
-    return Py_BuildValue("nnKKN", at, count, (unsigned long long)earliest, (unsigned long long)latest, fields);
+    return Py_BuildValue("nnKKKN", at, count, (unsigned long long)earliest, (unsigned long long)latest,
+                         (unsigned long long)ticks, fields);
 }
 
 static PyMethodDef METHODS[] = {
     {"form_of", form_of, METH_VARARGS, "What over() is to know of the records of an interface."},
-    {"over", over, METH_VARARGS, "Step over records; gives where, how many, the lowest and highest ticks among them, and the last one if it matters."},
+    {"over", over, METH_VARARGS, "Step over records; gives where, how many, the lowest, the highest and the last of their ticks, and the last one if it matters."},
     {NULL, NULL, 0, NULL},
 };
 

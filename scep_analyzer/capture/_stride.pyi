@@ -20,9 +20,9 @@ def form_of(
 
 def over(
     form: object, buffer: bytearray, at: int, stop: int, /
-) -> tuple[int, int, int, int, tuple[int, bytes, int, int, int, bytes, int, int, int, int] | None]:
+) -> tuple[int, int, int, int, int, tuple[bytes, int, int, int, bytes, int, int, int, int] | None]:
     """Step over records from ``at`` on, up to one that matters or is not plain.
 
-    Gives where it came to, how many records it used up, the lowest and the highest of their times (ticks) and, where the last
-    of them matters, its time (ticks) and the rest of a Segment.
+    Gives where it came to, how many records it used up, the lowest, the highest and the last of their times (ticks) and, where
+    the last of them matters, what a Segment holds after frame and time.
     """

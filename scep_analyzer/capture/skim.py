@@ -253,6 +253,7 @@ class Skim:
         udp_ports, take, names = self._udp_ports, self._take, self._names
         start_of, of_tcp, of_udp, unseen, usual = _START, _TCP, _UDP, _UNSEEN, _USUAL
         header, unit, span_of, layout_of = record.header, record.unit, spans.get, by_signature.get
+        multiply, divide, offset_ns = record.multiply, record.divide, record.offset_ns
         layout = layouts[0]
         unpack, known, length_of, payload_of = layout.unpack, layout.known, layout.lengths.get, layout.payloads.get
         begun = frame
@@ -262,12 +263,15 @@ class Skim:
         interface = None
         while at < limit:
             if stride is not None:
-                at, strode, lowest, highest, mattering = stride(form, buffer, at, stop)
+                at, strode, lowest, highest, last, mattering = stride(form, buffer, at, stop)
                 if strode:
                     frame += strode
-                    earliest, latest = min(earliest, lowest), max(latest, highest)
+                    if lowest < earliest:
+                        earliest = lowest
+                    if highest > latest:
+                        latest = highest
                     if mattering is not None:
-                        given = take(Segment(frame, record.time_ns(mattering[0]), *mattering[1:]))
+                        given = take(Segment(frame, last * multiply // divide + offset_ns, *mattering))
                         if given:
                             yield from given
                         continue
