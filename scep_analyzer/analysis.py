@@ -1,4 +1,7 @@
-"""Joins engine → scep → rules → report; the only place that knows the order."""
+"""Joins engine → scep → rules → report; the only place that knows the order.
+
+What comes after the engine is imported where it is used: a large capture is being read meanwhile, in a process of its own.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,14 +15,11 @@ from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepE
 from scep_analyzer.model.streams import ConnectionFacts, Tick
 from scep_analyzer.model.tls import NO_SECRETS, Secrets
 from scep_analyzer.report import AnomalyList, Report, in_order
-from scep_analyzer.rules._views import Scene
-from scep_analyzer.rules.judge import Judge
-from scep_analyzer.rules.judge import in_order as findings_in_order
-from scep_analyzer.scep.exchanges import Interpreter
-from scep_analyzer.scep.transactions import Grouper
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
+    from scep_analyzer.rules._views import Scene
+    from scep_analyzer.rules.judge import Judge
 
 
 class Judged(NamedTuple):
@@ -96,6 +96,8 @@ class Analysis:
 
         Findings about the capture as a whole come last. ``unchecked`` is filled then.
         """
+        from scep_analyzer.scep.transactions import Grouper
+
         grouper, judge = Grouper(self._limits), self._judge()
         anomalies = AnomalyList()
         for item in self._interpreted():
@@ -119,13 +121,15 @@ class Analysis:
         yield from judge.anomalies
         self.unchecked = judge.unchecked()
 
-    def _judge(self) -> Judge:
+    def _judge(self) -> "Judge":
+        from scep_analyzer.rules.judge import Judge
+
         judge = Judge()
         judge.scene.captures = self.engine.facts  # it grows while the capture is read
         judge.scene.keylog = self._secrets.content
         return judge
 
-    def _judged(self, judge: Judge, grouped: Iterable[Transaction | Anomaly]) -> Iterator[Judged | Anomaly]:
+    def _judged(self, judge: "Judge", grouped: Iterable[Transaction | Anomaly]) -> Iterator[Judged | Anomaly]:
         for item in grouped:
             if isinstance(item, Anomaly):
                 yield item
@@ -135,7 +139,7 @@ class Analysis:
             found = judge.judge(item)
             yield Judged(item, tuple(judge.linked(found, len(judge.ends))))
 
-    def _complete(self, judge: Judge, anomalies: tuple[Anomaly, ...], ended: set[Outcome]) -> None:
+    def _complete(self, judge: "Judge", anomalies: tuple[Anomaly, ...], ended: set[Outcome]) -> None:
         """Give the judge what is known once the capture has been read; ``ended`` is how transactions ended.
 
         TLS handshakes take a second pass over the files: in a large capture only where there is something to explain.
@@ -153,6 +157,8 @@ class Analysis:
             scene.handshakes = list(self.engine.handshakes({each.address for each in servers} or None))
 
     def _interpreted(self) -> Iterator[ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly | Tick]:
+        from scep_analyzer.scep.exchanges import Interpreter
+
         interpreter = Interpreter(keys=self._keys, keep=self._keep)
         undone = False
         for item in self.engine.exchanges():
@@ -169,7 +175,7 @@ class Analysis:
                 yield last
 
 
-def _notice(scene: Scene, item: FailedConnection | Bystander | ConnectionFacts) -> None:
+def _notice(scene: "Scene", item: FailedConnection | Bystander | ConnectionFacts) -> None:
     """Keep what is no exchange and tells of some."""
     if isinstance(item, FailedConnection):
         scene.failures.append(item)
@@ -183,8 +189,10 @@ def _notice(scene: Scene, item: FailedConnection | Bystander | ConnectionFacts) 
         del scene.connections[next(iter(scene.connections))]
 
 
-def _linked(judge: Judge, found: list[Finding]) -> tuple[Finding, ...]:
+def _linked(judge: "Judge", found: list[Finding]) -> tuple[Finding, ...]:
     """All findings in order, with the root cause of each transaction."""
+    from scep_analyzer.rules.judge import in_order as findings_in_order
+
     by_transaction: dict[int | None, list[Finding]] = {}
     for each in found:
         by_transaction.setdefault(each.transaction, []).append(each)
@@ -196,6 +204,8 @@ def _linked(judge: Judge, found: list[Finding]) -> tuple[Finding, ...]:
 
 
 def _grouped(exchanges: tuple[ScepExchange, ...], failures: list[FailedConnection]) -> Iterator[Transaction | Anomaly]:
+    from scep_analyzer.scep.transactions import Grouper
+
     items: list[ScepExchange | FailedConnection] = [*exchanges, *failures]
     items.sort(key=_when)
     return Grouper().over(items)
