@@ -266,10 +266,8 @@ class Skim:
                 at, strode, lowest, highest, last, mattering = stride(form, buffer, at, stop)
                 if strode:
                     frame += strode
-                    if lowest < earliest:
-                        earliest = lowest
-                    if highest > latest:
-                        latest = highest
+                    earliest = min(earliest, lowest)
+                    latest = max(latest, highest)
                     if mattering is not None:
                         given = take(Segment(frame, last * multiply // divide + offset_ns, *mattering))
                         if given:

@@ -87,7 +87,14 @@ def run(options: argparse.Namespace) -> int:
         enough = _enough(sniffer, options.stop_after)
         try:
             if options.format == "jsonl":
-                write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options), on_item=enough)
+                write_lines(
+                    analysis,
+                    stream,
+                    secrets=options.show_secrets,
+                    least=least_of(options),
+                    at_once=True,
+                    on_item=enough,
+                )
             else:
                 tell(analysis, console_for(stream, options.color), style_of(options), enough)
         except InputError as error:  # the capture program gave no capture

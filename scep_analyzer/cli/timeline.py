@@ -78,7 +78,13 @@ def _rendered(options: argparse.Namespace) -> str:
     stream = io.StringIO()
     analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
     if options.format == "jsonl":
-        write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options))
+        write_lines(
+            analysis,
+            stream,
+            secrets=options.show_secrets,
+            least=least_of(options),
+            at_once=STANDARD_INPUT in options.capture,
+        )
     else:
         _text(analysis.report(), stream, options)
     return stream.getvalue()
@@ -91,7 +97,13 @@ def _one(options: argparse.Namespace) -> int:
     try:
         if options.format == "jsonl":
             with opened(options.output, force=options.force, as_is=True) as stream:
-                write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options))
+                write_lines(
+                    analysis,
+                    stream,
+                    secrets=options.show_secrets,
+                    least=least_of(options),
+                    at_once=STANDARD_INPUT in options.capture,
+                )
             return 0
         report = analysis.report()
     finally:
@@ -152,11 +164,12 @@ def write_lines(
     *,
     secrets: bool,
     least: Severity,
+    at_once: bool,
     on_item: Callable[[object], None] | None = None,
 ) -> None:
     """JSON Lines: an exchange when it ends, its transaction and findings when it can no longer grow, the rest at the end.
 
-    ``on_item`` is told of every value.
+    ``at_once`` hands every value on as it comes, where the capture may still grow. ``on_item`` is told of every value.
     """
     from scep_analyzer.render import json_v1
 
@@ -192,7 +205,8 @@ def write_lines(
             stream.write(json_v1.line("transaction", told))
             for each in findings:
                 write(each)
-        stream.flush()
+        if at_once:
+            stream.flush()
         if on_item is not None:
             on_item(item)
     for facts in analysis.engine.facts:
