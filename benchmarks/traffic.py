@@ -94,8 +94,12 @@ def _answer(kind: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
 
 
+_ENROLLMENT = 9_000
+"""Bytes of an enrollment, about."""
+
+
 class Traffic:
-    """All flows of a capture, interleaved by their times."""
+    """All flows of a capture, interleaved by their times; the enrollments begin anywhere in it."""
 
     def __init__(self, seed: int, mix: str, size: int, enrollments: int, harm: float) -> None:
         self.chance = random.Random(seed)
@@ -110,13 +114,13 @@ class Traffic:
 
     def events(self) -> Iterator[tuple[float, bytes, list[int] | None]]:
         """(seconds, packet, where its frame is noted) in the order of the capture."""
-        length = max(self._size / 20_000_000, 2.0)
         queue: list[tuple[float, int, Iterator[Event], Event]] = []
-        begins = sorted(self.chance.uniform(0, length) for _ in range(self._enrollments))
+        whole = self._size if any(self._mix) else self._enrollments * _ENROLLMENT
+        begins = sorted(self.chance.uniform(0, whole) for _ in range(self._enrollments))
         written, now = 0, 0.0
         while True:
-            while begins and (begins[0] <= now or not queue):
-                self._put(queue, begins[0] if not queue else now, self._scep())
+            while begins and (begins[0] <= written or not queue):
+                self._put(queue, now, self._scep())
                 begins.pop(0)
             while written < self._size and len(queue) < 60 and any(self._mix):
                 self._put(queue, now + self.chance.random() * 0.01, self._background())

@@ -5,7 +5,7 @@ Names, custom and unknown blocks are stepped over; decryption secrets and drop c
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
@@ -53,8 +53,7 @@ READ_BLOCKS = frozenset(
 """The others (name resolution, custom and unknown blocks) are stepped over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(NamedTuple):
     """One Interface Description Block. ``ticks`` a second, ``offset`` in seconds."""
 
     link_type: int

@@ -14,7 +14,6 @@ found is the same (``tests/capture/test_stride.py``), and this loop takes what t
 
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -65,8 +64,7 @@ _ENHANCED_PACKET = 6
 _HEADS = {order: Struct(order + "II4s").unpack for order in "<>"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Where one kind of packet has its fields.
 
     ``unpack`` gives (head, high, low, captured, signature, total, kind, key, shape) of a record. The signature is the
@@ -109,8 +107,7 @@ _VERSIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """How a record of this file or interface begins: struct codes for (head, high, low, captured).
 
     ``head`` is the block type, the block length and the interface, in 12 bytes, where the format has them; elsewhere it is

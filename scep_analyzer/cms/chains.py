@@ -1,7 +1,6 @@
 """Who issued whom among the certificates of one set: names and signatures, not trust."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from scep_analyzer.cms.ber import children, read
@@ -26,7 +25,7 @@ def _linked(certificate: Certificate, candidates: Sequence[Certificate]) -> Cert
             continue
         verdict = issued_by(certificate, candidate)
         if best is None or verdict.valid:
-            best = replace(certificate, issuer_index=index, issuer_signature=verdict)
+            best = certificate._replace(issuer_index=index, issuer_signature=verdict)
             if verdict.valid:
                 break
     return best or certificate

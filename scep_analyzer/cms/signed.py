@@ -1,7 +1,6 @@
 """SignedData (RFC 5652, Section 5): who signed which attributes over which content."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,8 +33,7 @@ _CONTENT_TYPE = "1.2.840.113549.1.9.3"
 Notes = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """One SignerInfo. ``identity`` is issuer and serial number, None where a key identifier names the signer.
 
     ``attributes`` maps the OID of each signed attribute to its values; ``attributes_sent`` is the content of their SET as sent,
@@ -68,8 +66,7 @@ class Signer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """A SignedData. ``content`` is None where the eContent is absent. ``notes`` are oddities: (code, detail)."""
 
     content: bytes | None

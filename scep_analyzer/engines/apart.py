@@ -28,6 +28,9 @@ from scep_analyzer.model.tls import Handshake
 _AT_ONCE = 64
 """Items in a message: a pipe holds about as many, and a message costs as much as ten of them."""
 
+_AFTER = 8 << 20
+"""Bytes of the capture after which a message goes, however few its items are."""
+
 _AHEAD = 12 << 20
 """Bytes of messages that may wait: exchanges come in bursts, and what a pipe holds (64 KiB) makes each process wait for the other."""
 
@@ -145,14 +148,23 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
         waiting.put(bytes(ForkingPickler.dumps(message)))
         found.clear()
 
+    told = reached = 0
+
+    def progressed(count: int) -> None:
+        nonlocal told, reached
+        reached = count
+        if count - told >= _AFTER:
+            told = count
+            send(count)
+
     def read() -> object:
         nonlocal engine
-        engine = BuiltinEngine(paths, send, limits=limits)
+        engine = BuiltinEngine(paths, progressed, limits=limits)
         for item in engine.exchanges():
             found.append(item)
             if len(found) >= _AT_ONCE:
                 send()
-        send()
+        send(reached)
         waiting.join()
         return engine.http_requests, engine.facts
 

@@ -1,7 +1,7 @@
 """The start of a message: recognising it, and reading its start line and header fields."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scep_analyzer.model.exchanges import Header
 
@@ -21,8 +21,7 @@ _STATUS_LINE = re.compile(rb"(HTTP/\d+\.\d+)[ \t]+(\d{3})(?:[ \t]+(.*))?", re.DO
 _STATUS_START = b"HTTP/"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """Request line and header fields. ``version`` is empty where the line was cut before it, or is HTTP/0.9's."""
 
     method: str
@@ -31,8 +30,7 @@ class RequestHead:
     headers: tuple[Header, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """Status line and header fields."""
 
     status: int

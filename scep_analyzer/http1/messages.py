@@ -7,6 +7,7 @@ taken: a hole inside a body is counted over, a hole inside a head ends the messa
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scep_analyzer.http1.heads import (
     RequestHead,
@@ -56,8 +57,7 @@ Done = tuple[Message, ...]
 """The messages that a step has ended: none or one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What differs between reading requests and responses."""
 
     starts: Callable[[bytes], bool | None]

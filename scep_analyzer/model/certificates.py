@@ -1,14 +1,14 @@
 """X.509 certificates as values: what a reader of a SCEP trace asks of them (RFC 5280)."""
 
 import hashlib
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
+from scep_analyzer.model.values import written
 from scep_analyzer.model.verdict import NOT_TOLD, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """``algorithm`` in lower case (rsa, ec, ed25519 …), ``bits`` of the modulus or curve, ``encoded`` the DER
     SubjectPublicKeyInfo.
     """  # noqa: D205  # one sentence for three fields
@@ -16,7 +16,10 @@ class PublicKey:
     algorithm: str
     bits: int | None
     curve: str | None
-    encoded: bytes = field(repr=False)
+    encoded: bytes
+
+    def __repr__(self) -> str:
+        return written(self, "encoded")
 
     @property
     def fingerprint(self) -> str:
@@ -24,8 +27,7 @@ class PublicKey:
         return hashlib.sha256(self.encoded).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """A certificate. A field that cannot be read is None; it does not take the certificate with it.
 
     Names are RFC 4514 strings, serial numbers and fingerprints lower-case hex. ``role`` is what the certificate does
@@ -48,12 +50,15 @@ class Certificate:
     subject_alt_names: tuple[str, ...]
     critical_extensions: tuple[str, ...]
     role: str | None = None
-    encoded: bytes = field(default=b"", repr=False)
+    encoded: bytes = b""
     """The DER."""
     issuer_index: int | None = None
     """Which certificate of the same set issued this one (its own index where it is self-signed), None where none did."""
     issuer_signature: Verdict = NOT_TOLD
     """Whether that certificate's key made this one's signature."""
+
+    def __repr__(self) -> str:
+        return written(self, "encoded")
 
     @property
     def identity(self) -> tuple[str, str]:

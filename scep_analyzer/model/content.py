@@ -1,19 +1,21 @@
 """What an opened envelope holds, as values."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from scep_analyzer.model.certificates import Certificate, PublicKey
+from scep_analyzer.model.values import written
 from scep_analyzer.model.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class ChallengePassword:
+class ChallengePassword(NamedTuple):
     """challengePassword (RFC 2985, Section 5.4.1). The value is a secret: renderers show it only on request."""
 
     string_type: str
-    value: str = field(repr=False)
+    value: str
+
+    def __repr__(self) -> str:
+        return written(self, "value")
 
 
 class NamedValue(NamedTuple):
@@ -25,8 +27,7 @@ class NamedValue(NamedTuple):
     critical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Csr:
+class Csr(NamedTuple):
     """A PKCS #10 request (RFC 2986). ``extensions`` are those it asks for, ``attributes`` the rest."""
 
     subject: str
@@ -39,14 +40,16 @@ class Csr:
     extended_key_usage: tuple[str, ...] | None
     extensions: tuple[NamedValue, ...]
     attributes: tuple[NamedValue, ...]
-    encoded: bytes = field(default=b"", repr=False)
+    encoded: bytes = b""
     """The DER."""
     attribute_types: tuple[str, ...] = ()
     """The OID of every attribute, in order, as often as it stands there."""
 
+    def __repr__(self) -> str:
+        return written(self, "encoded")
 
-@dataclass(frozen=True, slots=True)
-class Crl:
+
+class Crl(NamedTuple):
     """A certificate revocation list (RFC 5280, Section 5)."""
 
     issuer: str
@@ -55,8 +58,11 @@ class Crl:
     number: int | None
     revoked: int
     signature_algorithm: str | None
-    encoded: bytes = field(default=b"", repr=False)
+    encoded: bytes = b""
     """The DER."""
+
+    def __repr__(self) -> str:
+        return written(self, "encoded")
 
 
 class Content(NamedTuple):

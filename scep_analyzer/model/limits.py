@@ -1,13 +1,12 @@
 """Every limit in one place. Reaching one is an Anomaly (code ``limit-…``), never silence."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 KIB = 1024
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How much each stage may hold. Sizes in bytes, counts in items, times in nanoseconds.
 
     The numbers are far above what SCEP needs and low enough for a laptop: the longest
@@ -105,8 +104,8 @@ class Limits:
 
 LIMITS = Limits()
 
-AT_ONCE = replace(LIMITS, reordered_exchanges=0)
+AT_ONCE = LIMITS._replace(reordered_exchanges=0)
 """Exchanges leave when they end, whatever was asked before and still waits: for eyes, not for order."""
 
-LIVE = replace(AT_ONCE, settled_ns=1_000_000_000, quiet_ns=20 * 1_000_000_000)
+LIVE = AT_ONCE._replace(settled_ns=1_000_000_000, quiet_ns=20 * 1_000_000_000)
 """While packets come: who watches wants the verdict soon, and clients that try again do so within seconds."""

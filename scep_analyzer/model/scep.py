@@ -1,6 +1,5 @@
 """SCEP messages, exchanges and transactions as values (RFC 8894)."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.values import written
 from scep_analyzer.model.verdict import NOT_TOLD, Verdict
 
 
@@ -175,8 +175,7 @@ class CaCertificates(NamedTuple):
 ResponseContent = PkiMessage | CaCapabilities | CaCertificates
 
 
-@dataclass(frozen=True, slots=True)
-class ScepExchange:
+class ScepExchange(NamedTuple):
     """One HTTP exchange and what it means in SCEP.
 
     ``http`` has its bodies released. ``operation`` is the canonical name, the name as sent where it is unknown, None where there is
@@ -195,10 +194,13 @@ class ScepExchange:
     """What the request's body or message parameter is, where it is no pkiMessage."""
     response_kind: str | None = None
     """The same of an answer that is nothing SCEP knows."""
-    raw_request: bytes | None = field(default=None, repr=False, compare=False)
+    raw_request: bytes | None = None
     """The message as DER or BER, freed of its URL or text encoding; kept only where it was asked for."""
-    raw_response: bytes | None = field(default=None, repr=False, compare=False)
+    raw_response: bytes | None = None
     """The answer's message or certificates, likewise."""
+
+    def __repr__(self) -> str:
+        return written(self, "raw_request", "raw_response")
 
     @property
     def reply(self) -> PkiMessage | None:
@@ -213,18 +215,20 @@ class ScepExchange:
         return self.reply.transaction_id if self.reply is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class AdminPage:
+class AdminPage(NamedTuple):
     """NDES's administration page, that hands out challenge passwords. ``says``: challenge, cache-full, no-permission or other.
 
     ``minutes`` is how long the challenge is good, ``reusable`` whether it never expires; both None where the page does not say.
     """
 
     says: str
-    challenge: str | None = field(default=None, repr=False)
+    challenge: str | None = None
     thumbprint: str | None = None
     minutes: int | None = None
     reusable: bool | None = None
+
+    def __repr__(self) -> str:
+        return written(self, "challenge")
 
 
 class Bystander(NamedTuple):

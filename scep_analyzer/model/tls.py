@@ -1,19 +1,21 @@
 """TLS handshakes as values: what they tell without keys (RFC 5246, RFC 8446)."""
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.values import written
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(NamedTuple):
     """What undoes TLS, as paths: a key log, and RSA keys (PEM, not encrypted) for key exchanges without forward secrecy."""
 
     keylog: str | None = None
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | None = None
     """What the key log holds."""
     rsa_keys: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return written(self, "content")
 
 
 NO_SECRETS = Secrets()

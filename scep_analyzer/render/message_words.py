@@ -1,7 +1,8 @@
 """What a pkiMessage says, in sentences: who signed it, for whom it is encrypted, what is inside, why it was refused."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Csr
@@ -28,12 +29,11 @@ _MESSAGE_MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What a sentence about one exchange may refer to: its transaction, and which exchange issued a certificate."""
 
     transaction: Transaction | None = None
-    issued_in: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    issued_in: Mapping[tuple[str, str], int] = MappingProxyType({})
     secrets: bool = False
     """Whether challenge passwords may be shown."""
 

@@ -4,9 +4,9 @@ Built as rich Text, never as markup, so that nothing from the wire is interprete
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
 from pathlib import PurePath
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.padding import Padding
@@ -41,8 +41,7 @@ _MOST_COMMENTS = 5
 """Comments of a capture shown without being asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How to print: time zone (None is local), and how much."""
 
     zone: timezone | None = UTC

@@ -1,6 +1,5 @@
 """GetCACert and its like: the certificates and what each is for (RFC 8894, Section 4.2)."""
 
-from dataclasses import replace
 from functools import lru_cache
 
 from scep_analyzer.cms.certificates import read_certificate, read_certificate_set
@@ -54,7 +53,7 @@ def _as_ca(certificate: Certificate) -> Certificate:
 
 def with_role(certificate: Certificate, role: str | None) -> Certificate:
     """The certificate with this role."""
-    return certificate if certificate.role == role else replace(certificate, role=role)
+    return certificate if certificate.role == role else certificate._replace(role=role)
 
 
 def role_of(certificate: Certificate) -> str:

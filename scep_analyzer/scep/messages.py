@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -71,7 +70,7 @@ def from_signed(
     included = {each.identity: each for each in signed.certificates}
     signing, signature = _check_signer(signer, signed, included, known)
     if signing is not None and message.message_type != MessageType.CertRep:
-        signing = replace(signing, role="requester")
+        signing = signing._replace(role="requester")
     # The certificates seen earlier are many; only keys need them beside the message's own.
     candidates = {**known, **included} if keys else included
     message = message._replace(
@@ -125,7 +124,7 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
     is_request = alone is not None and message.message_type != MessageType.CertRep
     return message._replace(
         digest_algorithm=left.digest_algorithm,
-        signer=replace(alone, role="requester") if alone is not None and is_request else None,
+        signer=alone._replace(role="requester") if alone is not None and is_request else None,
         certificates=left.certificates,
         envelope=envelope,
         digest=Verdict(None, reason),

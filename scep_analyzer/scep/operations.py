@@ -1,6 +1,6 @@
 """The request target: which operation, which message parameter (RFC 8894, Section 4.1)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from scep_analyzer.model.exchanges import path_of
@@ -9,8 +9,7 @@ from scep_analyzer.scep.codes import OPERATIONS
 _BY_LOWER_CASE = {name.lower(): name for name in OPERATIONS}
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What a target says. ``operation`` is canonical, None where there is none or it is unknown.
 
     ``message`` is the parameter's value with its percent-escapes. ``notes`` are oddities: (code, detail).

@@ -71,7 +71,7 @@ def test_hostile_values_cannot_steer_the_terminal() -> None:
     request = exchange.http.request
     assert request is not None
     http = exchange.http._replace(request=request._replace(headers=(("User-Agent", evil),), target="/" + evil))
-    hostile = replace(exchange, http=http, message_parameter=evil)
+    hostile = exchange._replace(http=http, message_parameter=evil)
     transaction = report.transactions[0]._replace(exchanges=(hostile,), subject=evil, transaction_id=evil)
     printed = _printed(replace(report, exchanges=(hostile,), transactions=(transaction,)))
     assert not set(printed) & {"\x1b", "\x07", "\u202e"}
