@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import traffic
-from benchmarks.startup import once
+from benchmarks.startup import as_installed, once
 from tests.builders import wire
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -146,6 +146,7 @@ def floods() -> None:
 
 
 def main() -> None:
+    as_installed()
     wanted = sys.argv[1:] or list(CAPTURES)
     print(
         "| capture | MB | s | tshark s | times as fast | RSS MB | x bare walk | found |\n|---|---:|---:|---:|---:|---:|---:|---|"
