@@ -25,7 +25,7 @@ from scep_analyzer.model.packets import CaptureFacts, Segment
 try:
     from scep_analyzer.capture import _stride
 except ImportError:  # installed without a compiler
-    _stride = None  # type: ignore[assignment]
+    _stride = None  # type: ignore[assignment]  # whoever calls it asks COMPILED, or has a form that it made
 
 COMPILED = _stride is not None
 """Whether the compiled part was built. The report is the same without it."""
@@ -244,7 +244,7 @@ class Skim:
     ) -> Generator[Segment | Anomaly, None, bytes | None]:
         """Gives the interface of the next record where that is another one."""
         record, (layouts, by_signature, size), spans, form = plan
-        stride = _stride.over if COMPILED else None
+        stride = _stride.over if form is not None else None
         buffer, view, at, stop = source.buffer, source.view, source.at, source.filled
         tame, starts, initials = self._tame.get, self._starts, self._initials
         udp_ports, take, names = self._udp_ports, self._take, self._names

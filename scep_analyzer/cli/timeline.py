@@ -78,13 +78,7 @@ def _rendered(options: argparse.Namespace) -> str:
     stream = io.StringIO()
     analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
     if options.format == "jsonl":
-        write_lines(
-            analysis,
-            stream,
-            secrets=options.show_secrets,
-            least=least_of(options),
-            at_once=STANDARD_INPUT in options.capture,
-        )
+        _lines(options, analysis, stream)
     else:
         _text(analysis.report(), stream, options)
     return stream.getvalue()
@@ -97,13 +91,7 @@ def _one(options: argparse.Namespace) -> int:
     try:
         if options.format == "jsonl":
             with opened(options.output, force=options.force, as_is=True) as stream:
-                write_lines(
-                    analysis,
-                    stream,
-                    secrets=options.show_secrets,
-                    least=least_of(options),
-                    at_once=STANDARD_INPUT in options.capture,
-                )
+                _lines(options, analysis, stream)
             return 0
         report = analysis.report()
     finally:
@@ -116,6 +104,11 @@ def _one(options: argparse.Namespace) -> int:
         else:
             _text(report, stream, options)
     return 0
+
+
+def _lines(options: argparse.Namespace, analysis: Analysis, stream: TextIO) -> None:
+    at_once = STANDARD_INPUT in options.capture
+    write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options), at_once=at_once)
 
 
 def _as_it_comes(options: argparse.Namespace) -> int:

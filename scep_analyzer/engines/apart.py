@@ -129,7 +129,7 @@ def _carry(waiting: _Waiting, pipe: Connection) -> None:
         while True:
             pipe.send_bytes(waiting.get())
             waiting.task_done()
-    except _GONE:
+    except OSError:
         os._exit(0)  # nobody is left to read for
 
 
@@ -140,15 +140,13 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
         other_end.close()  # or the pipe would never end here
     found: list[Item] = []
     engine: BuiltinEngine
-
     waiting = _Waiting(_AHEAD)
+    told = reached = 0
 
     def send(count: int | None = None) -> None:
         message = _ITEMS, (found, engine.facts, engine.notices(()), count)
         waiting.put(bytes(ForkingPickler.dumps(message)))
         found.clear()
-
-    told = reached = 0
 
     def progressed(count: int) -> None:
         nonlocal told, reached
@@ -160,12 +158,13 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
     def read() -> object:
         nonlocal engine
         engine = BuiltinEngine(paths, progressed, limits=limits)
-        for item in engine.exchanges():
-            found.append(item)
-            if len(found) >= _AT_ONCE:
-                send()
-        send(reached)
-        waiting.join()
+        try:
+            for item in engine.exchanges():
+                found.append(item)
+                if len(found) >= _AT_ONCE:
+                    send()
+        finally:
+            send(reached)
         return engine.http_requests, engine.facts
 
     def answer(method: str, arguments: tuple[object, ...]) -> object:
@@ -173,7 +172,9 @@ def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], lim
 
     threading.Thread(target=_carry, args=(waiting, pipe), daemon=True).start()
     with contextlib.suppress(*_GONE):
-        pipe.send(_outcome(read))
+        outcome = _outcome(read)
+        waiting.join()  # an error, too, comes after what was found before it, and only one thread writes at a time
+        pipe.send(outcome)
         while True:
             pipe.send(_outcome(partial(answer, *pipe.recv())))
 

@@ -9,8 +9,6 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 
-_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
-
 
 def safe(text: str) -> str:
     r"""Write what a terminal would obey or swallow as an escape: ``\x1b``, ``\u202e``."""
@@ -19,7 +17,8 @@ def safe(text: str) -> str:
 
 def json_text(value: object, *, indent: int | None = None) -> str:
     """Write JSON in which nothing can steer a terminal either: what :func:`safe` would write out is a ``\\u`` escape."""
-    text = _LINE.encode(value) if indent is None else json.dumps(value, ensure_ascii=False, indent=indent)
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
     if text.isascii() and text.isprintable():  # the usual case, and a hundred times as fast
         return text
     # Newlines outside strings are JSON's own; inside them json has escaped every C0 control already.

@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,26 @@ def test_a_mistake_of_ours_arrives_with_its_place(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ZeroDivisionError) as error:
         list(ApartEngine([str(CAPTURES[0])]).exchanges())
     assert "in broken" in error.value.__notes__[0]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere the process is started anew, without what the test has broken"
+)
+def test_what_was_found_before_a_mistake_arrives_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list(BuiltinEngine([str(CAPTURES[0])]).exchanges())
+
+    def broken(_: BuiltinEngine) -> Iterator[object]:
+        for _time in range(1_000):
+            yield from found
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(BuiltinEngine, "exchanges", broken)
+    arrived = ApartEngine([str(CAPTURES[0])]).exchanges()
+    time.sleep(0.3)  # so that messages wait when it happens
+    for _time in range(1_000):
+        assert [next(arrived) for _ in found] == found
+    with pytest.raises(ZeroDivisionError):
+        next(arrived)
 
 
 def test_a_process_that_is_killed_is_no_end_of_the_capture() -> None:
