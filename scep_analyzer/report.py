@@ -35,7 +35,7 @@ LINK_TYPES = {
 }
 """DLT names as tcpdump and capinfos print them."""
 
-ExchangeKey = tuple[int, int]
+ExchangeKey = int
 
 
 def link_type_name(number: int) -> str:
@@ -44,8 +44,8 @@ def link_type_name(number: int) -> str:
 
 
 def key_of(exchange: ScepExchange) -> ExchangeKey:
-    """What tells an exchange from every other of the capture: its connection and first frame."""
-    return exchange.http.connection, exchange.http.frame
+    """What tells an exchange from every other while it is there: one packet may begin several, pipelined or in HTTP/2."""
+    return id(exchange)
 
 
 @dataclass(frozen=True)

@@ -231,14 +231,16 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             del conversation.repeats[self._limits.anomalies_each :]
             return
         if isinstance(item, Data):
-            if not conversation.decided:
+            parser = conversation.parser_of(from_client)
+            if not conversation.decided and not parser.pending:  # what continues a start says nothing
                 _decide_roles(conversation, item, from_client)
-            messages: Iterable[Message] = conversation.parser_of(from_client).feed(item)
+                parser = conversation.parser_of(from_client)
+            messages: Iterable[Message] = parser.feed(item)
         elif isinstance(item, Gap):
             parser = conversation.parser_of(from_client)
             if not parser.foreign:  # what is missing of another protocol's talk is none of ours
                 conversation.gaps.append(item)
-            messages = parser.gap(item.length)
+            messages = parser.gap(item)
         else:
             conversation.ended.add(item.direction)
             conversation.how = item.how
@@ -355,6 +357,7 @@ def request_of(message: Message, limits: Limits) -> Request:
         message.complete,
         message.cut_by,
         message.end_ns,
+        tuple(message.sliced),
     )
 
 
@@ -374,4 +377,5 @@ def response_of(message: Message, limits: Limits) -> Response:
         message.complete,
         message.cut_by,
         message.end_ns,
+        tuple(message.sliced),
     )

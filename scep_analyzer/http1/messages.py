@@ -19,7 +19,7 @@ from scep_analyzer.http1.heads import (
 )
 from scep_analyzer.model.exchanges import header
 from scep_analyzer.model.limits import Limits
-from scep_analyzer.model.streams import Data
+from scep_analyzer.model.streams import MOST_FRAMES, Data, Gap
 
 Head = RequestHead | ResponseHead
 
@@ -49,6 +49,8 @@ class Message:
     complete: bool = False
     cut_by: str | None = None
     """What ended it early: gap (a hole in the capture), or how the connection closed."""
+    sliced: list[int] = field(default_factory=list)
+    """Frames whose end the snaplen took; the first few."""
     notes: list[tuple[str, str]] = field(default_factory=list)
     """Oddities met while reading: (code, detail)."""
 
@@ -102,6 +104,11 @@ class MessageParser:
         self._step: Callable[[], Done] = self._read_start
         self._more = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether bytes wait that may begin something, too few to tell."""
+        return bool(self._buffer)
+
     def feed(self, data: Data) -> Iterator[Message]:
         """Take bytes; give the messages they complete."""
         self._buffer += data.content
@@ -112,8 +119,13 @@ class MessageParser:
             # Given at once: how the next answer is framed depends on what the one before answered.
             yield from self._step()
 
-    def gap(self, length: int) -> Done:
+    def gap(self, gap: Gap) -> Done:
         """Count over missing bytes inside a body; elsewhere give up the message that is being read."""
+        length = gap.length
+        if self._step == self._read_head:
+            self._begin_cut()
+        if self.current is not None and gap.reason == "snaplen" and len(self.current.sliced) < MOST_FRAMES:
+            self.current.sliced.append(gap.frame)
         if self._step == self._read_length and length <= self._remaining:
             self._lose()
             self._remaining -= length
@@ -127,7 +139,9 @@ class MessageParser:
             self._lose()
         else:
             self._holed = not self.foreign
-            self.lost_start = self.current is None and self._step == self._read_start
+            between = self.current is None and self._step == self._read_start
+            past_the_end = self._step in (self._read_length, self._read_chunk)
+            self.lost_start = not self.foreign and (between or past_the_end)
             return self._break_off("gap")
         return ()
 
@@ -139,16 +153,20 @@ class MessageParser:
 
     def _break_off(self, why: str) -> Done:
         done: Done = ()
-        if self._step == self._read_head and self._buffer:
-            head = self._kind.read(bytes(self._buffer), cut=True)
-            if head is not None:
-                self._begin(head, len(self._buffer))
+        if self._step == self._read_head:
+            self._begin_cut()
         if self.current is not None:
             self.current.cut_by = self.current.cut_by or why
             done = self._end(complete=False)
         self._drop_buffer()
         self._goto(self._read_start)
         return done
+
+    def _begin_cut(self) -> None:
+        """Begin the message whose head ends here, unfinished."""
+        head = self._kind.read(bytes(self._buffer), cut=True) if self._buffer else None
+        if head is not None:
+            self._begin(head, len(self._buffer))
 
     def _lose(self) -> None:
         if self.current is not None:

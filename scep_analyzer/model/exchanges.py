@@ -27,6 +27,7 @@ class Request(NamedTuple):
 
     ``cut_by`` says what ended an incomplete message: gap (bytes missing from the capture), fin, rst, reused, limit,
     end-of-capture, framing (a chunk size that is none). ``time_ns`` and ``end_ns`` are the times of its first and last byte.
+    ``sliced``: frames whose end the capture's snaplen took, the first few.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Request(NamedTuple):
     complete: bool
     cut_by: str | None = None
     end_ns: int | None = None
+    sliced: tuple[int, ...] = ()
 
 
 class Response(NamedTuple):
@@ -54,6 +56,7 @@ class Response(NamedTuple):
     complete: bool
     cut_by: str | None = None
     end_ns: int | None = None
+    sliced: tuple[int, ...] = ()
 
 
 class HttpExchange(NamedTuple):

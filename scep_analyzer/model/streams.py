@@ -100,8 +100,6 @@ class Side:
     """Payload of the largest segment that was sent again."""
     unacknowledged: int = 0
     """Bytes at the end that the other side never acknowledged."""
-    cut: list[int] = field(default_factory=list)
-    """Frames whose end the snaplen took."""
     holes: list[tuple[int, int]] = field(default_factory=list)
     """Bytes that are not in the capture: the frame that proves them, and how many; the first few."""
     start: bytes = b""
@@ -111,13 +109,11 @@ class Side:
     fin_frame: int | None = None
     fin_ns: int | None = None
 
-    def carried(self, frame: int, payload: bytes, cut: int) -> None:
+    def carried(self, payload: bytes, cut: int) -> None:
         """Note a segment with bytes, ``cut`` of which the snaplen took."""
         self.start = self.start or payload[:8]
         self.segments += 1
         self.octets += len(payload) + cut
-        if cut and len(self.cut) < MOST_FRAMES:
-            self.cut.append(frame)
 
     def sent_again(self, frame: int, size: int) -> None:
         """Note a retransmission."""

@@ -18,19 +18,17 @@ def capture_snaplen_cut(view: View) -> Found:
     Do: Capture again with full packets: `tcpdump -s 0 -w file.pcap`, or Wireshark's default.
     Not: A fault of the client, the server or the network. Digest and signature of the message cannot be checked.
     """
-    facts = view.facts
-    if facts is None:
-        return
-    cut = {*facts.client.cut, *facts.server.cut}
-    frames = tuple(each for message in (view.asked, view.answer) if message for each in message.frames if each in cut)
-    if frames:
-        whole = all(message is None or message.complete for message in (view.asked, view.answer))
-        if not whole:
-            yield Evidence(
-                f"{count(len(frames), 'packet')} of this exchange ({view.operation or 'no operation'}) are shorter in the "
-                "capture than they were on the wire; the message cannot be read whole.",
-                tuple(Fact(each, "frame.cap_len", "less than frame.len") for each in frames[:4]),
-            )
+    frames = _sliced(view)
+    if frames and any(message is not None and not message.complete for message in (view.asked, view.answer)):
+        yield Evidence(
+            f"{count(len(frames), 'packet')} of this exchange ({view.operation or 'no operation'}) are shorter in the "
+            "capture than they were on the wire; the message cannot be read whole.",
+            tuple(Fact(each, "frame.cap_len", "less than frame.len") for each in frames[:4]),
+        )
+
+
+def _sliced(view: View) -> tuple[int, ...]:
+    return tuple(each for message in (view.asked, view.answer) if message is not None for each in message.sliced)
 
 
 @rule("exchange", WARNING, "RFC 9293, Section 3.4")
@@ -68,7 +66,6 @@ def capture_gap_in_stream(view: View) -> Found:
     Do: Capture on the end host, with a larger buffer (`tcpdump -B`), or filter to the two addresses.
     Not: Loss on the network: TCP would have sent the bytes again. Digest and signature of the message cannot be judged.
     """
-    facts = view.facts
     lost = [
         name
         for name, message in (("request", view.asked), ("answer", view.answer))
@@ -76,9 +73,7 @@ def capture_gap_in_stream(view: View) -> Found:
     ]
     if view.answer is None and (view.http.gone in ("lost", "gap") or view.holes(server=True)):
         lost.append("answer")
-    cut = {*facts.client.cut, *facts.server.cut} if facts is not None else set()
-    own = {each for message in (view.asked, view.answer) if message is not None for each in message.frames}
-    if not lost or cut & own:
+    if not lost or _sliced(view):
         return
     holes = view.holes(client=True, server=True)
     size = sum(length for _, length in holes)

@@ -184,8 +184,7 @@ def body_length_mismatch(view: View) -> Found:
 
 
 def _holes(view: View) -> bool:
-    facts = view.facts
-    return bool(view.holes(client=True, server=True)) or (facts is not None and bool(facts.server.cut))
+    return bool(view.holes(client=True, server=True)) or (view.answer is not None and bool(view.answer.sliced))
 
 
 @rule("exchange", WARNING, "RFC 9112, Section 6.1")

@@ -64,7 +64,8 @@ class Judge:
         self.memory = Memory()
         self.anomalies: list[Anomaly] = []
         """Rules that failed: our mistakes, which must not stop the others."""
-        self._numbers: dict[tuple[int, int], int] = {}
+        self._numbers: dict[int, int] = {}
+        """Of exchanges whose transaction is still to come, by their identity: one packet may begin several."""
         self._exchanges = self._transactions = 0
         self.ends: list[End] = []
         self._told: set[tuple[str, str, Endpoint]] = set()
@@ -76,7 +77,7 @@ class Judge:
     def see(self, exchange: ScepExchange) -> int:
         """Take an exchange; gives its number."""
         self._exchanges += 1
-        self._numbers[exchange.http.connection, exchange.http.frame] = self._exchanges
+        self._numbers[id(exchange)] = self._exchanges
         self.memory.see(exchange, self._exchanges)
         return self._exchanges
 
@@ -85,14 +86,7 @@ class Judge:
         self._transactions += 1
         legs = dict.fromkeys(map(leg_of, transaction.exchanges))
         views = [
-            View(
-                each,
-                self._numbers.pop((each.http.connection, each.http.frame)),
-                transaction,
-                self.memory,
-                self.scene,
-                legs,
-            )
+            View(each, self._numbers.pop(id(each)), transaction, self.memory, self.scene, legs)
             for each in transaction.exchanges
         ]
         whole = TransactionView(transaction, self._transactions, views, self.memory, self.scene)

@@ -1,6 +1,6 @@
 """HTTP exchanges → SCEP exchanges: which ones are SCEP's, and what they say."""
 
-from collections import ChainMap, OrderedDict
+from collections import ChainMap, OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,7 +80,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
     """
 
     def __init__(self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: bool = False) -> None:
-        self._limits, self._keys, self._keep = limits, keys, keep
+        self._keys, self._keep = keys, keep
         self._unused_keys = {key.source for key in keys}
         self._recipients: dict[str, int] = {}
         """Whom the envelopes that no key opened are for, and the first frame of one."""
@@ -88,7 +88,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         self._requesters: OrderedDict[tuple[str, str], Certificate] = OrderedDict()
         self._certificates = ChainMap(self._requesters, self._known)
         self._endpoints: OrderedDict[EndpointPath, None] = OrderedDict()
-        self._undecided: OrderedDict[tuple[int, int], tuple[EndpointPath, HttpExchange]] = OrderedDict()
+        self._undecided: deque[tuple[EndpointPath, HttpExchange]] = deque(maxlen=limits.undecided_exchanges)
         self._by_path: set[tuple[int, int]] = set()
         """Exchanges that are listed for their path alone."""
 
@@ -113,9 +113,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             return
         if not is_scep and (request is None or endpoint not in self._endpoints):
             if request is not None:
-                self._undecided[item.connection, item.frame] = (endpoint, _without_bodies(item))
-                if len(self._undecided) > self._limits.undecided_exchanges:
-                    self._undecided.popitem(last=False)
+                self._undecided.append((endpoint, _without_bodies(item)))
             return
         if not is_scep:
             self._by_path.add((item.connection, item.frame))
@@ -155,9 +153,11 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
 
     def _decide(self, endpoint: EndpointPath) -> Iterator[Out | Anomaly]:
         """The path turns out to be SCEP's: its earlier exchanges are listed too."""
-        for key in [key for key, (each, _) in self._undecided.items() if each == endpoint]:
-            _, earlier = self._undecided.pop(key)
-            self._by_path.add(key)
+        every = list(self._undecided)
+        self._undecided.clear()
+        self._undecided.extend(each for each in every if each[0] != endpoint)
+        for earlier in [exchange for at, exchange in every if at == endpoint]:
+            self._by_path.add((earlier.connection, earlier.frame))
             target = earlier.request.target if earlier.request is not None else ""
             yield from self._interpret(earlier, read_query(target))
 

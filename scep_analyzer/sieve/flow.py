@@ -29,6 +29,8 @@ class Flow:
         "next",
         "number",
         "opening",
+        "past_client",
+        "past_server",
         "regular",
         "requests",
         "server",
@@ -55,6 +57,9 @@ class Flow:
         self.asked = False
         self.answer_at: int | None = None
         """Where its answer must begin; None where the request carried no acknowledgment."""
+        self.past_client: int | None = None
+        self.past_server: int | None = None
+        """Up to where what each direction said has been judged: bytes before come again."""
         self.answers: Held = ()
         """Pieces of an answer that cannot be judged yet, or what was captured before its request."""
         self.high_client: int | None = None
@@ -88,7 +93,8 @@ def beginning(flow: Flow, items: Held) -> Held:
     moved = []
     for each in flow.opening:
         if each.key == asker:
-            moved.append(each._replace(sequence=(start - 1) % WRAP))
+            own = each._replace(sequence=(start - 1) % WRAP)
+            moved.append(own if answer is None or not each.flags & ACK else own._replace(acknowledgment=answer))
         elif answer is not None:
             moved.append(each._replace(sequence=(answer - 1) % WRAP, acknowledgment=start))
     return tuple(moved)
@@ -106,8 +112,10 @@ def tells_something(flow: Flow, item: Segment) -> bool:
             flow.high_server = (high + size) % WRAP
         return True
     if size or item.flags & SYN:
-        if high is not None and high != item.sequence and not item.flags & SYN:
-            flow.regular = False
+        if high != item.sequence and not item.flags & SYN:
+            if comes_again(flow, item):
+                return False
+            flow.regular &= high is None
         high = (item.sequence + size + bool(item.flags & SYN)) % WRAP
         if from_client:
             flow.high_client = high
@@ -142,6 +150,20 @@ def distance(sequence: int, other: int) -> int:
     """How far a sequence number lies behind another; negative where before (RFC 9293, Section 3.4: they wrap)."""
     behind = (sequence - other) % WRAP
     return behind - WRAP if behind >= WRAP // 2 else behind
+
+
+def comes_again(flow: Flow, item: Segment) -> bool:
+    """Whether all bytes of a segment have been judged before: a copy, or sent again."""
+    past = flow.past_client if item.key == flow.client else flow.past_server
+    return past is not None and distance(item.sequence, past) + len(item.payload) + item.cut <= 0
+
+
+def judged(flow: Flow, key: bytes, past: int) -> None:
+    """Note up to where a direction is judged."""
+    if key == flow.client:
+        flow.past_client = past
+    else:
+        flow.past_server = past
 
 
 def place_of(flow: Flow, item: Segment) -> int:

@@ -23,7 +23,9 @@ from scep_analyzer.sieve.flow import (
     Flow,
     Held,
     beginning,
+    comes_again,
     distance,
+    judged,
     numbered,
     place_of,
     reuses_ports,
@@ -228,6 +230,8 @@ class Flows(Stage[Segment, Segment]):
             self.tame[server] = quiet and not speaks
 
     def _data(self, flow: Flow, item: Segment) -> Given:
+        if comes_again(flow, item):
+            return []
         if flow.asker is None:
             return self._first_words(flow, item)
         return self._asking(flow, item) if flow.asker == item.key else self._answering(flow, item)
@@ -270,7 +274,10 @@ class Flows(Stage[Segment, Segment]):
         return []
 
     def _early(self, flow: Flow, item: Segment) -> Given:
-        """An answer captured before its request, perhaps: kept a while."""
+        """An answer captured before its request, or whose request is not there: kept a while, unless it looks like SCEP itself."""
+        for words in {_together(flow.answers, item), item.payload}:
+            if starts_response(words.lstrip(b"\r\n")) and look_at_response(words.lstrip(b"\r\n")).look is Look.MAYBE:
+                return self._follow(flow, item)
         if not flow.answers:
             self._waiting.append(flow)
             if len(self._waiting) > _MOST_EARLY:
@@ -301,6 +308,7 @@ class Flows(Stage[Segment, Segment]):
         seen = look_at_request(words) if begins else None
         if seen is None or seen.look is Look.NOT_HTTP:
             flow.asker, flow.requests, flow.answers = None, (), ()
+            judged(flow, item.key, item.sequence)
             return []
         endpoint = destination_of(item.key), path_of(seen.target.decode("latin-1"))
         if seen.scep and len(self._endpoints) < self._limits.endpoints:
@@ -348,6 +356,7 @@ class Flows(Stage[Segment, Segment]):
             flow.answer_at, flow.answers = (item.sequence + size) % WRAP, ()
         elif seen.look is Look.OTHER:
             flow.requests, flow.answers, flow.asked, flow.answer_at = (), (), False, None
+            judged(flow, item.key, (item.sequence + size) % WRAP)
         else:
             return self._follow(flow, item)
         return []
@@ -357,6 +366,8 @@ class Flows(Stage[Segment, Segment]):
         opening = beginning(flow, items)
         held = {*flow.requests, *flow.answers, *items}.difference(opening)
         given = [*opening, *sorted(held, key=lambda each: each.frame)]
+        if flow.asker is not None:
+            judged(flow, flow.asker, flow.requests[0].sequence if flow.requests else flow.next)
         flow.followed = True
         self.tame.pop(flow.client, None)
         self.tame.pop(flow.server, None)

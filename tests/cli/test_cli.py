@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.builders import wire
 from tests.conftest import CAPTURES, ROOT, Result
 from tests.files import pcap_header, pcap_record
 
@@ -308,6 +309,40 @@ def test_several_captures_at_a_time_in_order_and_one_broken_stops_none(
     assert (done.code, done.err.count("\n"), "1-broken.pcap" in done.err) == (3, 1, True)
     alone = "".join(scep_analyzer("timeline", tmp_path / f"{at}.pcap").out for at in range(3))
     assert scep_analyzer("timeline", "--jobs", "2", *(tmp_path / f"{at}.pcap" for at in range(3))).out == alone
+
+
+def test_two_requests_in_one_packet_are_two_exchanges(scep_analyzer: Program, tmp_path: Path) -> None:
+    """Pipelined (RFC 9112, Section 9.3.2), as one write of the client; both answers in one packet, too."""
+    asked = b"".join(
+        b"GET /scep?operation=%s HTTP/1.1\r\nHost: x\r\n\r\n" % each for each in (b"GetCACaps", b"GetCACaps")
+    )
+    told = b"".join(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n%s\n" % each for each in (b"AES", b"DES"))
+    packets = [
+        _tcp("C", wire.SYN, 0, 0),
+        _tcp("S", wire.SYN | wire.ACK, 0, 1),
+        _tcp("C", wire.ACK, 1, 1, asked),
+        _tcp("S", wire.ACK, 1, 1 + len(asked), told),
+    ]
+    path = tmp_path / "pipelined.pcap"
+    path.write_bytes(pcap_header() + b"".join(map(pcap_record, packets)))
+    lines = [json.loads(line) for line in scep_analyzer(path, "-f", "jsonl").out.splitlines()]
+    exchanges = [each for each in lines if each["record"] == "exchange"]
+    assert [(each["request"]["frames"], each["response"]["capabilities"]) for each in exchanges] == [
+        ([3], ["AES"]),
+        ([3], ["DES"]),
+    ]
+    assert [each["exchanges"] for each in lines if each["record"] == "transaction"] == [[1, 2]]
+    report = json.loads(scep_analyzer(path, "-f", "json").out)
+    assert [each["exchanges"] for each in report["transactions"]] == [[1, 2]]
+    assert scep_analyzer(path).out.count("GetCACaps (GET)") == 2
+    assert "DES" in scep_analyzer("show", path, "2").out
+
+
+def _tcp(side: str, flags: int, sequence: int, acknowledgment: int, payload: bytes = b"") -> bytes:
+    client, server = ("10.0.0.1", 40000), ("10.0.0.2", 80)
+    (source, sport), (destination, dport) = (client, server) if side == "C" else (server, client)
+    packet = wire.tcp(sport, dport, sequence, acknowledgment, flags, payload)
+    return wire.ethernet(wire.ip(source, destination, 6, packet))
 
 
 def test_jobs_that_make_no_sense_are_refused(scep_analyzer: Callable[..., Result]) -> None:

@@ -76,6 +76,15 @@ def _summary(exchanges: list[HttpExchange]) -> list[tuple[object, ...]]:
     ]
 
 
+def test_a_hole_that_goes_past_an_answer_may_hide_the_next_one() -> None:
+    talk = Talk(CUTS["whole"])
+    talk.say("C", ASK).say("S", b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nAES\n")
+    talk.lose("S", 90)  # 26 of this body, and the whole answer to the next request
+    talk.say("C", ASK).say("C", ASK).say("S", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nDES").end()
+    told = [(each.response and each.response.body.content, each.gone) for each in talk.exchanges()]
+    assert told == [(b"AES\n", None), (None, "lost"), (b"DES", None)]
+
+
 RESPONSES = {
     "content-length": (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nAES", b"AES"),
     "chunked": (
