@@ -276,11 +276,13 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
         while responses:
             response = responses[0]
             if conversation.resync:
-                # A response was lost: requests that this server had not yet read when it answered come later.
+                # A response was lost: requests that this server had not yet read when it answered come later. What was
+                # asked when all before this response had arrived was not answered by what is missing.
                 while (
                     len(requests) > 1
                     and response.acknowledged is not None
                     and requests[1].start < response.acknowledged
+                    and (requests[0].acknowledged or 0) < response.start
                 ):
                     self._emit(conversation, requests.popleft(), None, "lost", given)
                 conversation.resync = False

@@ -85,11 +85,10 @@ def beginning(flow: Flow, items: Held) -> Held:
         answer = asked.acknowledgment if asked is not None and asked.flags & ACK else None
     if not flow.opening:
         # Without a SYN the first to speak is taken for the client, also by the next stage.
-        return (
-            ()
-            if first.key == flow.client
-            else (first._replace(key=flow.client, flags=0, sequence=answer or 0, payload=b"", cut=0),)
-        )
+        if first.key == flow.client:
+            return ()
+        sequence = start if asker == flow.client else answer or 0
+        return (first._replace(key=flow.client, flags=0, sequence=sequence, payload=b"", cut=0),)
     moved = []
     for each in flow.opening:
         if each.key == asker:

@@ -276,7 +276,7 @@ class Flows(Stage[Segment, Segment]):
     def _early(self, flow: Flow, item: Segment) -> Given:
         """An answer captured before its request, or whose request is not there: kept a while, unless it looks like SCEP itself."""
         for words in {_together(flow.answers, item), item.payload}:
-            if starts_response(words.lstrip(b"\r\n")) and look_at_response(words.lstrip(b"\r\n")).look is Look.MAYBE:
+            if starts_response(words.lstrip(b"\r\n")) and look_at_response(words.lstrip(b"\r\n")).scep:
                 return self._follow(flow, item)
         if not flow.answers:
             self._waiting.append(flow)

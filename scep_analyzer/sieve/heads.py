@@ -47,7 +47,10 @@ class Look(Enum):
 
 
 class Seen(NamedTuple):
-    """``length`` is that of the whole message, or of an interim response. ``target`` is the request's; ``scep``: it names an operation."""
+    """``length`` is that of the whole message, or of an interim response. ``target`` is the request's.
+
+    ``scep``: it is SCEP's by what it says itself: an operation's name, an answer's type or body that begins as CMS does.
+    """
 
     look: Look
     length: int = 0
@@ -55,7 +58,7 @@ class Seen(NamedTuple):
     scep: bool = False
 
 
-_MAYBE, _MORE = Seen(Look.MAYBE), Seen(Look.MORE)
+_MAYBE, _SCEP, _MORE = Seen(Look.MAYBE), Seen(Look.MAYBE, scep=True), Seen(Look.MORE)
 _HINTS = (b"operation", b"%", *(each.encode() for each in BYSTANDERS))
 _TYPES = tuple(each.encode() for each in SCEP_TYPES)
 
@@ -86,7 +89,10 @@ def look_at_request(content: bytes) -> Seen:
         return _MAYBE  # another request follows in the same breath
     if len(content) < whole and len(content) >= head_end + 3 and not content.startswith(CMS_STARTS, head_end):
         return _MORE  # held whole, because its answer may yet make it SCEP's
-    return _body(content, head_end, length) or Seen(Look.OTHER, whole, target)
+    seen = _body(content, head_end, length)
+    if seen is None:
+        return Seen(Look.OTHER, whole, target)
+    return _MAYBE if seen.scep else seen  # OCSP's begin so, too: not every request to this path is worth following
 
 
 def look_at_response(content: bytes) -> Seen:
@@ -97,8 +103,10 @@ def look_at_response(content: bytes) -> Seen:
     head = content[:head_end].lower()
     words = head.split(None, 2)
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() and len(words[1]) == 3 else 0
-    if not status or _is_scep_type(head) or b"content-lenght" in head:
+    if not status or b"content-lenght" in head:
         return _MAYBE
+    if _is_scep_type(head):
+        return _SCEP
     if status < 200 and status != 101:
         return Seen(Look.INTERIM, head_end)
     if status in (101, 204, 304):
@@ -150,4 +158,6 @@ def _body(content: bytes, start: int, length: int | None) -> Seen | None:
     body = content[start : start + 3]
     if not body:
         return _MORE
-    return _MAYBE if (len(body) < 3 and (length is None or length > len(body))) or body.startswith(CMS_STARTS) else None
+    if body.startswith(CMS_STARTS):
+        return _SCEP
+    return _MAYBE if len(body) < 3 and (length is None or length > len(body)) else None

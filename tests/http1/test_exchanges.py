@@ -79,10 +79,20 @@ def _summary(exchanges: list[HttpExchange]) -> list[tuple[object, ...]]:
 def test_a_hole_that_goes_past_an_answer_may_hide_the_next_one() -> None:
     talk = Talk(CUTS["whole"])
     talk.say("C", ASK).say("S", b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nAES\n")
-    talk.lose("S", 90)  # 26 of this body, and the whole answer to the next request
-    talk.say("C", ASK).say("C", ASK).say("S", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nDES").end()
+    talk.say("C", ASK).lose("S", 90)  # 26 of this body, and the whole answer to the next request
+    talk.say("C", ASK).say("S", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nDES").end()
     told = [(each.response and each.response.body.content, each.gone) for each in talk.exchanges()]
     assert told == [(b"AES\n", None), (None, "lost"), (b"DES", None)]
+
+
+def test_what_was_asked_after_a_hole_is_answered_after_it() -> None:
+    """Two requests in one breath, once the client had received what the capture misses."""
+    talk = Talk(CUTS["whole"])
+    talk.say("C", ASK).lose("S", 40).say("C", ASK + ASK)
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n" + each for each in (b"AES", b"DES")]
+    talk.say("S", b"".join(answers)).end()
+    told = [(each.response and each.response.body.content, each.gone) for each in talk.exchanges()]
+    assert told == [(None, "lost"), (b"AES", None), (b"DES", None)]
 
 
 RESPONSES = {
