@@ -98,7 +98,8 @@ class Analysis:
         """
         from scep_analyzer.scep.transactions import Grouper
 
-        grouper, judge = Grouper(self._limits), self._judge()
+        judge = self._judge()
+        grouper = Grouper(self._limits, over=judge.scene.connections.__contains__)
         anomalies = AnomalyList()
         for item in self._interpreted():
             if isinstance(item, ScepExchange):

@@ -87,7 +87,10 @@ class Limits(NamedTuple):
     manual approval poll every few minutes to hours."""
 
     settled_ns: int = 5 * 1_000_000_000
-    """A finished transaction is kept this long (capture time), for its other leg through a proxy to join."""
+    """A finished transaction is kept this long (capture time) while its connections are open: of what becomes of them rules tell."""
+
+    joined_ns: int = 250_000_000
+    """And this long at least after its last answer, for its other leg through a proxy to join: clocks of capture points differ."""
 
     quiet_ns: int = 86_400 * 1_000_000_000
     """The same as ``transaction_idle_ns`` for one that neither was answered for good nor is pending."""
@@ -107,5 +110,5 @@ LIMITS = Limits()
 AT_ONCE = LIMITS._replace(reordered_exchanges=0)
 """Exchanges leave when they end, whatever was asked before and still waits: for eyes, not for order."""
 
-LIVE = AT_ONCE._replace(settled_ns=1_000_000_000, quiet_ns=20 * 1_000_000_000)
+LIVE = AT_ONCE._replace(settled_ns=1_000_000_000, joined_ns=1_000_000_000, quiet_ns=20 * 1_000_000_000)
 """While packets come: who watches wants the verdict soon, and clients that try again do so within seconds."""

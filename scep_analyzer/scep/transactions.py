@@ -5,7 +5,8 @@ new one although clients keep their transactionID (it is often a hash of the key
 GetCACaps, GetCACert and failed connections belong to the enrollment they lead up to; the same message on two legs of a proxy is one.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -56,16 +57,23 @@ class _Open:
     failed: list[FailedConnection] = field(default_factory=list)
     final: bool = False
     last_ns: int = 0
+    """When its last request was sent."""
+    answered_ns: int = 0
+    """When its last answer began."""
 
 
 class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
-    """Exchanges in the order of their requests → transactions, as they end."""
+    """Exchanges in the order of their requests → transactions, as they end.
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self._limits = limits
+    ``over`` tells whether the connection of this number is closed, and nothing more will be known of it.
+    """
+
+    def __init__(self, limits: Limits = LIMITS, over: Callable[[int], bool] = lambda _number: False) -> None:
+        self._limits, self._over = limits, over
         self._preludes: dict[Pair, _Open] = {}
         self._open: dict[tuple[Pair, str | None], _Open] = {}
-        self._closing: list[_Open] = []
+        self._closing: deque[_Open] = deque()
+        """Those that were answered for good, in the order in which they were: rules compare each with those before."""
         self._by_message: dict[str, dict[Pair, tuple[ScepExchange, _Open]]] = {}
         """The last exchange that carried a message between two endpoints, and its transaction."""
         self._failures: dict[Pair, list[FailedConnection]] = {}
@@ -103,8 +111,8 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
             if failed and pair[1] in self._servers:
                 prelude = self._preludes.setdefault(pair, _Open(pair))
                 prelude.failed += failed
-        left = {id(each): each for each in (*self._closing, *self._open.values(), *self._preludes.values())}
-        for each in sorted(left.values(), key=_started):
+        left = (*self._closing, *self._open.values(), *self._preludes.values())
+        for each in sorted(left, key=_started):
             yield _close(each)
 
     def _pki_operation(self, pair: Pair, item: ScepExchange) -> Iterator[Transaction | Anomaly]:
@@ -112,9 +120,6 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         if transaction is None:
             key = (pair, item.transaction_id)
             transaction = self._open.get(key)
-            if transaction is not None and transaction.final:
-                self._closing.append(transaction)
-                transaction = None
             if transaction is None:
                 transaction = self._open[key] = _Open(pair, item.transaction_id)
         self._absorb(transaction, pair)
@@ -123,18 +128,21 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         if item.request is not None:
             self._by_message.setdefault(item.request.sha256, {})[pair] = item, transaction
         reply = item.reply
-        if reply is not None and reply.pki_status in (PkiStatus.SUCCESS, PkiStatus.FAILURE):
+        if reply is not None and reply.pki_status in (PkiStatus.SUCCESS, PkiStatus.FAILURE) and not transaction.final:
             transaction.final = True
+            del self._open[transaction.pair, transaction.transaction_id]
+            self._closing.append(transaction)
+            if len(self._closing) > self._limits.open_transactions:
+                yield self._released(self._closing.popleft())
         yield from self._bound(self._open, item)
 
     def _bound(self, held: dict[T, _Open], item: ScepExchange) -> Iterator[Transaction | Anomaly]:
-        """Release the oldest where too many are held; one that might still have grown is named."""
-        if len(held) > self._limits.open_transactions:
-            oldest = held.pop(next(iter(held)))
-            if not oldest.final:
-                detail = f"more than {self._limits.open_transactions:,} transactions are open: the oldest is reported as it stands"
-                yield Anomaly("scep", "limit-transactions", (item.http.frame,), detail)
-            yield self._released(oldest)
+        """Release the oldest where too many are held: it might still have grown, and is named."""
+        most = self._limits.open_transactions
+        if len(held) > most:
+            detail = f"more than {most:,} transactions are open: the oldest is reported as it stands"
+            yield Anomaly("scep", "limit-transactions", (item.http.frame,), detail)
+            yield self._released(held.pop(next(iter(held))))
 
     def _other_leg(self, pair: Pair, item: ScepExchange) -> _Open | None:
         """The transaction that holds this very message between other endpoints: it passed through a proxy."""
@@ -157,22 +165,34 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         transaction.exchanges.append(item)
         transaction.failed += self._failures.pop(_pair(item), ())
         transaction.last_ns = max(transaction.last_ns, item.http.time_ns or 0)
+        if item.http.response is not None:
+            transaction.answered_ns = max(transaction.answered_ns, item.http.response.time_ns or 0)
 
     def _expire(self, now: int) -> Iterator[Transaction]:
         limits = self._limits
+        while self._closing and self._settled(self._closing[0], now):
+            yield self._released(self._closing.popleft())
         if now < self._look_again_ns:
             return
         self._look_again_ns = now + limits.settled_ns // 2
         for key, each in list(self._open.items()):
-            if now - each.last_ns > (limits.settled_ns if each.final else _patience(each, limits)):
+            if now - each.last_ns > _patience(each, limits):
                 del self._open[key]
                 yield self._released(each)
-        for each in [each for each in self._closing if now - each.last_ns > limits.settled_ns]:
-            self._closing.remove(each)
-            yield self._released(each)
         for pair, each in list(self._preludes.items()):
             if now - each.last_ns > limits.quiet_ns:
                 yield self._released(self._preludes.pop(pair))
+
+    def _settled(self, transaction: _Open, now: int) -> bool:
+        """Whether no other leg can join, and nothing more will be known of its connections, or long enough was waited for it.
+
+        Exchanges come in the order of their requests, and another leg's request was sent while the first one waited for its answer.
+        """
+        if now - transaction.last_ns > self._limits.settled_ns:
+            return True
+        return now - transaction.answered_ns > self._limits.joined_ns and all(
+            self._over(each.http.connection) for each in transaction.exchanges
+        )
 
     def _released(self, transaction: _Open) -> Transaction:
         for each in transaction.pki:

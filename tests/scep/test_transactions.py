@@ -176,14 +176,38 @@ def test_open_transactions_are_bounded_and_the_limit_is_named() -> None:
     assert [each.transaction_id for each in given if isinstance(each, Transaction)] == ["T0", "T1"]
 
 
+def _released(exchanges: Iterable[HttpExchange], closed: Iterable[int] = ()) -> list[str | None]:
+    """What leaves before the end of the capture, where these connections are closed."""
+    grouper, interpreter = Grouper(over=set(closed).__contains__), Interpreter()
+    items = [item for each in exchanges for item in interpreter.feed(each) if not isinstance(item, Anomaly)]
+    given = [each for item in items for each in grouper.feed(item)]
+    return [each.transaction_id for each in given if isinstance(each, Transaction)]
+
+
 def test_a_finished_transaction_leaves_after_a_while() -> None:
-    grouper, interpreter = Grouper(), Interpreter()
-    given = []
-    for exchange in (_post(19, talk.reply(0), at=1), talk.http(CAPS, b"AES", at=200)):
-        for item in interpreter.feed(exchange):
-            if not isinstance(item, Anomaly):
-                given += grouper.feed(item)
-    assert [each.transaction_id for each in given if isinstance(each, Transaction)] == ["T1"]
+    assert _released([_post(19, talk.reply(0), at=1), talk.http(CAPS, b"AES", at=200)]) == ["T1"]
+
+
+def test_a_finished_transaction_leaves_at_once_when_its_connections_are_closed() -> None:
+    caps, post, later = talk.http(CAPS, b"AES", at=1), _post(19, talk.reply(0), at=2), talk.http(CERT, CA, at=3)
+    assert _released([caps, post, later], closed=[caps.connection, post.connection]) == ["T1"]
+    assert _released([caps, post, later], closed=[post.connection]) == []
+
+
+def test_transactions_leave_in_the_order_in_which_they_ended() -> None:
+    """Rules compare each with those before it."""
+    first, second = (_post(19, talk.reply(0, each), each, at=at) for at, each in ((1, "T1"), (2, "T2")))
+    later, much_later = (talk.http(CAPS, b"AES", at=at) for at in (3, 30))
+    assert _released([first, second, later], closed=[second.connection]) == []
+    assert _released([first, second, later, much_later], closed=[second.connection]) == ["T1", "T2"]
+
+
+def test_a_leg_that_began_before_the_other_was_answered_joins_though_connections_are_closed() -> None:
+    proxy, inside = Endpoint("10.0.0.9", 80), Endpoint("10.0.0.5", 4)
+    outer = _post(19, talk.reply(0), server=proxy, at=1, took=20 * talk.SECOND)
+    inner = _post(19, talk.reply(0), client=inside, at=20)
+    later = talk.http(CAPS, b"AES", at=30)
+    assert _released([outer, inner, later], closed=[outer.connection, inner.connection]) == ["T1"]
 
 
 def test_messages_that_cannot_be_read_are_still_a_transaction() -> None:
