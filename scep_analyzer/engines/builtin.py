@@ -22,6 +22,9 @@ from scep_analyzer.tls.handshakes import Handshakes
 
 _TUNNELS = frozenset(port.to_bytes(2, "big") for port in BY_UDP_PORT)
 
+_AGAIN = LIMITS._replace(notices=0)
+"""For a second pass over the files: what DNS and ICMP said is known."""
+
 Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly
 
 
@@ -69,7 +72,7 @@ class BuiltinEngine:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
         wanted = self._flows.left_out.intersection(endpoints)
         if wanted and self._files.can_be_read_again:
-            flows, decoder = Flows(endpoints=wanted), Decoder()
+            flows, decoder = Flows(endpoints=wanted), Decoder(_AGAIN)
             for item in _staged(self._opened(flows, decoder), flows, decoder):
                 if isinstance(item, HttpExchange):
                     yield item
@@ -79,7 +82,7 @@ class BuiltinEngine:
         met = {each.address for each in self._flows.tls_servers}
         wanted = met if addresses is None else met.intersection(addresses)
         if wanted and self._files.can_be_read_again:
-            flows, decoder = HandshakeFlows(None if addresses is None else wanted), Decoder()
+            flows, decoder = HandshakeFlows(None if addresses is None else wanted), Decoder(_AGAIN)
             segments = _segments(self._opened(flows, decoder), flows, decoder)
             for item in Handshakes().over(Reassembler().over(segments)):
                 if isinstance(item, Handshake):

@@ -187,6 +187,8 @@ class Flows(Stage[Segment, Segment]):
             yield from self._unanswered(flow)
         if self._tls:
             yield self._opaque()
+        for table in (self._young, self._old, self.tame):
+            table.clear()  # a second pass over the files has its own
 
     def _unanswered(self, flow: Flow) -> Given:
         """The SYNs of a connection that never opened; one alone proves nothing."""
