@@ -25,7 +25,8 @@ from scep_analyzer.rules._words import day, long, serial, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
 _SKEW = timedelta(minutes=5)
-_RPC_PORTS = frozenset({135, 445, 593, *range(49152, 65536)})
+_RPC_PORTS = frozenset({135, 445, 593})
+_RPC_DYNAMIC = range(49152, 65536)
 _OLD_IIS = re.compile(r"microsoft-iis/(?:5|6|7|8)\.")
 _WEAK_CIPHERS = ("des-cbc", "rc2", "rc4")
 _NEAR_NS = 120 * 1_000_000_000
@@ -354,7 +355,7 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
     addresses = {each.address for each in view.memory.servers}
     if (
         failed.client.address in addresses
-        and failed.server.port in _RPC_PORTS
+        and (failed.server.port in _RPC_PORTS or failed.server.port in _RPC_DYNAMIC)
         and failed.server.port != 593
         and failed.server not in view.memory.servers
     ):
