@@ -6,8 +6,8 @@ response carries tells which requests its server had received.
 
 import heapq
 import itertools
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from urllib.parse import unquote
 
 from scep_analyzer.http1.bodies import body_of
@@ -66,8 +66,8 @@ class _Conversation:
         self.connection = connection
         self.swapped = False
         self.decided = connection.opening_seen
-        self.requests: deque[Message] = deque()
-        self.responses: deque[Message] = deque()
+        self.requests: list[Message] = []
+        self.responses: list[Message] = []
         self.ended: set[object] = set()
         self.how: str | None = None
         self.server_ended: str | None = None
@@ -77,10 +77,21 @@ class _Conversation:
         self.repeats: list[Repeat] = []
         self.gaps: list[Gap] = []
         """Holes met before it is known whether the connection carries SCEP; on other connections they do not matter."""
-        self._limits = limits
-        self.request_parser = MessageParser(REQUESTS, _request_framing, lambda each: looks_like_scep(each.head), limits)
+        requests, request_parser = self.requests, MessageParser(REQUESTS, _request_framing, _request_wanted, limits)
+
+        def asked() -> Message | None:
+            return requests[0] if requests else request_parser.current
+
+        # Functions of these two alone: a method would tie the knot that only the garbage collector undoes.
+        self.asked: Callable[[], Message | None] = asked
+        """The request that the next response answers: the oldest that waits, or the one still arriving."""
+        self.request_parser = request_parser
         self.response_parser = MessageParser(
-            RESPONSES, self._response_framing, self._response_wanted, limits, lambda: self.asked() is None
+            RESPONSES,
+            partial(_response_framing, asked),
+            partial(_response_wanted, asked),
+            limits,
+            lambda: asked() is None,
         )
 
     def parser_of(self, direction_is_client: bool) -> MessageParser:  # noqa: FBT001  # two directions, one question
@@ -92,10 +103,6 @@ class _Conversation:
         detail = f"tcp.stream {self.connection.number}: {gap.length:,} bytes missing from the {side} ({gap.reason})"
         return Anomaly("tcp", "gap", (gap.frame,), detail)
 
-    def asked(self) -> Message | None:
-        """The request that the next response answers: the oldest that waits, or the one still arriving."""
-        return self.requests[0] if self.requests else self.request_parser.current
-
     def oldest_wanted(self) -> tuple[int, int] | None:
         """(time, frame) of the oldest request that looks like SCEP and has no answer yet."""
         for message in self.requests:
@@ -106,23 +113,28 @@ class _Conversation:
             return current.time_ns or 0, current.frames[0]
         return None
 
-    def _response_wanted(self, message: Message) -> bool:
-        asked = self.asked()
-        return looks_like_scep(message.head) or (asked is not None and asked.wanted)
 
-    def _response_framing(self, message: Message) -> tuple[str, int]:
-        head = message.head
-        asked = self.asked()
-        method = asked.head.method.upper() if asked is not None and isinstance(asked.head, RequestHead) else None
-        status = head.status if isinstance(head, ResponseHead) else 0
-        if status < 200 or status in (204, 304) or method == "HEAD":
-            return "none", 0
-        if method == "CONNECT" and status < 300:
-            return "tunnel", 0  # what follows starts anew, and is read if it is HTTP again
-        if is_chunked(message):
-            return "chunked", 0
-        length = content_length(message)
-        return ("close", 0) if length is None else ("length", length)
+def _response_wanted(asked: Callable[[], Message | None], message: Message) -> bool:
+    request = asked()
+    return looks_like_scep(message.head) or (request is not None and request.wanted)
+
+
+def _response_framing(asked: Callable[[], Message | None], message: Message) -> tuple[str, int]:
+    head, request = message.head, asked()
+    method = request.head.method.upper() if request is not None and isinstance(request.head, RequestHead) else None
+    status = head.status if isinstance(head, ResponseHead) else 0
+    if status < 200 or status in (204, 304) or method == "HEAD":
+        return "none", 0
+    if method == "CONNECT" and status < 300:
+        return "tunnel", 0  # what follows starts anew, and is read if it is HTTP again
+    if is_chunked(message):
+        return "chunked", 0
+    length = content_length(message)
+    return ("close", 0) if length is None else ("length", length)
+
+
+def _request_wanted(message: Message) -> bool:
+    return looks_like_scep(message.head)
 
 
 def _request_framing(message: Message) -> tuple[str, int]:
@@ -269,7 +281,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             self._pair(conversation, given)
             if len(conversation.ended) == 2:
                 while conversation.requests:
-                    self._emit(conversation, conversation.requests.popleft(), None, conversation.how, given)
+                    self._emit(conversation, conversation.requests.pop(0), None, conversation.how, given)
 
     def _pair(self, conversation: _Conversation, given: list[Out | Anomaly]) -> None:
         requests, responses = conversation.requests, conversation.responses
@@ -284,23 +296,23 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
                     and requests[1].start < response.acknowledged
                     and (requests[0].acknowledged or 0) < response.start
                 ):
-                    self._emit(conversation, requests.popleft(), None, "lost", given)
+                    self._emit(conversation, requests.pop(0), None, "lost", given)
                 conversation.resync = False
             asked = conversation.asked()
             if asked is not None and _answers(response, asked):
                 if not requests:
                     return  # it answers a request that is still arriving, or that a hole will end
-                self._emit(conversation, requests.popleft(), responses.popleft(), None, given)
+                self._emit(conversation, requests.pop(0), responses.pop(0), None, given)
             elif asked is not None or len(conversation.ended) == 2:
-                self._emit(conversation, None, responses.popleft(), None, given)
+                self._emit(conversation, None, responses.pop(0), None, given)
             else:
                 return  # its request may have been captured after it
         while requests and conversation.server_ended and conversation.response_parser.current is None:
             # Where a hole has swallowed what the server said, nobody knows whether it answered.
             gone = "lost" if conversation.resync else conversation.server_ended
-            self._emit(conversation, requests.popleft(), None, gone, given)
+            self._emit(conversation, requests.pop(0), None, gone, given)
         if len(requests) > self._limits.pipelined_requests:
-            self._emit(conversation, requests.popleft(), None, "limit", given)
+            self._emit(conversation, requests.pop(0), None, "limit", given)
 
     def _emit(
         self,

@@ -58,6 +58,9 @@ class Message:
 Done = tuple[Message, ...]
 """The messages that a step has ended: none or one."""
 
+Step = Callable[["MessageParser"], Done]
+"""A state, as a function: a bound method would keep its parser alive until the garbage collector comes by."""
+
 
 class Kind(NamedTuple):
     """What differs between reading requests and responses."""
@@ -101,7 +104,7 @@ class MessageParser:
         self._spans: deque[tuple[int, Data]] = deque()
         self._searched = 0
         self._remaining = 0
-        self._step: Callable[[], Done] = self._read_start
+        self._step: Step = MessageParser._read_start
         self._more = False
 
     @property
@@ -117,49 +120,49 @@ class MessageParser:
         while self._more:
             self._more = False
             # Given at once: how the next answer is framed depends on what the one before answered.
-            yield from self._step()
+            yield from self._step(self)
 
     def gap(self, gap: Gap) -> Done:
         """Count over missing bytes inside a body; elsewhere give up the message that is being read."""
         length = gap.length
-        if self._step == self._read_head:
+        if self._step is MessageParser._read_head:
             self._begin_cut()
         if self.current is not None and gap.reason == "snaplen" and len(self.current.sliced) < MOST_FRAMES:
             self.current.sliced.append(gap.frame)
-        if self._step == self._read_length and length <= self._remaining:
+        if self._step is MessageParser._read_length and length <= self._remaining:
             self._lose()
             self._remaining -= length
             return self._finish_if_done()
-        if self._step == self._read_chunk and length <= self._remaining:
+        if self._step is MessageParser._read_chunk and length <= self._remaining:
             self._lose()
             self._remaining -= length
             if not self._remaining:
-                self._goto(self._read_chunk_end)
-        elif self._step == self._read_until_close:
+                self._goto(MessageParser._read_chunk_end)
+        elif self._step is MessageParser._read_until_close:
             self._lose()
         else:
             self._holed = not self.foreign
-            between = self.current is None and self._step == self._read_start
-            past_the_end = self._step in (self._read_length, self._read_chunk)
+            between = self.current is None and self._step is MessageParser._read_start
+            past_the_end = self._step in (MessageParser._read_length, MessageParser._read_chunk)
             self.lost_start = not self.foreign and (between or past_the_end)
             return self._break_off("gap")
         return ()
 
     def close(self, how: str) -> Done:
         """No more bytes come; ``how`` as in ``Closed``. Only a FIN makes a body that lasts until the close whole."""
-        if self._step == self._read_until_close and how == "fin" and self.current is not None:
+        if self._step is MessageParser._read_until_close and how == "fin" and self.current is not None:
             return self._end(complete=not self.current.lost)
         return self._break_off(how)
 
     def _break_off(self, why: str) -> Done:
         done: Done = ()
-        if self._step == self._read_head:
+        if self._step is MessageParser._read_head:
             self._begin_cut()
         if self.current is not None:
             self.current.cut_by = self.current.cut_by or why
             done = self._end(complete=False)
         self._drop_buffer()
-        self._goto(self._read_start)
+        self._goto(MessageParser._read_start)
         return done
 
     def _begin_cut(self) -> None:
@@ -196,7 +199,7 @@ class MessageParser:
         self._spans.clear()
         self._searched = 0
 
-    def _goto(self, step: Callable[[], Done]) -> Done:
+    def _goto(self, step: Step) -> Done:
         self._step = step
         self._more = bool(self._buffer)
         return ()
@@ -211,7 +214,7 @@ class MessageParser:
         if begins:
             self._searched = 0
             self.foreign = False
-            self._goto(self._read_head)
+            self._goto(MessageParser._read_head)
         elif begins is False:
             self.foreign = not self._holed
             self._drop_buffer()
@@ -231,7 +234,7 @@ class MessageParser:
         head = self._kind.read(bytes(self._buffer[:size]), cut=False)
         if head is None:
             self._drop_buffer()
-            return self._goto(self._read_start)
+            return self._goto(MessageParser._read_start)
         message = self._begin(head, size)
         return self._begin_body(message)
 
@@ -256,11 +259,11 @@ class MessageParser:
         framing, length = self._framing(message)
         self._remaining = length
         if framing == "length" and length:
-            return self._goto(self._read_length)
+            return self._goto(MessageParser._read_length)
         if framing == "chunked":
-            return self._goto(self._read_chunk_size)
+            return self._goto(MessageParser._read_chunk_size)
         if framing == "close":
-            return self._goto(self._read_until_close)
+            return self._goto(MessageParser._read_until_close)
         return self._end(complete=True)
 
     def _read_length(self) -> Done:
@@ -287,27 +290,27 @@ class MessageParser:
             if self.current is not None:
                 self.current.notes.append(("chunk-size-bad", f"{digits[:20]!r} is no chunk size"))
             return self._break_off("framing")
-        return self._goto(self._read_chunk if self._remaining else self._read_trailer)
+        return self._goto(MessageParser._read_chunk if self._remaining else MessageParser._read_trailer)
 
     def _read_chunk(self) -> Done:
         taken = self._take(min(self._remaining, len(self._buffer)))
         self._remaining -= len(taken)
         self._keep(taken, counted=True)
-        return () if self._remaining else self._goto(self._read_chunk_end)
+        return () if self._remaining else self._goto(MessageParser._read_chunk_end)
 
     def _read_chunk_end(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
             return ()
         self._take(at + 1)
-        return self._goto(self._read_chunk_size)
+        return self._goto(MessageParser._read_chunk_size)
 
     def _read_trailer(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
             return self._break_off("limit") if len(self._buffer) > self._limits.header_bytes else ()
         if self._take(at + 1).strip():
-            return self._goto(self._read_trailer)
+            return self._goto(MessageParser._read_trailer)
         return self._end(complete=self.current is not None and not self.current.lost)
 
     def _keep(self, content: bytes, *, counted: bool = False) -> None:
@@ -328,7 +331,7 @@ class MessageParser:
 
     def _end(self, *, complete: bool) -> Done:
         message, self.current = self.current, None
-        self._goto(self._read_start)
+        self._goto(MessageParser._read_start)
         if message is None:
             return ()
         message.complete = complete
