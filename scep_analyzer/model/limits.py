@@ -82,6 +82,9 @@ class Limits(NamedTuple):
     open_transactions: int = 10_000
     """SCEP transactions followed at a time, in streamed output."""
 
+    exchanges_each: int = 5_000
+    """Exchanges of one transaction; beyond it the next one begins. A client that polls every minute needs three days for them."""
+
     transaction_idle_ns: int = 86_400 * 1_000_000_000
     """Without a message for this long (capture time), a transaction is reported and released. Clients that wait for
     manual approval poll every few minutes to hours."""

@@ -97,6 +97,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
                 prelude = self._preludes[pair] = _Open(pair)
                 yield from self._bound(self._preludes, item)
             self._add(prelude, item)
+            yield from self._full(self._preludes, pair, item)
         else:
             yield from self._pki_operation(pair, item)
         yield from self._expire(item.http.time_ns or 0)
@@ -135,6 +136,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
             if len(self._closing) > self._limits.open_transactions:
                 yield self._released(self._closing.popleft())
         yield from self._bound(self._open, item)
+        yield from self._full(self._open, (transaction.pair, transaction.transaction_id), item)
 
     def _bound(self, held: dict[T, _Open], item: ScepExchange) -> Iterator[Transaction | Anomaly]:
         """Release the oldest where too many are held: it might still have grown, and is named."""
@@ -143,6 +145,16 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
             detail = f"more than {most:,} transactions are open: the oldest is reported as it stands"
             yield Anomaly("scep", "limit-transactions", (item.http.frame,), detail)
             yield self._released(held.pop(next(iter(held))))
+
+    def _full(self, held: dict[T, _Open], key: T, item: ScepExchange) -> Iterator[Transaction | Anomaly]:
+        """Release a transaction that has become too long: what comes after it is another one."""
+        transaction, most = held.get(key), self._limits.exchanges_each
+        if transaction is not None and len(transaction.exchanges) >= most:
+            detail = (
+                f"a transaction of {most:,} exchanges is reported as it stands: what follows is told as another one"
+            )
+            yield Anomaly("scep", "limit-exchanges", (item.http.frame,), detail)
+            yield self._released(held.pop(key))
 
     def _other_leg(self, pair: Pair, item: ScepExchange) -> _Open | None:
         """The transaction that holds this very message between other endpoints: it passed through a proxy."""

@@ -213,3 +213,17 @@ def test_a_leg_that_began_before_the_other_was_answered_joins_though_connections
 def test_messages_that_cannot_be_read_are_still_a_transaction() -> None:
     (found,) = _group([talk.http(talk.POST, b"oops", status=500, post=b"0\x82garbage")])
     assert (found.kind, found.outcome, found.transaction_id) == (Kind.ENROLLMENT, Outcome.HTTP_ERROR, None)
+
+
+def test_exchanges_of_a_transaction_are_bounded_and_the_limit_is_named() -> None:
+    grouper, interpreter = Grouper(Limits(exchanges_each=2)), Interpreter()
+    asked = [talk.http(CAPS, b"AES") for _ in range(3)] + [_post(19, talk.reply(3)) for _ in range(3)]
+    items = [item for each in asked for item in interpreter.feed(each) if not isinstance(item, Anomaly)]
+    given = [each for item in items for each in grouper.feed(item)] + list(grouper.finish())
+    assert [each.code for each in given if isinstance(each, Anomaly)] == ["limit-exchanges"] * 3
+    transactions = [each for each in given if isinstance(each, Transaction)]
+    assert _summary(transactions) == [
+        (Kind.CA_CERTIFICATES, Outcome.SUCCESS, 2),
+        (Kind.ENROLLMENT, Outcome.PENDING, 2),  # the third question led up to it
+        (Kind.ENROLLMENT, Outcome.PENDING, 2),
+    ]
