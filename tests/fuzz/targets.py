@@ -1,17 +1,23 @@
 """What is fuzzed: any bytes must give a report, never a traceback. A target takes bytes; an exception is a finding."""
 
 import contextlib
+import io
 import itertools
 import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 from scep_analyzer.analysis import Analysis
+from scep_analyzer.cli import timeline
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.model.anomalies import DecodeError, InputError
+from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN
-from scep_analyzer.render import json_v1
+from scep_analyzer.render import diagnosis, json_v1, terminal
+from scep_analyzer.rules.judge import Judge
 from scep_analyzer.scep.anything import read_anything
 from scep_analyzer.scep.ca_certificates import read_ca_certificates
 from scep_analyzer.scep.exchanges import Interpreter
@@ -23,16 +29,21 @@ from tests import files
 from tests.builders import wire
 from tests.segments import segment
 
+Judge.strict = True
 _FOLDER = Path(tempfile.mkdtemp(prefix="scep-analyzer-fuzz-"))
 
 
 def capture(data: bytes) -> None:
-    """A capture file, through everything, to JSON."""
+    """A capture file, through everything, to JSON, JSON Lines, the timeline and the diagnosis; rules that fail raise."""
     path = _FOLDER / "capture"
     path.write_bytes(data)
     with contextlib.suppress(InputError):
-        json.loads(json_v1.render(Analysis([str(path)], "builtin").report(), secrets=True))
-        list(Analysis([str(path)], "builtin").stream())
+        report = Analysis([str(path)], "builtin").report()
+        json.loads(json_v1.render(report, secrets=True))
+        terminal.render(report, Console(file=io.StringIO(), width=100))
+        diagnosis.render(report, Console(file=io.StringIO(), width=100), Severity.INFO)
+        again = Analysis([str(path)], "builtin")
+        timeline.write_lines(again, io.StringIO(), secrets=True, least=Severity.INFO, at_once=False)
 
 
 def frames(data: bytes) -> None:
@@ -72,14 +83,21 @@ def segments(data: bytes) -> None:
 
 
 def http(data: bytes) -> None:
-    """A whole connection in which either side says what a zero byte ends."""
-    sent = {"C": 0, "S": 0}
-    made = [segment(1, "C", "S"), segment(2, "S", "SA")]
-    for frame, content in enumerate(data.split(b"\0\0")[:200], 3):
-        side = "CS"[frame & 1]
-        made.append(segment(frame, side, "A", sent[side], content, sent["S" if side == "C" else "C"]))
+    """A capture of a whole connection in which the sides take turns, each saying what two zero bytes end."""
+    sent = [1, 1]
+
+    def packet(side: int, flags: int, content: bytes = b"") -> bytes:
+        ends = [("10.0.0.1", 40000), ("10.0.0.2", 80)]
+        (source, sport), (destination, dport) = ends[side], ends[1 - side]
+        body = wire.tcp(sport, dport, sent[side], sent[1 - side], flags, content)
         sent[side] += len(content)
-    list(Interpreter().over(Pairing().over(Reassembler().over(Flows().over(made)))))
+        return files.pcap_record(wire.ethernet(wire.ip(source, destination, 6, body)))
+
+    records = [packet(0, ACK), packet(1, ACK)]
+    for turn, content in enumerate(data.split(b"\0\0")[:200]):
+        records.append(packet(turn & 1, ACK, content[:60_000]))
+    records += [packet(0, FIN | ACK), packet(1, FIN | ACK)]
+    capture(files.pcap_header() + b"".join(records))
 
 
 def message(data: bytes) -> None:
@@ -106,6 +124,7 @@ def seeds() -> dict[str, list[bytes]]:
     from tests.conftest import CAPTURES
 
     asked = f"GET {talk.get(talk.message(19))} HTTP/1.1\r\n\r\n".encode()
+    pipelined = b"GET /scep?operation=GetCACaps HTTP/1.1\r\n\r\n"
     answered = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nAES\n\r\n0\r\n\r\n"
     packet = wire.ethernet(wire.ip("10.0.0.1", "10.0.0.2", 6, wire.tcp(4000, 80, 1, 1, ACK, asked[:400])))
     captures = sorted((path.read_bytes() for path in CAPTURES), key=len)[:4]
@@ -120,6 +139,6 @@ def seeds() -> dict[str, list[bytes]]:
         "capture": [*captures, block],
         "frames": [bytes([1, len(packet) // 4 + 1]) + packet],
         "segments": [b"\x02\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\0\1\0\0\0\x20" + asked[:32]],
-        "http": [asked + b"\0\0" + answered],
+        "http": [asked + b"\0\0" + answered, pipelined * 2 + b"\0\0" + answered * 2],
         "message": [talk.message(19), talk.reply(0, issued=True), talk.reply(2, fail_info=2)],
     }
