@@ -10,7 +10,6 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from scep_analyzer.model.findings import Finding, Severity
@@ -110,7 +109,8 @@ def _print(console: Console, line: _Line) -> None:
     rows = text.wrap(console, max(console.width - indent - hang, 20), overflow="fold")
     for at, row in enumerate(rows):
         row.rstrip()
-        console.print(Padding(row, (0, 0, 0, indent + (hang if at else 0)), expand=False), soft_wrap=True)
+        row.pad_left(indent + (hang if at else 0))
+        console.print(row, soft_wrap=True)
 
 
 def _lines(report: Report, least: Severity) -> Iterator[_Line]:

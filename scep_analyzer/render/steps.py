@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from scep_analyzer.model.anomalies import Anomaly
@@ -81,21 +80,14 @@ class Page:
         body = text if isinstance(text, Text) else Text(safe(text), style=style)
         if self._ascii:
             body = in_ascii(body)
-        if hang:
-            lines = body.wrap(self._console, max(self._console.width - indent - hang, 20), overflow="fold")
-            # The first line may use the room that the others leave.
-            whole = body.wrap(self._console, max(self._console.width - indent, 20), overflow="fold")
-            if len(whole) == 1:
-                lines = whole
-            for at, line in enumerate(lines):
-                line.rstrip()
-                self._console.print(
-                    Padding(line, (0, 0, 0, indent + (hang if at else 0)), expand=False), soft_wrap=True
-                )
-            return
-        for line in body.wrap(self._console, max(self._console.width - indent, 20), overflow="fold"):
+        room = self._console.width - indent
+        lines = body.wrap(self._console, max(room, 20), overflow="fold")
+        if hang and len(lines) > 1:  # one line alone may use the room that others leave
+            lines = body.wrap(self._console, max(room - hang, 20), overflow="fold")
+        for at, line in enumerate(lines):
             line.rstrip()
-            self._console.print(Padding(line, (0, 0, 0, indent), expand=False), soft_wrap=True)
+            line.pad_left(indent + (hang if at else 0))
+            self._console.print(line, soft_wrap=True)
 
     def _about_file(self, facts: CaptureFacts) -> str:
         name = "standard input" if facts.path == "-" else PurePath(facts.path).name
