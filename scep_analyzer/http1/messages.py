@@ -125,27 +125,26 @@ class MessageParser:
     def gap(self, gap: Gap) -> Done:
         """Count over missing bytes inside a body; elsewhere give up the message that is being read."""
         length = gap.length
-        if self._step is MessageParser._read_head:
-            self._begin_cut()
-        if self.current is not None and gap.reason == "snaplen" and len(self.current.sliced) < MOST_FRAMES:
-            self.current.sliced.append(gap.frame)
         if self._step is MessageParser._read_length and length <= self._remaining:
-            self._lose()
+            self._lose(gap)
             self._remaining -= length
             return self._finish_if_done()
         if self._step is MessageParser._read_chunk and length <= self._remaining:
-            self._lose()
+            self._lose(gap)
             self._remaining -= length
             if not self._remaining:
                 self._goto(MessageParser._read_chunk_end)
         elif self._step is MessageParser._read_until_close:
-            self._lose()
+            self._lose(gap)
         else:
-            self._holed = not self.foreign
             between = self.current is None and self._step is MessageParser._read_start
             past_the_end = self._step in (MessageParser._read_length, MessageParser._read_chunk)
             self.lost_start = not self.foreign and (between or past_the_end)
-            return self._break_off("gap")
+            done = self._break_off("gap")
+            self._holed = not self.foreign
+            for message in done:
+                _note_slice(message, gap)
+            return done
         return ()
 
     def close(self, how: str) -> Done:
@@ -156,8 +155,10 @@ class MessageParser:
 
     def _break_off(self, why: str) -> Done:
         done: Done = ()
-        if self._step is MessageParser._read_head:
-            self._begin_cut()
+        if self._step is MessageParser._read_head and self._buffer:
+            head = self._kind.read(bytes(self._buffer), cut=True)
+            if head is not None:
+                self._begin(head, len(self._buffer))
         if self.current is not None:
             self.current.cut_by = self.current.cut_by or why
             done = self._end(complete=False)
@@ -165,16 +166,11 @@ class MessageParser:
         self._goto(MessageParser._read_start)
         return done
 
-    def _begin_cut(self) -> None:
-        """Begin the message whose head ends here, unfinished."""
-        head = self._kind.read(bytes(self._buffer), cut=True) if self._buffer else None
-        if head is not None:
-            self._begin(head, len(self._buffer))
-
-    def _lose(self) -> None:
+    def _lose(self, gap: Gap) -> None:
         if self.current is not None:
             self.current.lost = True
             self.current.cut_by = "gap"
+            _note_slice(self.current, gap)
 
     # -- bytes and the frames they came in ---------------------------------------------------------------------------
 
@@ -336,6 +332,12 @@ class MessageParser:
             return ()
         message.complete = complete
         return (message,)
+
+
+def _note_slice(message: Message, gap: Gap) -> None:
+    """Note the frame that the snaplen cut, where that made the hole."""
+    if gap.reason == "snaplen" and len(message.sliced) < MOST_FRAMES:
+        message.sliced.append(gap.frame)
 
 
 def content_length(message: Message) -> int | None:

@@ -25,6 +25,7 @@ from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, P
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.render.ascii import in_ascii, is_ascii
 from scep_analyzer.render.certificate_words import ROLES, key_words
+from scep_analyzer.render.paragraphs import print_lines
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import iso, iso_of
 
@@ -349,6 +350,4 @@ def draw(lines: Iterable[Line], console: Console) -> None:
         if text.cell_len <= console.width:
             console.print(text, soft_wrap=True)
             continue
-        for at, part in enumerate(text[len(indent) :].wrap(console, room, overflow="fold")):
-            part.rstrip()
-            console.print(Text(indent + ("    " if at else "")) + part, soft_wrap=True)
+        print_lines(console, text[len(indent) :].wrap(console, room, overflow="fold"), len(indent), 4)

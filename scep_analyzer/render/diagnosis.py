@@ -16,6 +16,7 @@ from scep_analyzer.model.findings import Finding, Severity
 from scep_analyzer.model.scep import Outcome, Transaction
 from scep_analyzer.render import words
 from scep_analyzer.render.ascii import in_ascii, is_ascii
+from scep_analyzer.render.paragraphs import print_lines
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import day_and_clock
 from scep_analyzer.report import Report
@@ -107,10 +108,7 @@ def _print(console: Console, line: _Line) -> None:
         text = in_ascii(text)
     hang = len(lead)
     rows = text.wrap(console, max(console.width - indent - hang, 20), overflow="fold")
-    for at, row in enumerate(rows):
-        row.rstrip()
-        row.pad_left(indent + (hang if at else 0))
-        console.print(row, soft_wrap=True)
+    print_lines(console, rows, indent, hang)
 
 
 def _lines(report: Report, least: Severity) -> Iterator[_Line]:

@@ -19,6 +19,7 @@ from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.render import certificate_words, message_words, words
 from scep_analyzer.render.ascii import in_ascii, is_ascii
+from scep_analyzer.render.paragraphs import print_lines
 from scep_analyzer.render.safe import safe, shortened
 from scep_analyzer.render.times import clock, day_and_clock, span, zone_name
 from scep_analyzer.report import link_type_name
@@ -84,10 +85,7 @@ class Page:
         lines = body.wrap(self._console, max(room, 20), overflow="fold")
         if hang and len(lines) > 1:  # one line alone may use the room that others leave
             lines = body.wrap(self._console, max(room - hang, 20), overflow="fold")
-        for at, line in enumerate(lines):
-            line.rstrip()
-            line.pad_left(indent + (hang if at else 0))
-            self._console.print(line, soft_wrap=True)
+        print_lines(self._console, lines, indent, hang)
 
     def _about_file(self, facts: CaptureFacts) -> str:
         name = "standard input" if facts.path == "-" else PurePath(facts.path).name

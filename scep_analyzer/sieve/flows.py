@@ -276,9 +276,10 @@ class Flows(Stage[Segment, Segment]):
         return []
 
     def _early(self, flow: Flow, item: Segment) -> Given:
-        """An answer captured before its request, or whose request is not there: kept a while, unless it looks like SCEP itself."""
-        for words in {_together(flow.answers, item), item.payload}:
-            if starts_response(words.lstrip(b"\r\n")) and look_at_response(words.lstrip(b"\r\n")).scep:
+        """An answer captured before its request, or without it: kept a while, or followed where it is SCEP's by itself."""
+        for content in (item.payload, _together(flow.answers, item)):
+            words = content.lstrip(b"\r\n")
+            if starts_response(words) and look_at_response(words).scep:
                 return self._follow(flow, item)
         if not flow.answers:
             self._waiting.append(flow)

@@ -44,6 +44,13 @@ def ip(
     return head + a + b + options + payload
 
 
+def between(side: str, flags: int, sequence: int, acknowledgment: int, payload: bytes = b"") -> bytes:
+    """An Ethernet frame of a client (``C``, 10.0.0.1:40000) or of its server (``S``, 10.0.0.2:80)."""
+    client, server = ("10.0.0.1", 40000), ("10.0.0.2", 80)
+    (source, sport), (destination, dport) = (client, server) if side == "C" else (server, client)
+    return ethernet(ip(source, destination, 6, tcp(sport, dport, sequence, acknowledgment, flags, payload)))
+
+
 def ethertype(packet: bytes) -> int:
     return 0x0800 if packet[0] >> 4 == 4 else 0x86DD
 

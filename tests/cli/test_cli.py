@@ -313,15 +313,13 @@ def test_several_captures_at_a_time_in_order_and_one_broken_stops_none(
 
 def test_two_requests_in_one_packet_are_two_exchanges(scep_analyzer: Program, tmp_path: Path) -> None:
     """Pipelined (RFC 9112, Section 9.3.2), as one write of the client; both answers in one packet, too."""
-    asked = b"".join(
-        b"GET /scep?operation=%s HTTP/1.1\r\nHost: x\r\n\r\n" % each for each in (b"GetCACaps", b"GetCACaps")
-    )
+    asked = b"GET /scep?operation=GetCACaps HTTP/1.1\r\nHost: x\r\n\r\n" * 2
     told = b"".join(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n%s\n" % each for each in (b"AES", b"DES"))
     packets = [
-        _tcp("C", wire.SYN, 0, 0),
-        _tcp("S", wire.SYN | wire.ACK, 0, 1),
-        _tcp("C", wire.ACK, 1, 1, asked),
-        _tcp("S", wire.ACK, 1, 1 + len(asked), told),
+        wire.between("C", wire.SYN, 0, 0),
+        wire.between("S", wire.SYN | wire.ACK, 0, 1),
+        wire.between("C", wire.ACK, 1, 1, asked),
+        wire.between("S", wire.ACK, 1, 1 + len(asked), told),
     ]
     path = tmp_path / "pipelined.pcap"
     path.write_bytes(pcap_header() + b"".join(map(pcap_record, packets)))
@@ -336,13 +334,6 @@ def test_two_requests_in_one_packet_are_two_exchanges(scep_analyzer: Program, tm
     assert [each["exchanges"] for each in report["transactions"]] == [[1, 2]]
     assert scep_analyzer(path).out.count("GetCACaps (GET)") == 2
     assert "DES" in scep_analyzer("show", path, "2").out
-
-
-def _tcp(side: str, flags: int, sequence: int, acknowledgment: int, payload: bytes = b"") -> bytes:
-    client, server = ("10.0.0.1", 40000), ("10.0.0.2", 80)
-    (source, sport), (destination, dport) = (client, server) if side == "C" else (server, client)
-    packet = wire.tcp(sport, dport, sequence, acknowledgment, flags, payload)
-    return wire.ethernet(wire.ip(source, destination, 6, packet))
 
 
 def test_jobs_that_make_no_sense_are_refused(scep_analyzer: Callable[..., Result]) -> None:

@@ -84,19 +84,17 @@ def segments(data: bytes) -> None:
 
 def http(data: bytes) -> None:
     """A capture of a whole connection in which the sides take turns, each saying what two zero bytes end."""
-    sent = [1, 1]
+    sent = {"C": 1, "S": 1}
 
-    def packet(side: int, flags: int, content: bytes = b"") -> bytes:
-        ends = [("10.0.0.1", 40000), ("10.0.0.2", 80)]
-        (source, sport), (destination, dport) = ends[side], ends[1 - side]
-        body = wire.tcp(sport, dport, sent[side], sent[1 - side], flags, content)
+    def packet(side: str, flags: int, content: bytes = b"") -> bytes:
+        frame = wire.between(side, flags, sent[side], sent["S" if side == "C" else "C"], content)
         sent[side] += len(content)
-        return files.pcap_record(wire.ethernet(wire.ip(source, destination, 6, body)))
+        return files.pcap_record(frame)
 
-    records = [packet(0, ACK), packet(1, ACK)]
+    records = [packet("C", ACK), packet("S", ACK)]
     for turn, content in enumerate(data.split(b"\0\0")[:200]):
-        records.append(packet(turn & 1, ACK, content[:60_000]))
-    records += [packet(0, FIN | ACK), packet(1, FIN | ACK)]
+        records.append(packet("CS"[turn & 1], ACK, content[:60_000]))
+    records += [packet("C", FIN | ACK), packet("S", FIN | ACK)]
     capture(files.pcap_header() + b"".join(records))
 
 

@@ -19,15 +19,21 @@ CAPS = "/scep?operation=GetCACaps"
 CERT = "/scep?operation=GetCACert"
 
 
-def _group(exchanges: Iterable[HttpExchange | FailedConnection], limits: Limits | None = None) -> list[Transaction]:
-    interpreter, grouper = Interpreter(), Grouper(limits or Limits())
+def _fed(grouper: Grouper, exchanges: Iterable[HttpExchange | FailedConnection]) -> list[Transaction | Anomaly]:
+    """What a grouper gives before the end."""
+    interpreter = Interpreter()
     found: list[Transaction | Anomaly] = []
     for each in exchanges:
         items = [each] if isinstance(each, FailedConnection) else interpreter.feed(each)
         for item in items:
             if not isinstance(item, Anomaly):
                 found += grouper.feed(item)
-    found += grouper.finish()
+    return found
+
+
+def _group(exchanges: Iterable[HttpExchange | FailedConnection], limits: Limits | None = None) -> list[Transaction]:
+    grouper = Grouper(limits or Limits())
+    found = _fed(grouper, exchanges) + list(grouper.finish())
     return [each for each in found if isinstance(each, Transaction)]
 
 
@@ -165,22 +171,15 @@ def test_the_same_message_later_elsewhere_is_another_transaction() -> None:
 
 
 def test_open_transactions_are_bounded_and_the_limit_is_named() -> None:
-    grouper = Grouper(Limits(open_transactions=1))
-    interpreter = Interpreter()
-    given: list[object] = []
-    for at in range(3):
-        for item in interpreter.feed(_post(19, talk.reply(3, f"T{at}"), f"T{at}")):
-            if not isinstance(item, Anomaly):
-                given += grouper.feed(item)
+    asked = [_post(19, talk.reply(3, f"T{at}"), f"T{at}") for at in range(3)]
+    given = _fed(Grouper(Limits(open_transactions=1)), asked)
     assert [each.code for each in given if isinstance(each, Anomaly)] == ["limit-transactions"] * 2
     assert [each.transaction_id for each in given if isinstance(each, Transaction)] == ["T0", "T1"]
 
 
 def _released(exchanges: Iterable[HttpExchange], closed: Iterable[int] = ()) -> list[str | None]:
     """What leaves before the end of the capture, where these connections are closed."""
-    grouper, interpreter = Grouper(over=set(closed).__contains__), Interpreter()
-    items = [item for each in exchanges for item in interpreter.feed(each) if not isinstance(item, Anomaly)]
-    given = [each for item in items for each in grouper.feed(item)]
+    given = _fed(Grouper(over=set(closed).__contains__), exchanges)
     return [each.transaction_id for each in given if isinstance(each, Transaction)]
 
 
@@ -216,10 +215,9 @@ def test_messages_that_cannot_be_read_are_still_a_transaction() -> None:
 
 
 def test_exchanges_of_a_transaction_are_bounded_and_the_limit_is_named() -> None:
-    grouper, interpreter = Grouper(Limits(exchanges_each=2)), Interpreter()
+    grouper = Grouper(Limits(exchanges_each=2))
     asked = [talk.http(CAPS, b"AES") for _ in range(3)] + [_post(19, talk.reply(3)) for _ in range(3)]
-    items = [item for each in asked for item in interpreter.feed(each) if not isinstance(item, Anomaly)]
-    given = [each for item in items for each in grouper.feed(item)] + list(grouper.finish())
+    given = _fed(grouper, asked) + list(grouper.finish())
     assert [each.code for each in given if isinstance(each, Anomaly)] == ["limit-exchanges"] * 3
     transactions = [each for each in given if isinstance(each, Transaction)]
     assert _summary(transactions) == [
