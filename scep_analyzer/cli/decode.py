@@ -8,16 +8,17 @@ from typing import Any
 
 from scep_analyzer.capture.files import READERS
 from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import add_output_arguments, console_for, opened
-from scep_analyzer.cli.show import add_detail_arguments, draw_bytes
+from scep_analyzer.cli.output import add_output_arguments, opened, paper_for
+from scep_analyzer.cli.show import add_detail_arguments, bytes_lines
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
-from scep_analyzer.render import detail, json_v1
+from scep_analyzer.render import json_v1, tree
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.scep.anything import Anything, read_anything
 from scep_analyzer.scep.inputs import LIMIT, Found, find_messages
+from scep_analyzer.story import detail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,14 +58,14 @@ def run(options: argparse.Namespace) -> int:
             shown = [_object(found, value, secrets=options.show_secrets) for found, value in decoded]
             stream.write(json_text(shown, indent=2) + "\n")
             return 0
-        console = console_for(stream, options.color)
+        paper = paper_for(options, stream)
         for number, (found, value) in enumerate(decoded, 1):
             if number > 1:
-                console.print()
-            lines = _lines(found, value, number, secrets=options.show_secrets)
-            detail.draw(lines, console)
+                paper.blank()
+            tree.draw(_lines(found, value, number, secrets=options.show_secrets), paper)
             if options.bytes or value.value is None:
-                draw_bytes(console, "message", found.encoded, secrets=options.show_secrets)
+                lines = bytes_lines(found.encoded, secrets=options.show_secrets)
+                tree.draw_bytes("message", found.encoded, lines, paper)
     return 0
 
 

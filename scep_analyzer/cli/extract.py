@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from scep_analyzer.cli.options import add_key_arguments
 from scep_analyzer.cli.reading import add_engine_argument, kept_report
+from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
-from scep_analyzer.model.names import message_type_name, pki_status_name
 from scep_analyzer.model.scep import CaCertificates, MessageType, PkiMessage, ScepExchange
 from scep_analyzer.render.safe import json_text
 

@@ -20,11 +20,12 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
         raise AnalyzerError("--jobs reads files, not standard input: give the files, or leave --jobs out")
     if options.color == "auto" and stream.isatty():
         options.color = "always"  # the processes cannot see the terminal
+    options.encoding = stream.encoding
     paths = expand(options.capture)
     code = 0
     with ProcessPoolExecutor(max_workers=min(options.jobs, len(paths))) as pool:
         for text, error, exit_code in pool.map(
-            _guarded, [rendered] * len(paths), [_with(options, path) for path in paths]
+            _guarded, [rendered] * len(paths), [_with(options, path, at) for at, path in enumerate(paths)]
         ):
             stream.write(text)
             stream.flush()
@@ -34,9 +35,9 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
     return code
 
 
-def _with(options: argparse.Namespace, path: str) -> argparse.Namespace:
+def _with(options: argparse.Namespace, path: str, at: int) -> argparse.Namespace:
     one = copy.copy(options)
-    one.capture = [path]
+    one.capture, one.first = [path], at
     return one
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from scep_analyzer.model.findings import Severity
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
     from scep_analyzer.model.tls import Secrets
-    from scep_analyzer.render.steps import Style
 
 
 _KEY_LOG = re.compile(rb"(?m)^(?:CLIENT_RANDOM|RSA|[A-Z_]+_TRAFFIC_SECRET(?:_0)?|EXPORTER_SECRET) [0-9A-Fa-f]{16}")
@@ -85,11 +83,6 @@ def _is_plain_pem(data: bytes) -> bool:
     return b"PRIVATE KEY-----" in data and b"ENCRYPTED" not in data and b"BEGIN EC" not in data
 
 
-def least_of(options: argparse.Namespace, default: Severity = Severity.INFO) -> Severity:
-    """The least severity that is wanted."""
-    return Severity(options.min_severity) if options.min_severity is not None else default
-
-
 def add_style_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how a timeline is printed."""
     zone = parser.add_mutually_exclusive_group()
@@ -98,11 +91,3 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quiet", action="store_true", help="headlines only")
     amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
-
-
-def style_of(options: argparse.Namespace, default: Severity = Severity.WARNING) -> "Style":
-    """How a timeline is printed; notes are shown with --verbose."""
-    from scep_analyzer.render.steps import Style
-
-    least = least_of(options, Severity.INFO if options.verbose else default)
-    return Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)

@@ -6,15 +6,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.findings import Severity
+from scep_analyzer.render import Look
 
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Console
+    from scep_analyzer.render.paper import Paper
 
 
 def add_output_arguments(parser: "argparse.ArgumentParser") -> None:
@@ -47,20 +50,62 @@ def created(path: str, *, force: bool) -> io.BufferedWriter:
         raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name") from error
 
 
-def console_for(stream: TextIO, color: str) -> "Console":
-    """A rich console on a stream; ``color`` is auto, always or never (NO_COLOR counts for auto)."""
-    from rich.console import Console
-
-    plain = color == "never" or (color == "auto" and bool(os.environ.get("NO_COLOR")))
-    return Console(
-        file=stream,
-        force_terminal=True if color == "always" else None,
-        color_system=None if plain else "auto" if color != "always" else "standard",
-        no_color=plain,
-        highlight=False,
-        markup=False,
-        emoji=False,
+def look_of(options: "argparse.Namespace", stream: TextIO, least: Severity = Severity.INFO) -> Look:
+    """How and how much a command draws on a stream: what its options say, and what the stream can show."""
+    return Look(
+        width=_width(),
+        color=_has_color(stream, options.color),
+        ascii_only=not (stream.encoding or "").lower().replace("-", "").startswith("utf"),
+        zone=None if getattr(options, "local", False) else UTC,
+        quiet=getattr(options, "quiet", False),
+        verbose=getattr(options, "verbose", False),
+        least=least_of(options, least),
     )
+
+
+def paper_for(options: "argparse.Namespace", stream: TextIO) -> "Paper":
+    """Paper for what is no story: one message, a page of text."""
+    from scep_analyzer.render.paper import Paper
+
+    look = look_of(options, stream)
+    return Paper(stream, look.width, color=look.color, ascii_only=look.ascii_only)
+
+
+def least_of(options: "argparse.Namespace", default: Severity) -> Severity:
+    """The least severity that is wanted; ``--verbose`` wants notes, too."""
+    named = getattr(options, "min_severity", None)
+    if named is not None:
+        return Severity(named)
+    return Severity.INFO if getattr(options, "verbose", False) else default
+
+
+def _width() -> int:
+    """Columns: COLUMNS where it is a sensible number, else those of the terminal, also where the output goes through a pager."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and len(given) < 5 and int(given) >= _NARROWEST:
+        return int(given)
+    for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            columns = os.get_terminal_size(stream.fileno()).columns  # type: ignore[union-attr]  # None where there is none
+            if columns >= _NARROWEST:
+                return columns
+    return 80
+
+
+_NARROWEST = 20
+
+
+def _has_color(stream: TextIO, wanted: str) -> bool:
+    """Whether escape sequences may be written; NO_COLOR (no-color.org) counts for ``auto``."""
+    if wanted != "auto":
+        return wanted == "always"
+    if os.environ.get("NO_COLOR") or not stream.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    if os.name != "nt":
+        return True
+    from rich.console import Console  # knows which consoles of Windows obey escape sequences
+
+    return not Console(file=stream).legacy_windows
 
 
 def progress() -> Callable[[int], None] | None:

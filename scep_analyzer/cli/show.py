@@ -1,23 +1,21 @@
 """``show``: one exchange in full depth."""
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from scep_analyzer.cli.options import add_key_arguments
-from scep_analyzer.cli.output import add_output_arguments, console_for, opened
+from scep_analyzer.cli.output import add_output_arguments, opened, paper_for
 from scep_analyzer.cli.reading import add_engine_argument, kept_report
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render.safe import json_text
-from scep_analyzer.report import key_of
 from scep_analyzer.scep.codes import ATTRIBUTE_NAMES
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-_MOST_HEX = 65_536
+    from scep_analyzer.story.detail import Line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,21 +50,25 @@ def run(options: argparse.Namespace) -> int:
         if options.format == "json":
             from scep_analyzer.render import json_v1
 
-            transaction = report.transaction_ids.get(key_of(exchange))
             shown = json_v1.exchange_of(
-                exchange, options.exchange, transaction, report.time_digits, secrets=options.show_secrets
+                exchange,
+                options.exchange,
+                report.transaction_of.get(options.exchange),
+                report.files,
+                secrets=options.show_secrets,
             )
             stream.write(json_text(shown, indent=2) + "\n")
             return 0
-        from scep_analyzer.render import detail
+        from scep_analyzer.render import tree
+        from scep_analyzer.story import detail
 
-        console = console_for(stream, options.color)
-        digits, secrets = report.time_digits, options.show_secrets
+        paper, secrets = paper_for(options, stream), options.show_secrets
+        digits = report.files.digits(report.files.index(exchange.http.frame))
         lines = detail.exchange_lines(exchange, options.exchange, digits, extensions_of, secrets=secrets)
-        detail.draw(lines, console)
+        tree.draw(lines, paper)
         if options.bytes:
             for name, encoded in _messages(exchange):
-                draw_bytes(console, name, encoded, secrets=secrets)
+                tree.draw_bytes(name, encoded, bytes_lines(encoded, secrets=secrets), paper)
     return 0
 
 
@@ -75,19 +77,8 @@ def _messages(exchange: ScepExchange) -> list[tuple[str, bytes]]:
     return [(name, encoded) for name, encoded in both if encoded]
 
 
-def draw_bytes(console: "Console", name: str, encoded: bytes, *, secrets: bool) -> None:
-    """Print a message's ASN.1 tree with offsets, and its bytes in hex unless they hold a secret."""
-    from scep_analyzer.render import detail
+def bytes_lines(encoded: bytes, *, secrets: bool) -> "Iterator[Line]":
+    """A message's ASN.1 tree, a line each."""
+    from scep_analyzer.story.detail import node_lines
 
-    tree = read_tree(encoded, ATTRIBUTE_NAMES, secrets=secrets)
-    lines = list(detail.node_lines(tree, 1))
-    console.print()
-    heading = detail.Line(0, f"Bytes of the {name}", f"{len(encoded):,}")
-    detail.draw([heading, *lines], console)
-    if any("(redacted" in line.value for line in lines):
-        console.print("The hex is withheld: it holds a challenge password. --show-secrets shows it.", soft_wrap=True)
-        return
-    for row in detail.hex_lines(encoded[:_MOST_HEX]):
-        console.print(row, markup=False, highlight=False, soft_wrap=True)
-    if len(encoded) > _MOST_HEX:
-        console.print(f"... {len(encoded) - _MOST_HEX:,} bytes more", soft_wrap=True)
+    return node_lines(read_tree(encoded, ATTRIBUTE_NAMES, secrets=secrets), 1)

@@ -290,3 +290,10 @@ class Transaction(NamedTuple):
     polls: int = 0
     decisive: ScepExchange | None = None
     """The exchange that the outcome was read from."""
+
+    @property
+    def frame(self) -> int:
+        """The frame that it begins with; 0 where it has none."""
+        if self.exchanges:
+            return self.exchanges[0].http.frame
+        return self.failed_connections[0].frames[0] if self.failed_connections else 0

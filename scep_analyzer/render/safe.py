@@ -29,6 +29,14 @@ def _escaped(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def shortened(text: str, limit: int) -> str:
-    """At most ``limit`` characters, the end replaced by an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
+
+
+def markdown(text: str) -> str:
+    """The text for Markdown: nothing in it is markup."""
+    return _MARKUP.sub(r"\\\1", safe(text))
+
+
+def cell(text: str) -> str:
+    """The text for a cell of a spreadsheet, which takes one that begins like a formula for a formula."""
+    return re.sub(r"^([=+\-@])", r"'\1", safe(text))

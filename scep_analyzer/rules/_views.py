@@ -45,6 +45,11 @@ class Scene:
         return all(each.complete and not each.dropped for each in self.captures)
 
     @property
+    def packets(self) -> int:
+        """Packets read so far, all files together."""
+        return sum(each.packets for each in self.captures)
+
+    @property
     def last_ns(self) -> int | None:
         """The time of the last packet."""
         times = [each.last_time_ns for each in self.captures if each.last_time_ns is not None]

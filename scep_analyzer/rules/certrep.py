@@ -1,7 +1,7 @@
 """The server's answer, CertRep: what it says, and whether it belongs to the request (RFC 8894, Section 3.3.2)."""
 
+from scep_analyzer.glossary import HRESULTS, fail_info_name
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
-from scep_analyzer.model.names import HRESULTS, fail_info_name
 from scep_analyzer.model.scep import FailInfo, MessageType, PkiMessage, PkiStatus
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Evidence, Finding, NotChecked, Severity, Unchecked
-from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
 from scep_analyzer.model.scep import (
+    Bystander,
     CaCertificates,
     FailedConnection,
     Kind,
@@ -19,7 +19,8 @@ from scep_analyzer.model.scep import (
     ScepExchange,
     Transaction,
 )
-from scep_analyzer.rules import causes
+from scep_analyzer.model.streams import ConnectionFacts
+from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
@@ -53,43 +54,87 @@ class End(NamedTuple):
     """The number of the exchange that decided."""
 
 
+class Scope(NamedTuple):
+    """Whom the judge has met: the addresses of SCEP servers and of their clients, and the names in Host headers."""
+
+    servers: frozenset[str]
+    clients: frozenset[str]
+    hosts: frozenset[str]
+
+
 class Judge:
-    """Judges a capture. Give it every exchange with :meth:`see`, in order, then every transaction; ``scene`` is filled meanwhile."""
+    """Judges a capture.
+
+    Give it every exchange with :meth:`see`, in order, what is no exchange with :meth:`notice`, and every transaction that has ended to
+    :meth:`judge`; at the end of the capture :meth:`complete`, then :meth:`finish`. Its findings have no numbers (0): who asks numbers them.
+    """
 
     strict = False
     """Whether a rule that fails raises; tests set it."""
 
-    def __init__(self) -> None:
-        self.scene = Scene()
+    def __init__(
+        self, captures: list[CaptureFacts] | None = None, keylog: bytes | None = None, limits: Limits = LIMITS
+    ) -> None:
+        self.scene = Scene(captures=captures if captures is not None else [], keylog=keylog)
         self.memory = Memory()
         self.anomalies: list[Anomaly] = []
         """Rules that failed: our mistakes, which must not stop the others."""
-        self._numbers: dict[int, int] = {}
-        """Of exchanges whose transaction is still to come, by their identity: one packet may begin several."""
+        self._limits = limits
         self._exchanges = self._transactions = 0
-        self.ends: list[End] = []
         self._told: set[tuple[str, str, Endpoint]] = set()
-        self._found = count(1)
         self._failures: set[int] = set()
         self._each: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
 
-    def see(self, exchange: ScepExchange) -> int:
-        """Take an exchange; gives its number."""
+    def see(self, exchange: ScepExchange, number: int) -> None:
+        """Take an exchange."""
         self._exchanges += 1
-        self._numbers[id(exchange)] = self._exchanges
-        self.memory.see(exchange, self._exchanges)
-        return self._exchanges
+        self.memory.see(exchange, number)
 
-    def judge(self, transaction: Transaction) -> list[Finding]:
-        """Judge a transaction and its exchanges, which must all have been seen. Its root cause is not marked yet: :meth:`linked`."""
+    def notice(self, item: FailedConnection | Bystander | ConnectionFacts) -> None:
+        """Take a failed connection, a bystander or a connection's facts: they are not exchanges but say something about them."""
+        scene, most = self.scene, self._limits.beside
+        if isinstance(item, ConnectionFacts):
+            scene.connections[item.connection.number] = item
+            if len(scene.connections) > most:
+                del scene.connections[next(iter(scene.connections))]
+        elif isinstance(item, FailedConnection):
+            scene.failures.append(item)
+            del scene.failures[:-most]
+        else:
+            scene.bystanders.append(item)
+            del scene.bystanders[:-most]
+
+    def is_over(self, connection: int) -> bool:
+        """Whether the connection of this number is closed, and nothing more will be known of it."""
+        return connection in self.scene.connections
+
+    def scope(self) -> Scope:
+        """Whom the capture is about: what else it holds is worth a look only where it concerns them."""
+        memory = self.memory
+        servers = frozenset(each.address for each in memory.servers)
+        return Scope(servers, frozenset(memory.clients), frozenset(memory.hosts))
+
+    def complete(
+        self, anomalies: Iterable[Anomaly], notices: Notices, http_requests: int, handshakes: Iterable[Handshake]
+    ) -> None:
+        """Take what is known once the capture has been read."""
+        scene = self.scene
+        scene.anomalies, scene.handshakes = list(anomalies), list(handshakes)
+        scene.notices, scene.http_requests = notices, http_requests
+
+    def judge(self, transaction: Transaction, number: int, numbers: Sequence[int]) -> tuple[list[Finding], End]:
+        """Judge a transaction and its exchanges, which must all have been seen; ``numbers`` are those of its exchanges.
+
+        Gives what was found, and what :func:`~scep_analyzer.rules.causes.linked` needs to find the root cause among it.
+        """
         self._transactions += 1
         legs = dict.fromkeys(map(leg_of, transaction.exchanges))
         views = [
-            View(each, self._numbers.pop(id(each)), transaction, self.memory, self.scene, legs)
-            for each in transaction.exchanges
+            View(each, at, transaction, self.memory, self.scene, legs)
+            for each, at in zip(transaction.exchanges, numbers, strict=True)
         ]
-        whole = TransactionView(transaction, self._transactions, views, self.memory, self.scene)
+        whole = TransactionView(transaction, number, views, self.memory, self.scene)
         judged = {id(each) for each in whole.pki}
         found: list[Finding] = []
         for view in views:
@@ -98,19 +143,18 @@ class Judge:
             self._closed(view)
             subjects = _subjects(view, with_messages=not pki or id(view) in judged)
             for subject, arguments in subjects:
-                found += self._run(subject, arguments, self._transactions, view.number)
+                found += self._run(subject, arguments, number, view.number)
         found = list(self._news(found, views))
         for failed in transaction.failed_connections:
             self._failures.add(failed.connection)
-            found += self._run("failure", (failed, transaction, self._whole()), self._transactions, None)
-        found += self._run("transaction", (whole,), self._transactions, None)
+            found += self._run("failure", (failed, transaction, self._whole()), number, None)
+        found += self._run("transaction", (whole,), number, None)
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
-                self.memory.attempt(view.exchange, view.number, self._transactions, transaction, leg=leg)
+                self.memory.attempt(view.exchange, view.number, number, transaction, leg=leg)
         decisive = whole.decisive
-        self.ends.append(End(transaction.outcome, transaction.kind, decisive.number if decisive is not None else None))
-        return found
+        return found, End(transaction.outcome, transaction.kind, decisive.number if decisive is not None else None)
 
     def _closed(self, view: View) -> None:
         """Count the rules about what is inside an envelope that no key opens."""
@@ -140,7 +184,7 @@ class Judge:
                 if said in told or (each.severity is Severity.INFO and once in self._told):
                     continue
                 told.add(said)
-                if len(self._told) < LIMITS.beside:
+                if len(self._told) < self._limits.beside:
                     self._told.add(once)
             yield each
 
@@ -151,10 +195,6 @@ class Judge:
             if failed.connection not in self._failures:
                 found += self._run("failure", (failed, None, self._whole()), None, None)
         return found + self._run("capture", (self._whole(),), None, None)
-
-    def linked(self, found: Sequence[Finding], number: int) -> list[Finding]:
-        """The findings of a transaction with its root cause marked."""
-        return causes.linked(found, *self.ends[number - 1])
 
     def _quoted(self) -> Iterator[FailedConnection]:
         """Connections that only an ICMP error tells of: after one SYN and that error a client gives up."""
@@ -189,10 +229,10 @@ class Judge:
                     self._unchecked[rule.id, each.reason] += 1
                     continue
                 self._each[rule.id] += 1
-                if self._each[rule.id] <= LIMITS.findings_each:
+                if self._each[rule.id] <= self._limits.findings_each:
                     found.append(self._finding(rule, each, transaction, exchange))
-                elif self._each[rule.id] == LIMITS.findings_each + 1:
-                    detail = f"more than {LIMITS.findings_each:,} findings of {rule.id}: the rest is not listed"
+                elif self._each[rule.id] == self._limits.findings_each + 1:
+                    detail = f"more than {self._limits.findings_each:,} findings of {rule.id}: the rest is not listed"
                     self.anomalies.append(Anomaly("rules", "limit-findings", each.frames[:1], detail))
         return found
 
@@ -201,7 +241,7 @@ class Judge:
         frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
         strength = evidence.strength or rule.strength
         return Finding(
-            next(self._found),
+            0,
             rule.id,
             evidence.severity or rule.severity,
             strength,
@@ -237,20 +277,3 @@ def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[o
         yield "reply", (view, reply)
         if reply.issued is not None or (reply.envelope is not None and reply.envelope.content is not None):
             yield "issued", (view, reply)
-
-
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings in the contract's order, numbered anew: root causes, then by severity and time."""
-
-    def place(finding: Finding) -> tuple[bool, int, int, int]:
-        return not finding.root_cause, finding.severity.rank, min(finding.frames, default=0), finding.number
-
-    ordered = sorted(findings, key=place)
-    numbers = {each.number: at for at, each in enumerate(ordered, 1)}
-    return tuple(
-        each._replace(
-            number=numbers[each.number],
-            because_of=numbers.get(each.because_of) if each.because_of is not None else None,
-        )
-        for each in ordered
-    )

@@ -173,7 +173,7 @@ def test_json_and_json_lines_validate_and_agree(capture: Path, scep_analyzer: Pr
     )
     assert of("summary")[0]["findings"] == document["summary"]["findings"]
     assert of("summary")[0]["not_checked"] == document["not_checked"]
-    assert of("capture") == document["captures"]
+    assert of("capture") == [{"capture": at, **each} for at, each in enumerate(document["captures"])]
     assert of("summary")[0]["outcomes"] == document["summary"]["outcomes"]
     assert of("summary")[0]["anomalies"] == document["anomalies"]
 

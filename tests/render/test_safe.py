@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scep_analyzer.render.safe import json_text, safe, shortened
+from scep_analyzer.render.safe import json_text, safe
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,6 @@ from scep_analyzer.render.safe import json_text, safe, shortened
 )
 def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> None:
     assert safe(text) == shown
-
-
-def test_shortened() -> None:
-    assert (shortened("abcdef", 6), shortened("abcdefg", 6)) == ("abcdef", "abcde…")
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -4,7 +4,7 @@ from datetime import UTC
 
 import pytest
 
-from scep_analyzer.render.times import clock, day_and_clock, iso, span
+from scep_analyzer.story.times import clock, day_and_clock, iso, span
 
 
 def test_iso_keeps_the_captures_precision() -> None:

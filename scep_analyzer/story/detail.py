@@ -1,36 +1,29 @@
-"""One exchange, or one message, as a tree: name, value, what it is for, and where that is written.
-
-The lines are values; :func:`draw` puts them on a console. Nothing from the wire reaches it unescaped.
-"""
+"""One exchange, or one message, as a tree: name, value, what it is for, and where that is written."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.text import Text
-
-from scep_analyzer.model.asn1 import Node
-from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
-from scep_analyzer.model.exchanges import Header, without_secrets
-from scep_analyzer.model.names import (
+from scep_analyzer.glossary import (
     FAIL_INFO_MEANINGS,
+    FIELDS,
     HRESULTS,
+    ROLES,
     fail_info_name,
     hresult_name,
     message_type_name,
     pki_status_name,
 )
+from scep_analyzer.model.asn1 import Node
+from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
+from scep_analyzer.model.exchanges import Header, without_secrets
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
 from scep_analyzer.model.verdict import Verdict
-from scep_analyzer.render.ascii import in_ascii, is_ascii
-from scep_analyzer.render.certificate_words import ROLES, key_words
-from scep_analyzer.render.paragraphs import print_lines
-from scep_analyzer.render.safe import safe, shortened
-from scep_analyzer.render.times import iso, iso_of
+from scep_analyzer.story.messages import key_words
+from scep_analyzer.story.model import cut
+from scep_analyzer.story.times import iso, iso_of
 
 Extensions = Callable[[Certificate], tuple[NamedValue, ...]]
-_LONGEST = 2000
 
 
 class Line(NamedTuple):
@@ -42,47 +35,8 @@ class Line(NamedTuple):
     note: str = ""
 
 
-NOTES = {
-    "messageType": "what is asked or answered (RFC 8894, 3.2.1.2)",
-    "transactionID": "the same in every message of one enrollment; often a hash of the public key (RFC 8894, 3.2.1.1)",
-    "pkiStatus": "granted, refused or pending (RFC 8894, 3.2.1.3)",
-    "failInfo": "why it was refused (RFC 8894, 3.2.1.4)",
-    "failInfoText": "the same in words (RFC 8894, 3.2.1.4)",
-    "senderNonce": "16 random bytes of the sender (RFC 8894, 3.2.1.5)",
-    "recipientNonce": "the senderNonce of the request that this answers (RFC 8894, 3.2.1.5)",
-    "signingTime": "the sender's clock (RFC 5652, 11.3)",
-    "ENROLL_SCEP_ERROR": "NDES's real reason, an HRESULT (Microsoft, 1.3.6.1.4.1.311.21.33)",
-    "digestAlgorithm": "the hash under the signature (RFC 5652, 5.3)",
-    "signatureAlgorithm": "how the signature is made (RFC 5652, 5.3)",
-    "messageDigest": "the hash of the content, which the signature covers (RFC 5652, 11.2)",
-    "signature": "over the signed attributes, with the signer's key (RFC 5652, 5.4)",
-    "signer": "whose certificate signed: self-signed at a first enrollment, the old one at a renewal (RFC 8894, 2.3)",
-    "recipient": "whose key opens the envelope (RFC 5652, 6.2.1)",
-    "keyEncryptionAlgorithm": "how the content's key is wrapped for the recipient (RFC 5652, 6.2.1)",
-    "contentEncryptionAlgorithm": "how the content is encrypted (RFC 5652, 6.1)",
-    "challengePassword": "the secret by which the CA knows the requester (RFC 8894, 2.4; RFC 2985, 5.4.1)",
-    "issuer": "who signed it (RFC 5280, 4.1.2.4)",
-    "subject": "whom it names (RFC 5280, 4.1.2.6)",
-    "serialNumber": "unique for this issuer (RFC 5280, 4.1.2.2)",
-    "validity": "from and until when (RFC 5280, 4.1.2.5)",
-    "keyUsage": "what the key may do (RFC 5280, 4.2.1.3)",
-    "extKeyUsage": "for which purposes (RFC 5280, 4.2.1.12)",
-    "subjectAltName": "further names (RFC 5280, 4.2.1.6)",
-    "basicConstraints": "whether it is a CA (RFC 5280, 4.2.1.9)",
-    "subjectKeyIdentifier": "names its key (RFC 5280, 4.2.1.2)",
-    "authorityKeyIdentifier": "names its issuer's key (RFC 5280, 4.2.1.1)",
-    "cRLDistributionPoints": "where the CRL is (RFC 5280, 4.2.1.13)",
-    "authorityInfoAccess": "where OCSP and the issuer's certificate are (RFC 5280, 4.2.2.1)",
-    "pkiMessage": "CMS SignedData around an envelope (RFC 8894, 3.2)",
-    "pkcsPKIEnvelope": "CMS EnvelopedData: the request or the answer, encrypted (RFC 8894, 3.2.2)",
-    "PKCS #10 request": "what the client asks the CA to certify (RFC 2986)",
-    "CA capabilities": "one word a line (RFC 8894, 3.5.2)",
-    "CA certificates": "the CA's, and its RA's (RFC 8894, 4.2.1)",
-}
-
-
 def _line(depth: int, name: str, value: object = "") -> Line:
-    return Line(depth, name, str(value), NOTES.get(name, ""))
+    return Line(depth, name, str(value), FIELDS.get(name, ""))
 
 
 def exchange_lines(
@@ -100,7 +54,7 @@ def exchange_lines(
     else:
         request = http.request
         yield Line(0, "Request", f"frames {_frames(request.frames)}, {iso(request.time_ns, digits)}")
-        line = f"{request.method} {shortened(request.target if secrets else without_secrets(request.target), 300)} {request.version}"
+        line = f"{request.method} {cut(request.target if secrets else without_secrets(request.target), 300)} {request.version}"
         yield Line(1, "request line", line, "HTTP (RFC 9112, 3)")
         yield from _headers(request.headers)
         yield Line(1, "operation", exchange.operation or "none", "what the URL asks for (RFC 8894, 4.1)")
@@ -167,7 +121,7 @@ def message_lines(message: PkiMessage, depth: int, extensions: Extensions, *, se
         if number is not None:
             yield _line(below, name, f"{number} {word or '(unknown)'}")
     if message.fail_info is not None:
-        meaning = next((text for code, text in FAIL_INFO_MEANINGS.items() if code == message.fail_info), "not defined")
+        meaning = FAIL_INFO_MEANINGS.get(message.fail_info, "not defined")
         yield _line(
             below, "failInfo", f"{message.fail_info} {fail_info_name(message.fail_info) or '(unknown)'}: {meaning}"
         )
@@ -308,11 +262,8 @@ def _extensions(extensions: Iterable[NamedValue], depth: int) -> Iterator[Line]:
             depth,
             f"{name}{' (critical)' if each.critical else ''}",
             each.value,
-            NOTES.get(each.name or "", f"extension {each.oid}"),
+            FIELDS.get(each.name or "", f"extension {each.oid}"),
         )
-
-
-# -- drawing ------------------------------------------------------------------------------------------------------------
 
 
 def node_lines(nodes: Iterable[Node], depth: int = 0) -> Iterator[Line]:
@@ -332,22 +283,3 @@ def hex_lines(data: bytes) -> Iterator[str]:
         pairs = " ".join(row[pair : pair + 2].hex() for pair in range(0, len(row), 2))
         text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
         yield f"{at:08x}: {pairs:<39}  {text}"
-
-
-def draw(lines: Iterable[Line], console: Console) -> None:
-    """Print the tree; a value that does not fit is continued under itself, notes stand dimmed behind."""
-    ascii_only = is_ascii(console)
-    for line in lines:
-        indent = "  " * line.depth
-        text = Text.assemble(indent, (safe(line.name), "bold"))
-        if line.value:
-            text.append(": " + safe(shortened(line.value, _LONGEST)))
-        if line.note:
-            text.append(f"  — {line.note}", "dim")
-        if ascii_only:
-            text = in_ascii(text)
-        room = max(console.width - len(indent) - 4, 24)
-        if text.cell_len <= console.width:
-            console.print(text, soft_wrap=True)
-            continue
-        print_lines(console, text[len(indent) :].wrap(console, room, overflow="fold"), len(indent), 4)
