@@ -163,7 +163,7 @@ class Reassembler(Stage[Segment, Event]):
         if (item.payload or item.cut) and not stream.closed:
             tracked.established = True
             size = len(item.payload) + item.cut
-            side.carried(item.payload, item.cut)
+            side.carried(item.frame, item.payload, item.cut)
             how = None
             if offset != stream.next and stream.recent:
                 how = stream.repeats(offset, item.payload, item.time_ns, item.ident)
