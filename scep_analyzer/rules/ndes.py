@@ -20,7 +20,7 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
-from scep_analyzer.rules._views import CaptureView, TransactionView, View
+from scep_analyzer.rules._views import CaptureView, TransactionView, View, answer_frame
 from scep_analyzer.rules._words import day, long, serial, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
@@ -39,15 +39,11 @@ def _pages(view: CaptureView, *says: str) -> Iterator[tuple[Bystander, AdminPage
             yield each, each.page
 
 
-def _answer_frame(http: HttpExchange) -> int:
-    return http.response.frames[0] if http.response is not None and http.response.frames else http.frame
-
-
 def _page_fact(http: HttpExchange, value: str) -> Fact:
-    return Fact(_answer_frame(http), "mscep_admin", value)
+    return Fact(answer_frame(http), "mscep_admin", value)
 
 
-@rule("capture", WARNING, "RFC 8894, Section 7.3")
+@rule.capture(WARNING, "RFC 8894, Section 7.3")
 def ndes_admin_cleartext(view: CaptureView) -> Found:
     """The challenge password is handed out in clear text.
 
@@ -60,12 +56,12 @@ def ndes_admin_cleartext(view: CaptureView) -> Found:
         if each.http.tls:
             continue
         yield Evidence(
-            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {_answer_frame(each.http)}).",
+            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {answer_frame(each.http)}).",
             (_page_fact(each.http, "a challenge password (redacted)"),),
         )
 
 
-@rule("capture", ERROR, "RFC 7617, Section 4")
+@rule.capture(ERROR, "RFC 7617, Section 4")
 def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
     """An administrator's password crosses the network in clear text.
 
@@ -84,7 +80,7 @@ def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", WARNING, "learn.microsoft.com, KB5005413")
+@rule.capture(WARNING, "learn.microsoft.com, KB5005413")
 def ndes_admin_ntlm_http(view: CaptureView) -> Found:
     """NTLM is used over HTTP for the administration page.
 
@@ -106,11 +102,15 @@ def ndes_admin_ntlm_http(view: CaptureView) -> Found:
             seen.add(each.http.server)
             yield Evidence(
                 f"{each.http.server} authenticates users of the administration page with {scheme} over HTTP.",
-                (Fact(each.http.frame, "http.authorization", scheme),),
+                (
+                    Fact(each.http.frame, "http.authorization", scheme)
+                    if sent or response is None
+                    else Fact(response.frames[0] if response.frames else None, "http.www_authenticate", scheme),
+                ),
             )
 
 
-@rule("capture", ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
+@rule.capture(ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
 def ndes_admin_cache_full(view: CaptureView) -> Found:
     """NDES gives no more challenge passwords.
 
@@ -126,7 +126,7 @@ def ndes_admin_cache_full(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", ERROR, "Gradenegger, NDES events, event 6")
+@rule.capture(ERROR, "Gradenegger, NDES events, event 6")
 def ndes_admin_no_permission(view: CaptureView) -> Found:
     """The user may not have a challenge password.
 
@@ -142,7 +142,7 @@ def ndes_admin_no_permission(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", WARNING, "certnanny/sscep#46")
+@rule.capture(WARNING, "certnanny/sscep#46")
 def ndes_admin_static_password(view: CaptureView) -> Found:
     """NDES uses one static challenge password.
 
@@ -159,7 +159,7 @@ def ndes_admin_static_password(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "seize-the-dave/jscep#49", "seize-the-dave/jscep#102")
+@rule.exchange(ERROR, "seize-the-dave/jscep#49", "seize-the-dave/jscep#102")
 def ndes_admin_used_as_scep_url(view: View) -> Found:
     """The administration page is used as the SCEP URL.
 
@@ -178,7 +178,7 @@ def ndes_admin_used_as_scep_url(view: View) -> Found:
         )
 
 
-@rule("capture", INFO, "learn.microsoft.com, NDES, PasswordValidity")
+@rule.capture(INFO, "learn.microsoft.com, NDES, PasswordValidity")
 def ndes_admin_challenge_unused(view: CaptureView) -> Found:
     """A challenge password was fetched and not used.
 
@@ -195,12 +195,12 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
             continue
         if not any(since <= one.time_ns <= since + life for one in view.memory.attempts):
             yield Evidence(
-                f"The challenge password given in frame {_answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
+                f"The challenge password given in frame {answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
                 (_page_fact(each.http, "a challenge password (redacted)"),),
             )
 
 
-@rule("capture", ERROR, "RFC 8894, Section 2.2")
+@rule.capture(ERROR, "RFC 8894, Section 2.2")
 def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
     """The administration page shows the thumbprint of another CA.
 
@@ -222,7 +222,7 @@ def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
+@rule.exchange(ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
 def secret_in_url(view: View) -> Found:
     """A secret stands in the URL.
 
@@ -242,7 +242,7 @@ def secret_in_url(view: View) -> Found:
     yield Evidence(f"The URL holds {what}.", (view.q("http.request.uri", f"{what} (redacted)"),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 7.3")
+@rule.request(WARNING, "RFC 8894, Section 7.3")
 def challenge_recoverable(view: View, message: PkiMessage) -> Found:
     """Whoever captured this can find out the challenge password.
 
@@ -266,7 +266,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
         key = match[0].public_key if match is not None else None
         if match is not None and key is not None and key.algorithm.startswith("rsa") and (key.bits or 4096) <= 1024:
             yield Evidence(
-                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, {serial(match[0].identity)}.",
+                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, that of {serial(match[0].identity)}.",
                 (
                     view.q("EnvelopedData.recipientInfos", serial(match[0].identity)),
                     Fact(match[1], "subjectPublicKey", f"RSA {key.bits}"),
@@ -274,7 +274,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
 def clock_skew(view: View) -> Found:
     """The clocks disagree.
 
@@ -343,7 +343,7 @@ def _troubled(view: CaptureView, since_ns: int) -> int | None:
     return None
 
 
-@rule("failure", ERROR, "Gradenegger, event 31", strength=INFERRED)
+@rule.failure(ERROR, "Gradenegger, event 31", strength=INFERRED)
 def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | None, view: CaptureView) -> Found:
     """The SCEP server cannot reach its CA.
 
@@ -370,7 +370,7 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
             )
 
 
-@rule("capture", ERROR, "learn.microsoft.com, Troubleshooting NDES", "obvus.be, In the land of NDES", strength=INFERRED)
+@rule.capture(ERROR, "learn.microsoft.com, Troubleshooting NDES", "obvus.be, In the land of NDES", strength=INFERRED)
 def ndes_crl_fetch_fails(view: CaptureView) -> Found:
     """The SCEP server cannot fetch a CRL.
 
@@ -396,14 +396,14 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
                 f"{each.http.client.address}, the SCEP server, asks {each.http.server} for {shown(target)} and gets {how}; it fails its client in frame {frame}.",
                 (
                     Fact(each.http.frame, "http.request.uri", shown(target)),
-                    Fact(_answer_frame(each.http), "http.response.code", how),
+                    Fact(answer_frame(each.http), "http.response.code", how),
                     Fact(frame, "answer", "a failure"),
                 ),
                 transaction=next((one.transaction for one in view.memory.attempts if one.reply_frame == frame), None),
             )
 
 
-@rule("capture", ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
+@rule.capture(ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
 def ndes_policy_module_refused(view: CaptureView) -> Found:
     """The policy module's question is refused.
 
@@ -418,7 +418,7 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
             frame = _troubled(view, each.http.time_ns or 0)
             yield Evidence(
                 f"{each.http.server} answers the policy module of {each.http.client.address} with {response.status} {response.reason}.",
-                (Fact(_answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
+                (Fact(answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
                 transaction=next(
                     (one.transaction for one in view.memory.attempts if frame is not None and one.reply_frame == frame),
                     None,
@@ -426,7 +426,7 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", INFO, "Gradenegger, CertEnroll event 86")
+@rule.exchange(INFO, "Gradenegger, CertEnroll event 86")
 def windows_aik_background(view: View) -> Found:
     """Windows enrolls a key of its TPM with Microsoft.
 
@@ -445,7 +445,7 @@ def windows_aik_background(view: View) -> Found:
         )
 
 
-@rule("transaction", INFO, "securesenses.net, 2013")
+@rule.transaction(INFO, "securesenses.net, 2013")
 def ndes_old_server(view: TransactionView) -> Found:
     """The server runs an old Windows.
 
@@ -464,7 +464,7 @@ def ndes_old_server(view: TransactionView) -> Found:
             return
 
 
-@rule("transaction", WARNING, "learn.microsoft.com, Integrate with Entra application proxy on NDES")
+@rule.transaction(WARNING, "learn.microsoft.com, Integrate with Entra application proxy on NDES")
 def scep_from_internet(view: TransactionView) -> Found:
     """SCEP is open to the Internet.
 
@@ -494,7 +494,7 @@ def _is_private(address: str) -> bool:
     return found.is_private and not found.is_loopback
 
 
-@rule("transaction", INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
+@rule.transaction(INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
 def weak_authentication_note(view: TransactionView) -> Found:
     """What a successful enrollment does not prove.
 
@@ -523,7 +523,7 @@ def weak_authentication_note(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
+@rule.transaction(INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
 def scep_over_cleartext(view: TransactionView) -> Found:
     """SCEP runs over plain HTTP, as it may.
 
