@@ -24,6 +24,11 @@ def add_output_arguments(parser: "argparse.ArgumentParser") -> None:
     """Declare -o, --force and --color."""
     parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
     parser.add_argument("--force", action="store_true", help="overwrite the output file")
+    add_color_argument(parser)
+
+
+def add_color_argument(parser: "argparse.ArgumentParser") -> None:
+    """Declare --color."""
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color (default: auto)")
 
 
