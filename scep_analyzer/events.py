@@ -40,14 +40,14 @@ class Ended(NamedTuple):
 
 
 class Amended(NamedTuple):
-    """What the rest of the capture taught about a transaction that has been told: all of its findings, linked again."""
+    """What the rest of the capture taught changed what was told of a transaction: all of its findings, linked again."""
 
     transaction: int
     findings: tuple[Finding, ...]
 
 
 class About(NamedTuple):
-    """A finding about the capture as a whole, or one that changes nothing of what was told of its transaction."""
+    """A finding of the end: about the capture as a whole, or about a transaction, of which it changes nothing that was told."""
 
     finding: Finding
 
@@ -169,18 +169,18 @@ class Run:
         for each in found:
             by_transaction.setdefault(each.transaction, []).append(each)
         for number, theirs in by_transaction.items():
-            before = self._unlinked.get(number) if number is not None else None
-            if number is not None:
-                end = self._ends[number - 1]
-                linked = tuple(causes.linked((*(before or ()), *theirs), *end))
-                self._severities.subtract(each.severity for each in causes.linked(before or (), *end))
+            if number is None:
+                told, linked = tuple(theirs[:0]), tuple(theirs)
             else:
-                linked = tuple(theirs)
+                end, before = self._ends[number - 1], self._unlinked.get(number, ())
+                told = tuple(causes.linked(before, *end))
+                linked = tuple(causes.linked((*before, *theirs), *end))
+            self._severities.subtract(each.severity for each in told)
             self._severities.update(each.severity for each in linked)
-            if number is not None and before is not None:
+            if number is not None and told != linked[: len(told)]:
                 yield Amended(number, linked)
             else:
-                yield from map(About, linked)
+                yield from map(About, linked[len(told) :])
 
 
 class Whole(NamedTuple):
