@@ -157,6 +157,8 @@ class CaCapabilities(NamedTuple):
     """GetCACaps: the words as sent, in order (RFC 8894, Section 3.5.2)."""
 
     keywords: tuple[str, ...]
+    line_end: str = ""
+    """How its lines end: crlf or lf, empty where there is one line only. Products differ in it."""
 
 
 class CaCertificates(NamedTuple):

@@ -11,6 +11,7 @@ from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import header
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Outcome, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.rules.products import Products
 
 Identity = tuple[str, str]
 Leg = tuple[Endpoint, str]
@@ -146,9 +147,11 @@ class Memory:
         """Client, Host header, server address, and the first frame of that."""
         self.hosts: set[str] = set()
         """Names that clients put into the Host header."""
+        self.products = Products()
 
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take one exchange."""
+        self.products.see(exchange)
         http, response = exchange.http, exchange.http.response
         host = host_of(exchange)
         if len(self.servers) < _MOST_SERVERS:

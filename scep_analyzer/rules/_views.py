@@ -22,6 +22,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._memory import Capabilities, Identity, Leg, Memory, Offer
+from scep_analyzer.rules.products import Product, Recognised
 
 
 @dataclass(slots=True)
@@ -180,9 +181,33 @@ class View:
         return (self.response_header("server") or "").lower()
 
     @cached_property
+    def recognised(self) -> Recognised:
+        """Which products the two ends of this leg are, as far as it is known by now. A hint, never evidence."""
+        return self.memory.products.on(self.exchange)
+
+    @property
+    def server_product(self) -> Product | None:
+        """The SCEP software that answers."""
+        return self.recognised.server
+
+    @property
+    def client_product(self) -> Product | None:
+        """The software that asks."""
+        return self.recognised.client
+
+    @property
+    def front(self) -> Product | None:
+        """What stands in front of the SCEP software: a proxy, firewall or load balancer that shows itself."""
+        return self.recognised.front
+
+    def is_server(self, *keys: str) -> bool:
+        """Whether the server was recognised as one of these products."""
+        return self.server_product is not None and self.server_product.key in keys
+
+    @property
     def is_ndes(self) -> bool:
-        """Whether the path or the Server header are those of Microsoft's NDES. A hint, never evidence."""
-        return "/mscep" in self.path.lower() or "microsoft-iis" in self.server_name
+        """Whether the server is Microsoft's NDES, as far as its marks tell."""
+        return self.is_server("ndes")
 
     def odd(self, *codes: str) -> Anomaly | None:
         """The first anomaly with one of these codes."""

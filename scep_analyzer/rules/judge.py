@@ -24,6 +24,7 @@ from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
+from scep_analyzer.rules.products import Recognised, together
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
@@ -68,6 +69,9 @@ class Judge:
         """Of exchanges whose transaction is still to come, by their identity: one packet may begin several."""
         self._exchanges = self._transactions = 0
         self.ends: list[End] = []
+        self.recognised: list[Recognised] = []
+        """Which products each transaction ran between, as far as was known when it was judged."""
+        self._beside = 0
         self._told: set[tuple[str, str, Endpoint]] = set()
         self._found = count(1)
         self._failures: set[int] = set()
@@ -84,6 +88,9 @@ class Judge:
     def judge(self, transaction: Transaction) -> list[Finding]:
         """Judge a transaction and its exchanges, which must all have been seen. Its root cause is not marked yet: :meth:`linked`."""
         self._transactions += 1
+        for each in self.scene.bystanders[self._beside :]:
+            self.memory.products.beside(each)
+        self._beside = len(self.scene.bystanders)
         legs = dict.fromkeys(map(leg_of, transaction.exchanges))
         views = [
             View(each, self._numbers.pop(id(each)), transaction, self.memory, self.scene, legs)
@@ -104,6 +111,7 @@ class Judge:
             self._failures.add(failed.connection)
             found += self._run("failure", (failed, transaction, self._whole()), self._transactions, None)
         found += self._run("transaction", (whole,), self._transactions, None)
+        self.recognised.append(together(each.recognised for each in views))
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
