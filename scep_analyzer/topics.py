@@ -139,10 +139,7 @@ def _rule_topic(rule: object) -> Topic:
         "tls": "TLS secrets",
     }
     sections = [
-        ("What was seen", (page.seen,)),
-        ("Why it matters", page.why),
-        ("What to do", page.do),
-        ("What it is not", (page.is_not,)),
+        *page.sections,
         (
             "How it is judged",
             (
@@ -150,13 +147,7 @@ def _rule_topic(rule: object) -> Topic:
             ),
         ),
     ]
-    return Topic(
-        "rule",
-        rule.id,
-        page.title,
-        tuple((name, text) for name, text in sections if text and text != ("",)),
-        rule.references,
-    )
+    return Topic("rule", rule.id, page.title, tuple(sections), rule.references)
 
 
 _FAIL_RULES = {

@@ -45,7 +45,7 @@ def _ras(offer: CaCertificates) -> list[Certificate]:
     return [each for each in offer.certificates if (each.role or "").startswith("ra")]
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.2")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2")
 def cacert_failed(view: View) -> Found:
     """The server gives no CA certificates.
 
@@ -65,7 +65,7 @@ def cacert_failed(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.2.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2.1")
 def cacert_pem_or_base64(view: View) -> Found:
     """The CA certificates come as text.
 
@@ -83,7 +83,7 @@ def cacert_pem_or_base64(view: View) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 3.2.2", "obvus.be, In the land of NDES")
+@rule.offer(ERROR, "RFC 8894, Section 3.2.2", "obvus.be, In the land of NDES")
 def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there to encrypt for.
 
@@ -106,7 +106,7 @@ def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 2.1.2", "obvus.be, In the land of NDES")
+@rule.offer(ERROR, "RFC 8894, Section 2.1.2", "obvus.be, In the land of NDES")
 def cacert_no_signing_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there that may sign answers.
 
@@ -128,7 +128,7 @@ def cacert_no_signing_cert(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "NeySlim/ultimate-ca-manager#228", "openxpki/openxpki-config#14")
+@rule.offer(WARNING, "NeySlim/ultimate-ca-manager#228", "openxpki/openxpki-config#14")
 def cacert_ra_no_keyusage(view: View, offer: CaCertificates) -> Found:
     """An RA certificate does not say what it is for.
 
@@ -151,7 +151,7 @@ def cacert_ra_no_keyusage(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "RFC 8894, Section 2.1.2", "micromdm/scep#197")
+@rule.offer(WARNING, "RFC 8894, Section 2.1.2", "micromdm/scep#197")
 def cacert_ca_missing_usage(view: View, offer: CaCertificates) -> Found:
     """The CA's certificate may not do what it must do here.
 
@@ -177,7 +177,7 @@ def cacert_ca_missing_usage(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "RFC 8894, Section 4.2.1.2", "NeySlim/ultimate-ca-manager#101")
+@rule.offer(WARNING, "RFC 8894, Section 4.2.1.2", "NeySlim/ultimate-ca-manager#101")
 def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
     """The content type announces RA certificates, and there are none.
 
@@ -203,7 +203,7 @@ def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "RFC 5280, Section 6.1", "NeySlim/ultimate-ca-manager#228")
+@rule.offer(WARNING, "RFC 5280, Section 6.1", "NeySlim/ultimate-ca-manager#228")
 def cacert_chain_incomplete(view: View, offer: CaCertificates) -> Found:
     """The chain ends before a root.
 
@@ -221,7 +221,7 @@ def cacert_chain_incomplete(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 5280, Section 6.1", "argonsys.com, NDES and the dreaded 2 and 10 event ids")
+@rule.offer(ERROR, "RFC 5280, Section 6.1", "argonsys.com, NDES and the dreaded 2 and 10 event ids")
 def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
     """A certificate of the set was not issued by its CA.
 
@@ -248,7 +248,7 @@ def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
+@rule.offer(ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
 def cacert_expired(view: View, offer: CaCertificates) -> Found:
     """A CA or RA certificate has expired.
 
@@ -266,7 +266,7 @@ def cacert_expired(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 5280, Section 4.1.2.5")
+@rule.offer(ERROR, "RFC 5280, Section 4.1.2.5")
 def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
     """A CA or RA certificate is not valid yet.
 
@@ -290,7 +290,7 @@ def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "spirhed.com, Renewing NDES Service Certificates the Right Way")
+@rule.offer(WARNING, "spirhed.com, Renewing NDES Service Certificates the Right Way")
 def cacert_ra_expires_soon(view: View, offer: CaCertificates) -> Found:
     """An RA certificate expires within two months.
 
@@ -311,7 +311,7 @@ def cacert_ra_expires_soon(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "NIST SP 800-131A")
+@rule.offer(WARNING, "NIST SP 800-131A")
 def cacert_weak_key(view: View, offer: CaCertificates) -> Found:
     """A CA or RA certificate has a short key.
 
@@ -330,7 +330,7 @@ def cacert_weak_key(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "RFC 8894, Section 7.9")
+@rule.offer(WARNING, "RFC 8894, Section 7.9")
 def cacert_weak_signature(view: View, offer: CaCertificates) -> Found:
     """A certificate is signed with MD5 or SHA-1.
 
@@ -348,7 +348,7 @@ def cacert_weak_signature(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 3.1", "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
+@rule.offer(ERROR, "RFC 8894, Section 3.1", "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
 def cacert_not_rsa(view: View, offer: CaCertificates) -> Found:
     """No certificate has an RSA key.
 
@@ -369,7 +369,7 @@ def cacert_not_rsa(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", INFO, "seize-the-dave/jscep#35")
+@rule.offer(INFO, "seize-the-dave/jscep#35")
 def cacert_one_cert_for_both(view: View, offer: CaCertificates) -> Found:
     """One certificate signs and decrypts.
 
@@ -388,7 +388,7 @@ def cacert_one_cert_for_both(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", INFO, "X.690, Section 11.6", "mosen/SCEPy#2")
+@rule.offer(INFO, "X.690, Section 11.6", "mosen/SCEPy#2")
 def cacert_order(view: View, offer: CaCertificates) -> Found:
     """The certificates are not in the order of the chain.
 
@@ -407,7 +407,7 @@ def cacert_order(view: View, offer: CaCertificates) -> Found:
             return
 
 
-@rule("capture", WARNING, "RFC 8894, Section 4.2")
+@rule.capture(WARNING, "RFC 8894, Section 4.2")
 def cacert_changed(view: CaptureView) -> Found:
     """One URL gives other CA or RA certificates than before.
 
@@ -441,7 +441,7 @@ def _acting(content: CaCertificates) -> set[tuple[str, str]]:
     return {each.identity for each in _ras(content)} or {each.identity for each in content.certificates}
 
 
-@rule("offer", INFO, "RFC 8894, Section 2.2")
+@rule.offer(INFO, "RFC 8894, Section 2.2")
 def cacert_fingerprints(view: View, offer: CaCertificates) -> Found:
     """The fingerprints of the CA's certificates.
 
@@ -458,7 +458,7 @@ def cacert_fingerprints(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "obvus.be, In the land of NDES")
+@rule.offer(WARNING, "obvus.be, In the land of NDES")
 def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
     """Several certificates fit the same purpose.
 
@@ -477,7 +477,7 @@ def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.7")
+@rule.exchange(WARNING, "RFC 8894, Section 4.7")
 def nextca_failed(view: View) -> Found:
     """The next CA's certificates are not given.
 
@@ -495,7 +495,7 @@ def nextca_failed(view: View) -> Found:
         )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 4.7.1")
+@rule.offer(ERROR, "RFC 8894, Section 4.7.1")
 def nextca_bad_signature(view: View, offer: CaCertificates) -> Found:
     """The next CA's certificates are not signed by the present CA.
 

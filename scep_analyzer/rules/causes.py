@@ -173,6 +173,7 @@ _HEADLINES: dict[Outcome, Names] = {
 }  # fmt: skip
 """The finding that says how a transaction ended. After a SUCCESS only an error counts: the client cannot use what it got."""
 
+_BY_CODE = "certrep-ndes-hresult"
 _EVEN_INFO = frozenset({"getcrl-refused", "capture-ends-early"})
 """These explain an end though they are only good to know."""
 _STAY_WARNINGS = frozenset({*CAPTURE, "nextca-failed"})
@@ -193,7 +194,7 @@ def linked(found: Sequence[Finding], outcome: Outcome, kind: Kind, decisive: int
         each._replace(root_cause=True, severity=severity)
         if each is root
         else each._replace(because_of=root.number)
-        if root.rule in below(each.rule, _hresult(each))
+        if root.rule in below(each.rule, each.code)
         else each
         for each in found
     ]
@@ -235,18 +236,9 @@ def _best(names: Iterable[str], found: Iterable[Finding], at: int | None) -> Fin
     return None
 
 
-def _hresult(finding: Finding) -> int | None:
-    """The HRESULT that a finding of certrep-ndes-hresult is about."""
-    if finding.rule != "certrep-ndes-hresult" or not finding.facts:
-        return None
-    _, _, digits = finding.facts[0].value.partition("(0x")
-    return int(digits.rstrip(")"), 16) if digits else None
-
-
 def _explanations(finding: Finding) -> Names:
-    hresult = _hresult(finding)
-    if hresult is not None:
-        return HRESULT_EXPLAINED_BY.get(hresult, ())
+    if finding.rule == _BY_CODE and finding.code is not None:
+        return HRESULT_EXPLAINED_BY.get(finding.code, ())
     return EXPLAINED_BY.get(finding.rule, ())
 
 
@@ -256,10 +248,10 @@ class _Closures:
     def __init__(self) -> None:
         self._of = cache(self._below)
 
-    def __call__(self, rule: str, hresult: int | None) -> frozenset[str]:
+    def __call__(self, rule: str, code: int | None) -> frozenset[str]:
         """What may explain this finding."""
-        if hresult is not None:
-            return frozenset(HRESULT_EXPLAINED_BY.get(hresult, ()))
+        if rule == _BY_CODE and code is not None:
+            return frozenset(HRESULT_EXPLAINED_BY.get(code, ()))
         return self._of(rule)
 
     def _below(self, rule: str) -> frozenset[str]:

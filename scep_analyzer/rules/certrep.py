@@ -32,7 +32,7 @@ def _words(hresult: int) -> str:
     return f"0x{hresult:08X} {name}".strip() + f": {usual}"
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.3.2.2")
+@rule.reply(ERROR, "RFC 8894, Section 3.3.2.2")
 def certrep_failure(view: View, reply: PkiMessage) -> Found:
     """The server refuses the request.
 
@@ -60,7 +60,7 @@ def _fail_fact(view: View, reply: PkiMessage) -> tuple[Fact, ...]:
     return (view.a("CertRep.signedAttrs.failInfo", str(reply.fail_info)),) if reply.fail_info is not None else ()
 
 
-@rule("reply", ERROR, "wincrypt.h, szOID_ENROLL_SCEP_ERROR", "certnanny/sscep#59")
+@rule.reply(ERROR, "wincrypt.h, szOID_ENROLL_SCEP_ERROR", "certnanny/sscep#59")
 def certrep_ndes_hresult(view: View, reply: PkiMessage) -> Found:
     """NDES says in a signed attribute what went wrong.
 
@@ -82,6 +82,7 @@ def certrep_ndes_hresult(view: View, reply: PkiMessage) -> Found:
             (view.a("CertRep.signedAttrs.ENROLL_SCEP_ERROR", f"{decimal} (0x{reply.hresult:08x})"),),
             causes=causes,
             actions=(action,) if action is not None else (),
+            code=reply.hresult,
         )
 
 
@@ -93,7 +94,7 @@ def _text(reply: PkiMessage) -> str:
     return f", and says {shown(reply.fail_info_text, 120)}" if reply.fail_info_text else ""
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
 def certrep_badalg(view: View, reply: PkiMessage) -> Found:
     """The server does not support an algorithm of the request.
 
@@ -114,7 +115,7 @@ def certrep_badalg(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1", "certnanny/sscep#39", "certnanny/sscep#156")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1", "certnanny/sscep#39", "certnanny/sscep#156")
 def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
     """The server could not verify the request, or did not accept its password.
 
@@ -144,7 +145,7 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1", "Gradenegger, event 31")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1", "Gradenegger, event 31")
 def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     """The server does not permit the request.
 
@@ -169,7 +170,7 @@ def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
 def certrep_badtime(view: View, reply: PkiMessage) -> Found:
     """The server finds the request's time too far from its own.
 
@@ -191,7 +192,7 @@ def certrep_badtime(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
 def certrep_badcertid(view: View, reply: PkiMessage) -> Found:
     """The server knows no such certificate.
 
@@ -205,7 +206,7 @@ def certrep_badcertid(view: View, reply: PkiMessage) -> Found:
         yield Evidence(f"The server finds no certificate that matches {what}{_text(reply)}.", _fail_fact(view, reply))
 
 
-@rule("reply", WARNING, "RFC 8894, Section 3.2.1.4")
+@rule.reply(WARNING, "RFC 8894, Section 3.2.1.4")
 def certrep_failinfo_missing(view: View, reply: PkiMessage) -> Found:
     """The refusal does not say why.
 
@@ -219,7 +220,7 @@ def certrep_failinfo_missing(view: View, reply: PkiMessage) -> Found:
         yield Evidence(f"The refusal's failInfo is {value}.", (view.a("CertRep.signedAttrs.failInfo", value),))
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.2.1.4", "smallstep/certificates#1794")
+@rule.reply(INFO, "RFC 8894, Section 3.2.1.4", "smallstep/certificates#1794")
 def certrep_failinfotext(view: View, reply: PkiMessage) -> Found:
     """The server says in words why.
 
@@ -235,7 +236,7 @@ def certrep_failinfotext(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.3", "dogtagpki/pki#4198")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.3", "dogtagpki/pki#4198")
 def certrep_status_undefined(view: View, reply: PkiMessage) -> Found:
     """The answer's status is none that exists.
 
@@ -249,7 +250,7 @@ def certrep_status_undefined(view: View, reply: PkiMessage) -> Found:
         yield Evidence(f"The answer's pkiStatus is {value}.", (view.a("CertRep.signedAttrs.pkiStatus", value),))
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.5")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.5")
 def certrep_nonce_mismatch(view: View, reply: PkiMessage) -> Found:
     """The answer's recipientNonce is not the request's senderNonce.
 
@@ -274,7 +275,7 @@ def certrep_nonce_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", WARNING, "RFC 8894, Section 3.2.1.5", "micromdm/scep#104")
+@rule.reply(WARNING, "RFC 8894, Section 3.2.1.5", "micromdm/scep#104")
 def certrep_nonce_missing(view: View, reply: PkiMessage) -> Found:
     """The answer lacks a nonce.
 
@@ -295,7 +296,7 @@ def certrep_nonce_missing(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.1")
 def certrep_transid_mismatch(view: View, reply: PkiMessage) -> Found:
     """The answer's transactionID is not the request's.
 
@@ -315,7 +316,7 @@ def certrep_transid_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 3.3.2")
+@rule.exchange(ERROR, "RFC 8894, Section 3.3.2")
 def certrep_not_type_3(view: View) -> Found:
     """The answer is no CertRep.
 
@@ -332,7 +333,7 @@ def certrep_not_type_3(view: View) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 5652, Section 5.6")
+@rule.reply(ERROR, "RFC 5652, Section 5.6")
 def certrep_signature_invalid(view: View, reply: PkiMessage) -> Found:
     """The answer's signature does not fit.
 
@@ -348,7 +349,7 @@ def certrep_signature_invalid(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 5652, Section 11.2")
+@rule.reply(ERROR, "RFC 5652, Section 11.2")
 def certrep_digest_mismatch(view: View, reply: PkiMessage) -> Found:
     """The answer's messageDigest is not that of its content.
 
@@ -364,7 +365,7 @@ def certrep_digest_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.3.2")
+@rule.reply(ERROR, "RFC 8894, Section 3.3.2")
 def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     """The answer is signed by a certificate that GetCACert did not give.
 
@@ -394,7 +395,7 @@ def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     )
 
 
-@rule("reply", WARNING, "RFC 8894, Section 2.1.2")
+@rule.reply(WARNING, "RFC 8894, Section 2.1.2")
 def certrep_signer_is_encryption_ra(view: View, reply: PkiMessage) -> Found:
     """The answer is signed with a certificate that may not sign.
 
@@ -413,7 +414,7 @@ def certrep_signer_is_encryption_ra(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.1", "micromdm/scep#158")
+@rule.reply(INFO, "RFC 8894, Section 3.1", "micromdm/scep#158")
 def certrep_no_certificates(view: View, reply: PkiMessage) -> Found:
     """The answer carries no certificate of its signer.
 
@@ -429,7 +430,7 @@ def certrep_no_certificates(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.3.2.2", "certnanny/sscep#59", "certnanny/sscep#80")
+@rule.reply(INFO, "RFC 8894, Section 3.3.2.2", "certnanny/sscep#59", "certnanny/sscep#80")
 def certrep_dummy_content(view: View, reply: PkiMessage) -> Found:
     """A byte stands where nothing belongs.
 
@@ -445,7 +446,7 @@ def certrep_dummy_content(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 5652, Section 11.1", "openxpki/openxpki#789", "seize-the-dave/jscep#152")
+@rule.reply(ERROR, "RFC 5652, Section 11.1", "openxpki/openxpki#789", "seize-the-dave/jscep#152")
 def certrep_contenttype_missing(view: View, reply: PkiMessage) -> Found:
     """The answer's signed attributes lack contentType.
 
@@ -460,7 +461,7 @@ def certrep_contenttype_missing(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.3.2.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.3.2.1")
 def certrep_success_without_envelope(view: View, reply: PkiMessage) -> Found:
     """The server says SUCCESS and sends no certificate.
 
@@ -477,7 +478,7 @@ def certrep_success_without_envelope(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", WARNING, "RFC 8894, Section 3.3.2.3")
+@rule.reply(WARNING, "RFC 8894, Section 3.3.2.3")
 def certrep_pending_with_envelope(view: View, reply: PkiMessage) -> Found:
     """A pending answer carries an envelope.
 
@@ -493,7 +494,7 @@ def certrep_pending_with_envelope(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.2")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.2")
 def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     """The answer is encrypted for somebody else.
 
@@ -513,7 +514,7 @@ def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.5.2")
+@rule.reply(INFO, "RFC 8894, Section 3.5.2")
 def certrep_cipher_weak(view: View, reply: PkiMessage) -> Found:
     """The answer is encrypted with DES or 3DES.
 
@@ -529,7 +530,7 @@ def certrep_cipher_weak(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", INFO, "IntuneDocs#3307", "RFC 8894, Section 2.7")
+@rule.reply(INFO, "IntuneDocs#3307", "RFC 8894, Section 2.7")
 def getcrl_refused(view: View, reply: PkiMessage) -> Found:
     """The server does not give CRLs or certificates by SCEP.
 

@@ -41,7 +41,7 @@ def _initial(view: View) -> bool:
     )
 
 
-@rule("request", ERROR, "RFC 5652, Section 6", needs="ra")
+@rule.request(ERROR, "RFC 5652, Section 6", needs="ra")
 def inner_decrypt_fails(view: View, message: object) -> Found:
     """The recipient's key does not open the envelope.
 
@@ -66,7 +66,7 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
         )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 3.3.1", "micromdm/scep#224", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 3.3.1", "micromdm/scep#224")
 def inner_not_pkcs10(view: View, content: Content) -> Found:
     """The envelope of a certificate request holds no PKCS #10 request.
 
@@ -88,7 +88,7 @@ def _csr(content: Content) -> Iterator[Csr]:
         yield content.csr
 
 
-@rule("csr", ERROR, "RFC 2986, Section 4.2", needs="ra")
+@rule.csr(ERROR, "RFC 2986, Section 4.2")
 def csr_signature_bad(view: View, content: Content) -> Found:
     """The certificate request's own signature fails.
 
@@ -105,7 +105,7 @@ def csr_signature_bad(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 2.3", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 2.3")
 def csr_key_differs_from_signer(view: View, content: Content) -> Found:
     """The request asks for another key than the one that signed the message.
 
@@ -128,7 +128,7 @@ def csr_key_differs_from_signer(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "openxpki/openxpki#360", needs="ra")
+@rule.csr(WARNING, "openxpki/openxpki#360")
 def csr_subject_differs_from_signer(view: View, content: Content) -> Found:
     """The request asks for another subject than the message's own certificate has.
 
@@ -147,7 +147,7 @@ def csr_subject_differs_from_signer(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 7.3", "certnanny/sscep#46", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 7.3", "certnanny/sscep#46")
 def csr_challenge_missing(view: View, content: Content) -> Found:
     """The request has no challenge password.
 
@@ -167,7 +167,7 @@ def csr_challenge_missing(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "gist.github.com, MattRK/5485448", needs="ra")
+@rule.csr(ERROR, "gist.github.com, MattRK/5485448")
 def csr_challenge_unclean(view: View, content: Content) -> Found:
     """The challenge password holds what was not meant to be in it.
 
@@ -200,7 +200,7 @@ def csr_challenge_unclean(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "certnanny/sscep#59", "certnanny/sscep#83", "certnanny/sscep#156", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "certnanny/sscep#59", "certnanny/sscep#83", "certnanny/sscep#156", strength=INFERRED)
 def csr_challenge_encoding(view: View, content: Content) -> Found:
     """NDES wants the challenge password as a PrintableString.
 
@@ -249,7 +249,7 @@ def _issuing_page(view: View, csr: Csr) -> Bystander | None:
     return found[-1] if found else None
 
 
-@rule("csr", ERROR, "certnanny/sscep#156", "fleetdm/fleet#46291", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "certnanny/sscep#156", "fleetdm/fleet#46291", strength=INFERRED)
 def csr_challenge_stale(view: View, content: Content) -> Found:
     """The challenge password is too old, or was used already.
 
@@ -301,7 +301,7 @@ def _key(view: View) -> str | None:
     return signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None
 
 
-@rule("csr", ERROR, "learn.microsoft.com, NDES, Password cache", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "learn.microsoft.com, NDES, Password cache", strength=INFERRED)
 def csr_challenge_other_server(view: View, content: Content) -> Found:
     """The challenge password comes from another server.
 
@@ -324,7 +324,7 @@ def csr_challenge_other_server(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "smallstep/certificates#2796", strength=INFERRED, needs="ra")
+@rule.csr(WARNING, "smallstep/certificates#2796", strength=INFERRED)
 def csr_challenge_unexpected(view: View, content: Content) -> Found:
     """A challenge password where the server wants none.
 
@@ -357,7 +357,7 @@ def csr_challenge_unexpected(view: View, content: Content) -> Found:
             )
 
 
-@rule("capture", WARNING, "smallstep/certificates#1312", needs="ra")
+@rule.capture(WARNING, "smallstep/certificates#1312", needs="ra")
 def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
     """Several devices use one challenge password.
 
@@ -381,7 +381,7 @@ def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
             )
 
 
-@rule("csr", INFO, "learn.microsoft.com, Use APIs to add third-party CAs for SCEP to Intune", needs="ra")
+@rule.csr(INFO, "learn.microsoft.com, Use APIs to add third-party CAs for SCEP to Intune")
 def csr_challenge_blob(view: View, content: Content) -> Found:
     """The challenge password is a long encoded text.
 
@@ -407,7 +407,7 @@ def _is_base64(value: str) -> bool:
     return True
 
 
-@rule("csr", ERROR, "Gradenegger, events 31 and 87", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "Gradenegger, events 31 and 87", strength=INFERRED)
 def csr_key_short(view: View, content: Content) -> Found:
     """The key in the request is shorter than templates allow.
 
@@ -426,7 +426,7 @@ def csr_key_short(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "RFC 5280, Section 4.1.2.6", needs="ra")
+@rule.csr(WARNING, "RFC 5280, Section 4.1.2.6")
 def csr_subject_empty(view: View, content: Content) -> Found:
     """The request names nobody.
 
@@ -443,7 +443,7 @@ def csr_subject_empty(view: View, content: Content) -> Found:
 _LIMITS = {"CN": 64, "O": 64, "OU": 64, "L": 128, "ST": 128, "C": 2, "SERIALNUMBER": 64, "EMAILADDRESS": 255}
 
 
-@rule("csr", ERROR, "RFC 5280, Appendix A.1", "Gradenegger, event 31", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "RFC 5280, Appendix A.1", "Gradenegger, event 31", strength=INFERRED)
 def csr_subject_too_long(view: View, content: Content) -> Found:
     """A part of the subject is too long.
 
@@ -464,7 +464,7 @@ def csr_subject_too_long(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", WARNING, "RFC 6125, Section 2.3", needs="ra")
+@rule.csr(WARNING, "RFC 6125, Section 2.3")
 def csr_san_missing(view: View, content: Content) -> Found:
     """The request asks for no subjectAltName.
 
@@ -485,7 +485,7 @@ def csr_san_missing(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "RFC 5280, Section 4.2.1.6", needs="ra")
+@rule.csr(WARNING, "RFC 5280, Section 4.2.1.6")
 def csr_san_wrong_form(view: View, content: Content) -> Found:
     """A subjectAltName is of the wrong kind.
 
@@ -527,7 +527,7 @@ def _is_address(value: str) -> bool:
     return True
 
 
-@rule("csr", INFO, "MicrosoftDocs/windows-itpro-docs#8899", needs="ra")
+@rule.csr(INFO, "MicrosoftDocs/windows-itpro-docs#8899")
 def csr_keyusage_picks_template(view: View, content: Content) -> Found:
     """The requested keyUsage picks NDES's template.
 
@@ -554,7 +554,7 @@ def csr_keyusage_picks_template(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", INFO, "learn.microsoft.com, NDES in AD CS", needs="ra")
+@rule.csr(INFO, "learn.microsoft.com, NDES in AD CS")
 def csr_template_ignored(view: View, content: Content) -> Found:
     """The template in the request does not count.
 
@@ -572,7 +572,7 @@ def csr_template_ignored(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", INFO, "RFC 5280, Section 4.2.1.12", needs="ra")
+@rule.csr(INFO, "RFC 5280, Section 4.2.1.12")
 def csr_eku_missing(view: View, content: Content) -> Found:
     """The request asks for no purpose.
 
@@ -589,7 +589,7 @@ def csr_eku_missing(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "support.microsoft.com, KB5014754", needs="ra")
+@rule.csr(WARNING, "support.microsoft.com, KB5014754")
 def csr_sid_absent(view: View, content: Content) -> Found:
     """The request carries no SID for strong mapping.
 
@@ -611,7 +611,7 @@ def csr_sid_absent(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "ANSSI-FR/ORADAD#15", "CERT VU#971035", needs="ra")
+@rule.csr(WARNING, "ANSSI-FR/ORADAD#15", "CERT VU#971035")
 def csr_requests_identity(view: View, content: Content) -> Found:
     """The requester names the identity that the certificate will stand for.
 
@@ -631,7 +631,7 @@ def csr_requests_identity(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "certnanny/sscep, README", needs="ra")
+@rule.csr(WARNING, "certnanny/sscep, README")
 def csr_old_extension_carrier(view: View, content: Content) -> Found:
     """The extensions are in an old attribute.
 
@@ -648,7 +648,7 @@ def csr_old_extension_carrier(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", WARNING, "RFC 2986, Section 4.1", needs="ra")
+@rule.csr(WARNING, "RFC 2986, Section 4.1")
 def csr_attribute_duplicate(view: View, content: Content) -> Found:
     """An attribute of the request stands there twice.
 
@@ -667,7 +667,7 @@ def csr_attribute_duplicate(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 3.3.3", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 3.3.3")
 def poll_issuer_subject_mismatch(view: View, content: Content) -> Found:
     """The poll asks for names that are not those of the request.
 

@@ -26,7 +26,7 @@ def _unread(view: View) -> bool:
     return view.answer is not None and (not view.understood or view.refused)
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291")
 def get_plus_became_space(view: View) -> Found:
     """A “+” of the base64 was taken for a blank.
 
@@ -52,7 +52,7 @@ def get_plus_became_space(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570")
+@rule.exchange(WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570")
 def get_reserved_unescaped(view: View) -> Found:
     """The base64 is not escaped for a URL.
 
@@ -73,7 +73,7 @@ def get_reserved_unescaped(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 3986, Section 2.4")
+@rule.exchange(ERROR, "RFC 3986, Section 2.4")
 def get_double_encoded(view: View) -> Found:
     """The message is percent-encoded twice.
 
@@ -93,7 +93,7 @@ def get_double_encoded(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249")
 def get_base64url(view: View) -> Found:
     """The message uses the URL-safe base64 alphabet.
 
@@ -113,7 +113,7 @@ def get_base64url(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 4648, Section 3.2")
+@rule.exchange(WARNING, "RFC 4648, Section 3.2")
 def get_padding_stripped(view: View) -> Found:
     """The base64 has lost its padding.
 
@@ -130,7 +130,7 @@ def get_padding_stripped(view: View) -> Found:
         yield Evidence("The message parameter lacks its “=” padding.", (view.q("message", "no padding"),))
 
 
-@rule("exchange", INFO, "RFC 2045, Section 6.8", "smallstep/docs#364")
+@rule.exchange(INFO, "RFC 2045, Section 6.8", "smallstep/docs#364")
 def get_line_breaks(view: View) -> Found:
     """The base64 is broken into lines.
 
@@ -148,7 +148,7 @@ def get_line_breaks(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "micromdm/scep#114")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#114")
 def get_not_base64(view: View) -> Found:
     """The message parameter is not base64.
 
@@ -177,7 +177,7 @@ def get_not_base64(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95")
 def get_truncated(view: View) -> Found:
     """The message in the URL is cut.
 
@@ -201,7 +201,7 @@ def get_truncated(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1")
 def post_body_base64(view: View) -> Found:
     """The body of the POST is base64.
 
@@ -220,7 +220,7 @@ def post_body_base64(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1")
 def post_form_encoded(view: View) -> Found:
     """The message is sent as a web form.
 
@@ -239,7 +239,7 @@ def post_form_encoded(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "micromdm/scep#86")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#86")
 def post_without_operation(view: View) -> Found:
     """A POST to the SCEP path names no operation.
 
@@ -260,7 +260,7 @@ def post_without_operation(view: View) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.1")
+@rule.exchange(WARNING, "RFC 8894, Section 4.1")
 def post_content_type_odd(view: View) -> Found:
     """The POST's content type is not SCEP's.
 
@@ -283,7 +283,7 @@ def post_content_type_odd(view: View) -> Found:
         )
 
 
-@rule("request", INFO, "RFC 5652, Section 2", "micromdm/scep#79")
+@rule.request(INFO, "RFC 5652, Section 2", "micromdm/scep#79")
 def ber_indefinite_length(view: View, _message: object) -> Found:
     """The message is BER with indefinite lengths.
 
@@ -297,7 +297,7 @@ def ber_indefinite_length(view: View, _message: object) -> Found:
         yield Evidence("The request is BER with indefinite lengths.", (view.q("SignedData", "30 80"),))
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 3.1", "micromdm/scep#6")
+@rule.exchange(ERROR, "RFC 8894, Section 3.1", "micromdm/scep#6")
 def not_cms(view: View) -> Found:
     """The body is not a SCEP message.
 
@@ -323,7 +323,7 @@ def not_cms(view: View) -> Found:
         yield Evidence(f"The answer to PKIOperation is {kind}, no pkiMessage.", (view.a("http.file_data", kind),))
 
 
-@rule("exchange", WARNING, "X.690, Section 8.1.1")
+@rule.exchange(WARNING, "X.690, Section 8.1.1")
 def trailing_bytes(view: View) -> Found:
     """Bytes follow the message.
 

@@ -99,7 +99,7 @@ def other_operations(view: View, status: Callable[[int], bool]) -> dict[str, int
     }
 
 
-@rule("status", ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
+@rule.status(ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
 def http_redirect_to_login(view: View) -> Found:
     """The request is sent on to a login page.
 
@@ -125,7 +125,7 @@ def _host(location: str) -> str:
         return ""
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.4")
+@rule.status(ERROR, "RFC 9110, Section 15.4")
 def http_redirect(view: View) -> Found:
     """The server redirects; SCEP clients seldom follow.
 
@@ -154,8 +154,7 @@ def http_redirect(view: View) -> Found:
     )
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "RFC 9110, Section 15.5.2",
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
@@ -177,7 +176,7 @@ def http_401_on_scep(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.8")
+@rule.status(ERROR, "RFC 9110, Section 15.5.8")
 def http_407_proxy(view: View) -> Found:
     """A proxy on the way wants a login.
 
@@ -196,7 +195,7 @@ def http_407_proxy(view: View) -> Found:
         )
 
 
-@rule("status", INFO, "MicrosoftDocs/memdocs#3165")
+@rule.status(INFO, "MicrosoftDocs/memdocs#3165")
 def ndes_403_plain_get(view: View) -> Found:
     """NDES answers a plain request with 403: its policy module is installed.
 
@@ -236,7 +235,7 @@ def _forbidden(view: View) -> str | None:
     return "blocked"
 
 
-@rule("status", ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
+@rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
 def http_403_tls_required(view: View) -> Found:
     """The server wants HTTPS for this path.
 
@@ -249,8 +248,7 @@ def http_403_tls_required(view: View) -> Found:
         yield Evidence(f"{view.operation} over HTTP is answered with 403{said(view)}.", (status_fact(view),))
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "learn.microsoft.com, HTTP status codes in IIS (403.7, 403.13, 403.16, 403.17)",
     strength=INFERRED,
@@ -268,7 +266,7 @@ def http_403_client_cert(view: View) -> Found:
         yield Evidence(f"{view.operation} is answered with 403{said(view)}.", (status_fact(view),))
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
+@rule.status(ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
 def http_403_blocked(view: View) -> Found:
     """Something in front of the SCEP server forbids the request.
 
@@ -289,7 +287,7 @@ def http_403_blocked(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
+@rule.status(ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
 def http_404_wrong_path(view: View) -> Found:
     """There is no SCEP at this path.
 
@@ -323,7 +321,7 @@ def _identifier_rejected(view: View) -> int | None:
     return None
 
 
-@rule("status", ERROR, "certnanny/sscep#160", "Keyfactor/ejbca-ce#503", strength=INFERRED)
+@rule.status(ERROR, "certnanny/sscep#160", "Keyfactor/ejbca-ce#503", strength=INFERRED)
 def http_404_ca_identifier(view: View) -> Found:
     """The server does not know the CA identifier.
 
@@ -345,8 +343,7 @@ def http_404_ca_identifier(view: View) -> Found:
         )
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "certnanny/sscep#83",
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
@@ -377,7 +374,7 @@ def iis_query_too_long(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
+@rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
 def iis_body_too_long(view: View) -> Found:
     """The request body is longer than IIS allows.
 
@@ -401,7 +398,7 @@ def iis_body_too_long(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.15")
+@rule.status(ERROR, "RFC 9110, Section 15.5.15")
 def http_414_uri_too_long(view: View) -> Found:
     """The URL is too long for the server.
 
@@ -417,7 +414,7 @@ def http_414_uri_too_long(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
+@rule.status(ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
 def http_400_too_long(view: View) -> Found:
     """Windows refuses the request line before IIS sees it.
 
@@ -444,7 +441,7 @@ _BAD_ENCODING = (
 )  # fmt: skip
 
 
-@rule("status", ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED)
+@rule.status(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED)
 def http_400_bad_message(view: View) -> Found:
     """The server cannot decode the message in the URL.
 
@@ -463,7 +460,7 @@ def http_400_bad_message(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.6")
+@rule.status(ERROR, "RFC 9110, Section 15.5.6")
 def http_405_post(view: View) -> Found:
     """The server does not take POST.
 
@@ -479,7 +476,7 @@ def http_405_post(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.12")
+@rule.status(ERROR, "RFC 9110, Section 15.5.12")
 def http_411_length_required(view: View) -> Found:
     """The server wants a Content-Length.
 
@@ -495,7 +492,7 @@ def http_411_length_required(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.14")
+@rule.status(ERROR, "RFC 9110, Section 15.5.14")
 def http_413_too_large(view: View) -> Found:
     """The request body is too large for a proxy or the server.
 
@@ -512,7 +509,7 @@ def http_413_too_large(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.16")
+@rule.status(ERROR, "RFC 9110, Section 15.5.16")
 def http_415_media_type(view: View) -> Found:
     """The content type of the request is refused.
 
@@ -529,7 +526,7 @@ def http_415_media_type(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 10.1.1")
+@rule.exchange(ERROR, "RFC 9110, Section 10.1.1")
 def http_417_expect(view: View) -> Found:
     """A proxy cannot handle Expect: 100-continue.
 
@@ -558,8 +555,7 @@ def _failing_operations(view: View, status: int) -> dict[str, int]:
     return other_operations(view, lambda each: each == status)
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "learn.microsoft.com, Troubleshooting NDES events 2 and 10",
     "obvus.be, In the land of NDES",
@@ -595,7 +591,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
     )
 
 
-@rule("status", ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
+@rule.status(ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
 def ndes_http_500_pkioperation_only(view: View) -> Found:
     """The server fails on the message: PKIOperation gets 500.
 
@@ -616,7 +612,7 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
+@rule.status(ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
 def http_502(view: View) -> Found:
     """A proxy gets no good answer from the SCEP server.
 
@@ -638,7 +634,7 @@ def _proxy_facts(view: View) -> tuple[Fact, ...]:
     return tuple(view.a(f"http.{name}", shown(value)) for name, value in found if value is not None)
 
 
-@rule("status", ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
+@rule.status(ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
 def ndes_http_503_app_pool(view: View) -> Found:
     """The application pool of the SCEP service is stopped.
 
@@ -655,7 +651,7 @@ def ndes_http_503_app_pool(view: View) -> Found:
         )
 
 
-@rule("status", WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
+@rule.status(WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
 def http_503_load(view: View) -> Found:
     """The server is overloaded or being maintained.
 
@@ -682,7 +678,7 @@ def http_503_load(view: View) -> Found:
     )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.6.5")
+@rule.status(ERROR, "RFC 9110, Section 15.6.5")
 def http_504(view: View) -> Found:
     """A proxy waited in vain for the SCEP server.
 
@@ -700,8 +696,7 @@ def http_504(view: View) -> Found:
         )
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "knowledge.digicert.com, Troubleshoot SCEP",
     "docs.aws.amazon.com, Connector for SCEP, Troubleshooting",
@@ -728,7 +723,7 @@ def http_vendor_error(view: View) -> Found:
         )
 
 
-@rule("status", INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
+@rule.status(INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
 def certrep_in_error_status(view: View) -> Found:
     """An HTTP error carries a SCEP answer.
 

@@ -32,7 +32,7 @@ def _key(certificate: Certificate) -> str | None:
     return certificate.public_key.fingerprint if certificate.public_key is not None else None
 
 
-@rule("issued", ERROR, "RFC 8894, Section 3.3.2.1", needs="client")
+@rule.issued(ERROR, "RFC 8894, Section 3.3.2.1")
 def issued_key_differs(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is for another key.
 
@@ -49,7 +49,7 @@ def issued_key_differs(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "inverse-inc/packetfence#810", needs="client")
+@rule.issued(WARNING, "inverse-inc/packetfence#810")
 def issued_subject_rewritten(view: View, reply: PkiMessage) -> Found:
     """The issued certificate has another subject than was asked for.
 
@@ -68,7 +68,7 @@ def issued_subject_rewritten(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "certnanny/sscep, README", needs="client")
+@rule.issued(WARNING, "certnanny/sscep, README")
 def issued_san_changed(view: View, reply: PkiMessage) -> Found:
     """The issued certificate has other alternative names than were asked for.
 
@@ -96,7 +96,7 @@ def issued_san_changed(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "MicrosoftDocs/windows-itpro-docs#8899", needs="client")
+@rule.issued(WARNING, "MicrosoftDocs/windows-itpro-docs#8899")
 def issued_usage_differs(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is for other uses than were asked for.
 
@@ -125,7 +125,7 @@ def issued_usage_differs(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "RFC 5280, Section 4.1.2.5", needs="client")
+@rule.issued(WARNING, "RFC 5280, Section 4.1.2.5")
 def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is not valid when it should be.
 
@@ -167,7 +167,7 @@ def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
                     return
 
 
-@rule("issued", WARNING, "certnanny/sscep#189", needs="client")
+@rule.issued(WARNING, "certnanny/sscep#189")
 def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
     """The same certificate was issued before.
 
@@ -199,7 +199,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "RFC 8894, Section 2.2", needs="client")
+@rule.issued(WARNING, "RFC 8894, Section 2.2")
 def issued_chain_not_cacert(view: View, reply: PkiMessage) -> Found:
     """Another CA than the offered ones issued the certificate.
 
@@ -224,7 +224,7 @@ def issued_chain_not_cacert(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", ERROR, "RFC 8894, Section 3.3.2.1", needs="client")
+@rule.issued(ERROR, "RFC 8894, Section 3.3.2.1")
 def issued_leaf_not_found(view: View, reply: PkiMessage) -> Found:
     """None of the certificates in the answer is for the requester's key.
 
@@ -250,7 +250,7 @@ def issued_leaf_not_found(view: View, reply: PkiMessage) -> Found:
             )
 
 
-@rule("issued", INFO, "X.690, Section 11.6", "mosen/SCEPy#2", needs="client")
+@rule.issued(INFO, "X.690, Section 11.6", "mosen/SCEPy#2")
 def issued_order(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is not the first one in the answer.
 

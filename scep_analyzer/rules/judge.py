@@ -207,21 +207,21 @@ class Judge:
     def _finding(self, rule: Rule, evidence: Evidence, transaction: int | None, exchange: int | None) -> Finding:
         page = rule.page
         frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
-        strength = evidence.strength or rule.strength
         return Finding(
-            next(self._found),
-            rule.id,
-            evidence.severity or rule.severity,
-            strength,
-            page.title,
-            evidence.summary,
-            frames,
-            evidence.facts,
-            tuple(dict.fromkeys((*evidence.causes, *page.why))),
-            tuple(dict.fromkeys((*evidence.actions, *page.do))),
-            rule.references,
-            evidence.transaction if evidence.transaction is not None else transaction,
-            evidence.exchange if evidence.exchange is not None else exchange,
+            number=next(self._found),
+            rule=rule.id,
+            severity=evidence.severity or rule.severity,
+            strength=evidence.strength or rule.strength,
+            title=evidence.title or page.title,
+            summary=evidence.summary,
+            frames=frames,
+            facts=evidence.facts,
+            causes=tuple(dict.fromkeys((*evidence.causes, *page.why))),
+            actions=tuple(dict.fromkeys((*evidence.actions, *page.do))),
+            references=rule.references,
+            transaction=evidence.transaction if evidence.transaction is not None else transaction,
+            exchange=evidence.exchange if evidence.exchange is not None else exchange,
+            code=evidence.code,
         )
 
 

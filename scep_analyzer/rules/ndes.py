@@ -47,7 +47,7 @@ def _page_fact(http: HttpExchange, value: str) -> Fact:
     return Fact(_answer_frame(http), "mscep_admin", value)
 
 
-@rule("capture", WARNING, "RFC 8894, Section 7.3")
+@rule.capture(WARNING, "RFC 8894, Section 7.3")
 def ndes_admin_cleartext(view: CaptureView) -> Found:
     """The challenge password is handed out in clear text.
 
@@ -65,7 +65,7 @@ def ndes_admin_cleartext(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", ERROR, "RFC 7617, Section 4")
+@rule.capture(ERROR, "RFC 7617, Section 4")
 def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
     """An administrator's password crosses the network in clear text.
 
@@ -84,7 +84,7 @@ def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", WARNING, "learn.microsoft.com, KB5005413")
+@rule.capture(WARNING, "learn.microsoft.com, KB5005413")
 def ndes_admin_ntlm_http(view: CaptureView) -> Found:
     """NTLM is used over HTTP for the administration page.
 
@@ -110,7 +110,7 @@ def ndes_admin_ntlm_http(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
+@rule.capture(ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
 def ndes_admin_cache_full(view: CaptureView) -> Found:
     """NDES gives no more challenge passwords.
 
@@ -126,7 +126,7 @@ def ndes_admin_cache_full(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", ERROR, "Gradenegger, NDES events, event 6")
+@rule.capture(ERROR, "Gradenegger, NDES events, event 6")
 def ndes_admin_no_permission(view: CaptureView) -> Found:
     """The user may not have a challenge password.
 
@@ -142,7 +142,7 @@ def ndes_admin_no_permission(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", WARNING, "certnanny/sscep#46")
+@rule.capture(WARNING, "certnanny/sscep#46")
 def ndes_admin_static_password(view: CaptureView) -> Found:
     """NDES uses one static challenge password.
 
@@ -159,7 +159,7 @@ def ndes_admin_static_password(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "seize-the-dave/jscep#49", "seize-the-dave/jscep#102")
+@rule.exchange(ERROR, "seize-the-dave/jscep#49", "seize-the-dave/jscep#102")
 def ndes_admin_used_as_scep_url(view: View) -> Found:
     """The administration page is used as the SCEP URL.
 
@@ -178,7 +178,7 @@ def ndes_admin_used_as_scep_url(view: View) -> Found:
         )
 
 
-@rule("capture", INFO, "learn.microsoft.com, NDES, PasswordValidity")
+@rule.capture(INFO, "learn.microsoft.com, NDES, PasswordValidity")
 def ndes_admin_challenge_unused(view: CaptureView) -> Found:
     """A challenge password was fetched and not used.
 
@@ -200,7 +200,7 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", ERROR, "RFC 8894, Section 2.2")
+@rule.capture(ERROR, "RFC 8894, Section 2.2")
 def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
     """The administration page shows the thumbprint of another CA.
 
@@ -222,7 +222,7 @@ def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
+@rule.exchange(ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
 def secret_in_url(view: View) -> Found:
     """A secret stands in the URL.
 
@@ -242,7 +242,7 @@ def secret_in_url(view: View) -> Found:
     yield Evidence(f"The URL holds {what}.", (view.q("http.request.uri", f"{what} (redacted)"),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 7.3")
+@rule.request(WARNING, "RFC 8894, Section 7.3")
 def challenge_recoverable(view: View, message: PkiMessage) -> Found:
     """Whoever captured this can find out the challenge password.
 
@@ -274,7 +274,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
 def clock_skew(view: View) -> Found:
     """The clocks disagree.
 
@@ -343,7 +343,7 @@ def _troubled(view: CaptureView, since_ns: int) -> int | None:
     return None
 
 
-@rule("failure", ERROR, "Gradenegger, event 31", strength=INFERRED)
+@rule.failure(ERROR, "Gradenegger, event 31", strength=INFERRED)
 def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | None, view: CaptureView) -> Found:
     """The SCEP server cannot reach its CA.
 
@@ -370,7 +370,7 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
             )
 
 
-@rule("capture", ERROR, "learn.microsoft.com, Troubleshooting NDES", "obvus.be, In the land of NDES", strength=INFERRED)
+@rule.capture(ERROR, "learn.microsoft.com, Troubleshooting NDES", "obvus.be, In the land of NDES", strength=INFERRED)
 def ndes_crl_fetch_fails(view: CaptureView) -> Found:
     """The SCEP server cannot fetch a CRL.
 
@@ -403,7 +403,7 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
+@rule.capture(ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
 def ndes_policy_module_refused(view: CaptureView) -> Found:
     """The policy module's question is refused.
 
@@ -426,7 +426,7 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", INFO, "Gradenegger, CertEnroll event 86")
+@rule.exchange(INFO, "Gradenegger, CertEnroll event 86")
 def windows_aik_background(view: View) -> Found:
     """Windows enrolls a key of its TPM with Microsoft.
 
@@ -445,7 +445,7 @@ def windows_aik_background(view: View) -> Found:
         )
 
 
-@rule("transaction", INFO, "securesenses.net, 2013")
+@rule.transaction(INFO, "securesenses.net, 2013")
 def ndes_old_server(view: TransactionView) -> Found:
     """The server runs an old Windows.
 
@@ -464,7 +464,7 @@ def ndes_old_server(view: TransactionView) -> Found:
             return
 
 
-@rule("transaction", WARNING, "learn.microsoft.com, Integrate with Entra application proxy on NDES")
+@rule.transaction(WARNING, "learn.microsoft.com, Integrate with Entra application proxy on NDES")
 def scep_from_internet(view: TransactionView) -> Found:
     """SCEP is open to the Internet.
 
@@ -494,7 +494,7 @@ def _is_private(address: str) -> bool:
     return found.is_private and not found.is_loopback
 
 
-@rule("transaction", INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
+@rule.transaction(INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
 def weak_authentication_note(view: TransactionView) -> Found:
     """What a successful enrollment does not prove.
 
@@ -523,7 +523,7 @@ def weak_authentication_note(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
+@rule.transaction(INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
 def scep_over_cleartext(view: TransactionView) -> Found:
     """SCEP runs over plain HTTP, as it may.
 

@@ -74,7 +74,7 @@ def _wanted_words(view: View) -> str:
     return f"; offered in frame {frame} for that is {certificate_words(certificate)}"
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#60")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#60")
 def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for a certificate that this server never offered.
 
@@ -102,7 +102,7 @@ def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2")
 def req_recipient_stale(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for an RA certificate that has been replaced.
 
@@ -127,7 +127,7 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#39", "certnanny/sscep#60")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#39", "certnanny/sscep#60")
 def req_recipient_is_ca_not_ra(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for the CA, though an RA decrypts.
 
@@ -152,7 +152,7 @@ def req_recipient_is_ca_not_ra(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", ERROR, "RFC 8894, Section 2.1.2", "certnanny/sscep#156")
+@rule.request(ERROR, "RFC 8894, Section 2.1.2", "certnanny/sscep#156")
 def req_recipient_is_signing_ra(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for the RA's signing certificate.
 
@@ -173,7 +173,7 @@ def req_recipient_is_signing_ra(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.2.2", "micromdm/scep#159")
+@rule.request(WARNING, "RFC 8894, Section 3.2.2", "micromdm/scep#159")
 def req_many_recipients(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for several recipients.
 
@@ -190,7 +190,7 @@ def req_many_recipients(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.1")
+@rule.request(ERROR, "RFC 8894, Section 3.1")
 def req_recipient_not_ktri(view: View, message: PkiMessage) -> Found:
     """The content key is not transported with RSA.
 
@@ -208,7 +208,7 @@ def req_recipient_not_ktri(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", WARNING, "RFC 8017, Section 7.1", "smallstep/certificates#1300")
+@rule.request(WARNING, "RFC 8017, Section 7.1", "smallstep/certificates#1300")
 def req_oaep(view: View, message: PkiMessage) -> Found:
     """The content key is wrapped with RSA-OAEP.
 
@@ -227,7 +227,7 @@ def _cipher(message: PkiMessage) -> str:
     return (message.envelope.content_encryption_algorithm if message.envelope is not None else None) or ""
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9")
+@rule.request(WARNING, "RFC 8894, Section 2.9")
 def req_cipher_des(view: View, message: PkiMessage) -> Found:
     """The request is encrypted with single DES.
 
@@ -240,7 +240,7 @@ def req_cipher_des(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request is encrypted with single DES.", (view.q("contentEncryptionAlgorithm", "des-cbc"),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9")
+@rule.request(WARNING, "RFC 8894, Section 2.9")
 def req_cipher_obsolete(view: View, message: PkiMessage) -> Found:
     """The request is encrypted with an obsolete cipher.
 
@@ -254,7 +254,7 @@ def req_cipher_obsolete(view: View, message: PkiMessage) -> Found:
         yield Evidence(f"The request is encrypted with {cipher}.", (view.q("contentEncryptionAlgorithm", cipher),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9", "smallstep/certificates#2100")
+@rule.request(WARNING, "RFC 8894, Section 2.9", "smallstep/certificates#2100")
 def req_digest_md5(view: View, message: PkiMessage) -> Found:
     """The request is signed with MD5.
 
@@ -267,7 +267,7 @@ def req_digest_md5(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request is signed with MD5.", (view.q("SignerInfo.digestAlgorithm", "md5"),))
 
 
-@rule("request", INFO, "RFC 8894, Section 7.9")
+@rule.request(INFO, "RFC 8894, Section 7.9")
 def req_digest_sha1(view: View, message: PkiMessage) -> Found:
     """The request is signed with SHA-1.
 
@@ -280,7 +280,7 @@ def req_digest_sha1(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request is signed with SHA-1.", (view.q("SignerInfo.digestAlgorithm", "sha1"),))
 
 
-@rule("request", ERROR, "RFC 5652, Section 5.6", "smallstep/certificates#1723")
+@rule.request(ERROR, "RFC 5652, Section 5.6", "smallstep/certificates#1723")
 def req_signature_invalid(view: View, message: PkiMessage) -> Found:
     """The request's signature does not fit.
 
@@ -297,7 +297,7 @@ def req_signature_invalid(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 5652, Section 11.2", "smallstep/certificates#908")
+@rule.request(ERROR, "RFC 5652, Section 11.2", "smallstep/certificates#908")
 def req_digest_mismatch(view: View, message: PkiMessage) -> Found:
     """The request's messageDigest is not that of its content.
 
@@ -313,7 +313,7 @@ def req_digest_mismatch(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.1", "Gradenegger, event 17")
+@rule.request(ERROR, "RFC 8894, Section 3.1", "Gradenegger, event 17")
 def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
     """The request does not carry its signer's certificate.
 
@@ -333,7 +333,7 @@ def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2")
 def envelope_structure_bad(view: View, message: PkiMessage) -> Found:
     """The envelope is not built as it must be.
 
@@ -379,7 +379,7 @@ def envelope_structure_bad(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8017, Section 7.2.1")
+@rule.request(ERROR, "RFC 8017, Section 7.2.1")
 def encrypted_key_size_odd(view: View, message: PkiMessage) -> Found:
     """The encrypted key has not the size of the recipient's key.
 

@@ -20,7 +20,7 @@ _SOON_NS = 600 * _SECOND
 _EARLY = timedelta(days=30)
 
 
-@rule("transaction", ERROR, "RFC 8894, Section 2.2", "NeySlim/ultimate-ca-manager#101", strength=INFERRED)
+@rule.transaction(ERROR, "RFC 8894, Section 2.2", "NeySlim/ultimate-ca-manager#101", strength=INFERRED)
 def txn_stopped_after_cacert(view: TransactionView) -> Found:
     """The client stops after it got the CA's certificates.
 
@@ -59,7 +59,7 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
     )
 
 
-@rule("transaction", ERROR, "RFC 8894, Section 3.3.2")
+@rule.transaction(ERROR, "RFC 8894, Section 3.3.2")
 def txn_no_reply(view: TransactionView) -> Found:
     """The request gets no SCEP answer.
 
@@ -91,7 +91,7 @@ def _pending(view: TransactionView) -> list[View]:
     return [each for each in view.pki if each.reply is not None and each.reply.pki_status == PkiStatus.PENDING]
 
 
-@rule("transaction", WARNING, "RFC 8894, Section 2.5")
+@rule.transaction(WARNING, "RFC 8894, Section 2.5")
 def pending_not_polled(view: TransactionView) -> Found:
     """The client does not ask again for a pending request.
 
@@ -127,7 +127,7 @@ def _polls(view: TransactionView) -> list[View]:
     ]
 
 
-@rule("transaction", WARNING, "RFC 8894, Section 2.5")
+@rule.transaction(WARNING, "RFC 8894, Section 2.5")
 def pending_polled_too_fast(view: TransactionView) -> Found:
     """The client polls too often.
 
@@ -151,7 +151,7 @@ def pending_polled_too_fast(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", WARNING, "RFC 8894, Section 3.3.2.3")
+@rule.transaction(WARNING, "RFC 8894, Section 3.3.2.3")
 def pending_never_resolved(view: TransactionView) -> Found:
     """The request still waits for approval when the capture ends.
 
@@ -172,7 +172,7 @@ def pending_never_resolved(view: TransactionView) -> Found:
     )
 
 
-@rule("transaction", ERROR, "OmniTrustILM/core#1834")
+@rule.transaction(ERROR, "OmniTrustILM/core#1834")
 def pending_then_failure(view: TransactionView) -> Found:
     """A pending request is refused in the end.
 
@@ -191,7 +191,7 @@ def pending_then_failure(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", INFO, "certnanny/sscep#136", "draft-nourse-scep-23, Section 5.2")
+@rule.transaction(INFO, "certnanny/sscep#136", "draft-nourse-scep-23, Section 5.2")
 def poll_as_new_pkcsreq(view: TransactionView) -> Found:
     """The client polls by sending its request again.
 
@@ -217,7 +217,7 @@ def poll_as_new_pkcsreq(view: TransactionView) -> Found:
         )
 
 
-@rule("request", INFO, "RFC 8894, Section 2.3", "dogtagpki/pki#3413")
+@rule.request(INFO, "RFC 8894, Section 2.3", "dogtagpki/pki#3413")
 def renewal_as_19(view: View, message: PkiMessage) -> Found:
     """The client renews with PKCSReq.
 
@@ -236,7 +236,7 @@ def renewal_as_19(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 2.3")
+@rule.request(ERROR, "RFC 8894, Section 2.3")
 def renewal_self_signed(view: View, message: PkiMessage) -> Found:
     """A renewal is signed with a self-signed certificate.
 
@@ -252,7 +252,7 @@ def renewal_self_signed(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.3")
+@rule.request(WARNING, "RFC 8894, Section 2.3")
 def renewal_key_reused(view: View, message: PkiMessage) -> Found:
     """The renewal keeps the old key.
 
@@ -283,7 +283,7 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "openxpki/openxpki#360", needs="ra")
+@rule.request(WARNING, "openxpki/openxpki#360", needs="ra")
 def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
     """The renewal asks for another subject.
 
@@ -307,7 +307,7 @@ def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", INFO, "knowledge.digicert.com, Troubleshoot SCEP")
+@rule.request(INFO, "knowledge.digicert.com, Troubleshoot SCEP")
 def renewal_too_early(view: View, message: PkiMessage) -> Found:
     """The renewal may come too early.
 
@@ -334,7 +334,7 @@ def renewal_too_early(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "certnanny/sscep#123", "micromdm/scep#108")
+@rule.request(ERROR, "certnanny/sscep#123", "micromdm/scep#108")
 def renewal_refused(view: View, message: PkiMessage) -> Found:
     """The server refuses the renewal.
 
@@ -368,7 +368,7 @@ def _enrolls(attempt: Attempt) -> bool:
     return attempt.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq)
 
 
-@rule("capture", ERROR, "RFC 8894, Section 3.2.1.1")
+@rule.capture(ERROR, "RFC 8894, Section 3.2.1.1")
 def transid_reused_other_key(view: CaptureView) -> Found:
     """Two keys share one transactionID.
 
@@ -397,7 +397,7 @@ def transid_reused_other_key(view: CaptureView) -> Found:
                 )
 
 
-@rule("capture", ERROR, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
+@rule.capture(ERROR, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
 def transid_changed_while_pending(view: CaptureView) -> Found:
     """The client changes its transactionID while its request is pending.
 
@@ -430,7 +430,7 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
             waiting.pop(place, None)
 
 
-@rule("capture", WARNING, "fleetdm/fleet#46291")
+@rule.capture(WARNING, "fleetdm/fleet#46291")
 def retry_storm(view: CaptureView) -> Found:
     """The client tries again and again.
 
@@ -460,7 +460,7 @@ def retry_storm(view: CaptureView) -> Found:
                 break
 
 
-@rule("capture", WARNING, "RFC 8894, Section 4.1")
+@rule.capture(WARNING, "RFC 8894, Section 4.1")
 def duplicate_request(view: CaptureView) -> Found:
     """The very same request is sent twice.
 
@@ -488,7 +488,7 @@ def duplicate_request(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", WARNING, "RFC 8894, Section 3.2.1.5")
+@rule.capture(WARNING, "RFC 8894, Section 3.2.1.5")
 def replay_old_nonce(view: CaptureView) -> Found:
     """Another client sends the same request.
 
@@ -509,7 +509,7 @@ def replay_old_nonce(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", INFO, "RFC 8894, Section 2.3")
+@rule.capture(INFO, "RFC 8894, Section 2.3")
 def reenrol_instead_of_renew(view: CaptureView) -> Found:
     """The client enrolls anew instead of renewing.
 
@@ -537,7 +537,7 @@ def reenrol_instead_of_renew(view: CaptureView) -> Found:
             had[place] = each
 
 
-@rule("capture", WARNING, "RFC 8894, Section 2.2", strength=INFERRED)
+@rule.capture(WARNING, "RFC 8894, Section 2.2", strength=INFERRED)
 def mixed_servers(view: CaptureView) -> Found:
     """One name leads to servers with different RA certificates.
 
@@ -584,7 +584,7 @@ def mixed_servers(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", WARNING, "mosen/SCEPy#2", "clients that refuse what they get")
+@rule.capture(WARNING, "mosen/SCEPy#2", "clients that refuse what they get")
 def success_then_reenrol(view: CaptureView) -> Found:
     """The client enrolls again right after a success.
 
