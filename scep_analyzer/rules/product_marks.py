@@ -12,26 +12,6 @@ from scep_analyzer.model.findings import Strength
 
 P, L, S = Strength.PROVED, Strength.INFERRED, Strength.POSSIBLE
 
-NAMES: dict[str, str] = {
-    "ndes": "NDES", "scepman": "SCEPman", "ms-cloud-pki": "Microsoft Cloud PKI", "windows-aik": "Windows AIK service", "ejbca": "EJBCA",
-    "step-ca": "step-ca", "smallstep-hosted": "Smallstep", "micromdm": "micromdm/scep", "openxpki": "OpenXPKI", "xipki": "XiPKI",
-    "ucm": "Ultimate CA Manager", "dogtag": "Dogtag", "otilm": "OTILM", "ios-ca": "Cisco IOS CA", "openca": "OpenCA",
-    "fortiauthenticator": "FortiAuthenticator", "nexus": "Nexus Protocol Gateway", "venafi": "Venafi", "jamf": "Jamf Pro", "fleet": "Fleet",
-    "infisical": "Infisical", "packetfence": "PacketFence", "aws-c4scep": "AWS Connector for SCEP", "ivanti": "Ivanti",
-    "cisco-ise": "Cisco ISE", "clearpass": "Aruba ClearPass", "digicert": "DigiCert", "routeros-server": "RouterOS",
-    "iis": "IIS", "http-sys": "http.sys", "go": "a Go server",
-    "entra-app-proxy": "Entra application proxy", "azure-app-service": "Azure App Service", "nginx": "nginx", "apache": "Apache httpd",
-    "haproxy": "HAProxy", "squid": "Squid", "cloudflare": "Cloudflare", "cloudfront": "Amazon CloudFront", "aws-elb": "AWS load balancer",
-    "azure-gateway": "Azure Application Gateway", "azure-front-door": "Azure Front Door", "akamai": "Akamai", "imperva": "Imperva",
-    "big-ip": "F5 BIG-IP", "fortigate-waf": "FortiGate", "zscaler": "Zscaler", "bluecoat": "Symantec ProxySG", "varnish": "Varnish",
-    "proxy": "a proxy", "envoy": "Envoy", "traefik": "Traefik",
-    "cisco-ios": "Cisco IOS client", "apple": "Apple client", "windows-mdm": "Windows MDM client", "intune-android": "Intune Android client",
-    "jscep": "jscep", "sscep": "sscep", "strongswan": "strongSwan", "certmonger": "certmonger", "micromdm-client": "micromdm scepclient",
-    "pyscep": "pyscep", "scepman-client": "SCEPman client", "ndes-policy-module": "NDES policy module", "mdm-proxy": "MDM proxy",
-    "routeros": "RouterOS client", "fortigate": "FortiGate client",
-}  # fmt: skip
-"""Every key, with the name that people use."""
-
 GO = ("step-ca", "micromdm", "packetfence")
 """Products whose error texts are Go's."""
 
@@ -213,7 +193,7 @@ FRONT_TEXTS = _patterns(
 # -- clients -----------------------------------------------------------------------------------------------------------
 
 AGENTS = _patterns(
-    ("cisco-ios", P, r"Cisco PKI"),
+    ("ios-client", P, r"Cisco PKI"),
     ("windows-mdm", P, r"Win32; NDES client"),
     ("apple", P, r"^(profiled|mdmclient|CertificateService|com\.apple\.\S+)/|CFNetwork/"),
     ("intune-android", L, r"^Dalvik/"),
@@ -240,7 +220,7 @@ TRANSACTION_IDS = _patterns(
     ("sscep", P, r"^SSCEP transactionId"),
     ("certmonger", P, r"^[0-9]{70,80}$"),
     ("strongswan", S, r"^[0-9A-F]{40}$"),
-    ("cisco-ios", S, r"^[0-9A-F]{32}$"),
+    ("ios-client", S, r"^[0-9A-F]{32}$"),
     ("micromdm-client", S, r"^[A-Za-z0-9+/]{27}=$"),
 )
 

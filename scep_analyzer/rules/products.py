@@ -14,9 +14,10 @@ from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.exchanges import header, path_of
 from scep_analyzer.model.findings import Strength
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.products import PRODUCTS
 from scep_analyzer.model.scep import Bystander, CaCapabilities, CaCertificates, PkiMessage, PkiStatus, ScepExchange
 from scep_analyzer.rules import product_marks as marks
-from scep_analyzer.rules.product_marks import NAMES, L, Mark, P, S
+from scep_analyzer.rules.product_marks import L, Mark, P, S
 
 K = TypeVar("K")
 _MOST_PLACES = 10_000
@@ -127,7 +128,7 @@ class _Marks:
             return None  # two are as likely
         deciding = sorted(kinds.values(), key=lambda each: -_WORTH[each.strength])
         version = next((each.version for each in deciding if each.version), None)
-        return Product(best, NAMES[best], version, strength, tuple(each.because for each in deciding))
+        return Product(best, PRODUCTS[best], version, strength, tuple(each.because for each in deciding))
 
 
 class Products:
