@@ -22,7 +22,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._memory import Capabilities, Identity, Leg, Memory, Offer
-from scep_analyzer.rules.products import Product, Recognised
+from scep_analyzer.rules.products import Product, Recognised, together
 
 
 @dataclass(slots=True)
@@ -284,6 +284,11 @@ class TransactionView:
     def __init__(self, transaction: Transaction, number: int, views: list[View], memory: Memory, scene: Scene) -> None:
         self.transaction, self.number, self.views = transaction, number, views
         self.memory, self.scene = memory, scene
+
+    @cached_property
+    def recognised(self) -> Recognised:
+        """Which products the transaction ran between, its legs taken together."""
+        return together(each.recognised for each in self.views)
 
     @cached_property
     def pki(self) -> list[View]:

@@ -19,12 +19,12 @@ from scep_analyzer.model.scep import (
     ScepExchange,
     Transaction,
 )
-from scep_analyzer.rules import causes
+from scep_analyzer.rules import advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
-from scep_analyzer.rules.products import Recognised, together
+from scep_analyzer.rules.products import NOTHING, Recognised
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
@@ -111,7 +111,7 @@ class Judge:
             self._failures.add(failed.connection)
             found += self._run("failure", (failed, transaction, self._whole()), self._transactions, None)
         found += self._run("transaction", (whole,), self._transactions, None)
-        self.recognised.append(together(each.recognised for each in views))
+        self.recognised.append(whole.recognised)
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
@@ -198,31 +198,50 @@ class Judge:
                     continue
                 self._each[rule.id] += 1
                 if self._each[rule.id] <= LIMITS.findings_each:
-                    found.append(self._finding(rule, each, transaction, exchange))
+                    recognised = self._recognised(arguments[0], each)
+                    found.append(_finding(next(self._found), rule, each, transaction, exchange, recognised))
                 elif self._each[rule.id] == LIMITS.findings_each + 1:
                     detail = f"more than {LIMITS.findings_each:,} findings of {rule.id}: the rest is not listed"
                     self.anomalies.append(Anomaly("rules", "limit-findings", each.frames[:1], detail))
         return found
 
-    def _finding(self, rule: Rule, evidence: Evidence, transaction: int | None, exchange: int | None) -> Finding:
-        page = rule.page
-        frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
-        return Finding(
-            number=next(self._found),
-            rule=rule.id,
-            severity=evidence.severity or rule.severity,
-            strength=evidence.strength or rule.strength,
-            title=evidence.title or page.title,
-            summary=evidence.summary,
-            frames=frames,
-            facts=evidence.facts,
-            causes=tuple(dict.fromkeys((*evidence.causes, *page.why))),
-            actions=tuple(dict.fromkeys((*evidence.actions, *page.do))),
-            references=rule.references,
-            transaction=evidence.transaction if evidence.transaction is not None else transaction,
-            exchange=evidence.exchange if evidence.exchange is not None else exchange,
-            code=evidence.code,
-        )
+    def _recognised(self, subject: object, evidence: Evidence) -> Recognised:
+        """The products that a finding's advice is chosen for."""
+        if evidence.transaction is not None and evidence.transaction <= len(self.recognised):
+            return self.recognised[evidence.transaction - 1]
+        if isinstance(subject, View | TransactionView):
+            return subject.recognised
+        # About the whole capture: what is the same for all of it.
+        servers = {each.server.key: each for each in self.recognised if each.server is not None}
+        return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+def _finding(
+    number: int,
+    rule: Rule,
+    evidence: Evidence,
+    transaction: int | None,
+    exchange: int | None,
+    recognised: Recognised,
+) -> Finding:
+    page = rule.page
+    frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
+    return Finding(
+        number=number,
+        rule=rule.id,
+        severity=evidence.severity or rule.severity,
+        strength=evidence.strength or rule.strength,
+        title=evidence.title or page.title,
+        summary=evidence.summary,
+        frames=frames,
+        facts=evidence.facts,
+        causes=advice.causes(page, evidence, recognised),
+        actions=advice.actions(page, evidence, recognised),
+        references=rule.references,
+        transaction=evidence.transaction if evidence.transaction is not None else transaction,
+        exchange=evidence.exchange if evidence.exchange is not None else exchange,
+        code=evidence.code,
+    )
 
 
 def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[object, ...]]]:

@@ -129,9 +129,12 @@ def tells_something(flow: Flow, item: Segment) -> bool:
 
 
 def reuses_ports(flow: Flow, item: Segment) -> bool:
-    """Whether this SYN opens a new connection on the ports of an old one (tcp.stream counts on then)."""
+    """Whether this SYN opens a new connection on the ports of an old one (tcp.stream counts on then).
+
+    One with the sequence number of the first SYN is a late copy of it, also after the connection has ended: so counts tshark.
+    """
     first = flow.first_client if item.key == flow.client else flow.first_server
-    return first is not None and (first != item.sequence or flow.ended)
+    return first is not None and first != item.sequence
 
 
 def numbered(item: Segment, number: int) -> Segment:
