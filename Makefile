@@ -43,8 +43,10 @@ fuzz: .venv/dev  ## look for bytes that give a traceback: FUZZ_SECONDS (60) for 
 	  $(BIN)/python -m tests.fuzz.keep $$target; \
 	done
 
-golden: .venv/dev  ## accept the timeline's present output as the expected one (read the diff before committing)
+golden: .venv/dev  ## accept the present output as the expected one: the timeline's, the table of causes, what rules say (read the diff before committing)
 	$(BIN)/python -m tests.render.accept
+	$(BIN)/python -m tests.rules.accept
+	$(BIN)/python -m tests.corpus.accept
 
 bench: .venv/dev  ## measure start-up, whole runs and large captures (half an hour; 2 GB in build/); see docs/performance.md
 	$(BIN)/python benchmarks/startup.py

@@ -2,7 +2,8 @@
 
 From the finding that says how the transaction ended, follow the table: what explains it, if that was found, what explains that,
 and so on. Where the table leads no further is the root cause. The order within a line is the order of worth: what shows the cause
-directly comes before what only makes it likely.
+directly comes before what only makes it likely. A group is a part of such a line that several lines share; what all this comes to,
+line by line, stands in ``tests/rules/golden/closures.txt``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,11 +14,15 @@ from scep_analyzer.model.scep import Kind, Outcome
 
 Names = tuple[str, ...]
 
+# -- groups -------------------------------------------------------------------------------------------------------------
+# Whether the request arrives as it was sent.
 ENCODING: Names = (
     "ndes-admin-used-as-scep-url", "get-truncated", "get-double-encoded", "get-plus-became-space", "get-not-base64", "get-base64url",
     "get-padding-stripped", "get-reserved-unescaped", "post-form-encoded", "post-body-base64", "post-without-operation", "query-malformed",
     "operation-unknown",
 )  # fmt: skip
+# Whether it can be read: its signature, its envelope, its parts.
+SIGNATURE: Names = ("req-digest-mismatch", "req-signature-invalid")
 RECIPIENT: Names = (
     "req-recipient-stale", "req-recipient-is-ca-not-ra", "req-recipient-is-signing-ra", "mixed-servers", "req-wrong-recipient",
     "encrypted-key-size-odd", "inner-decrypt-fails", "req-recipient-not-ktri", "req-many-recipients",
@@ -26,22 +31,27 @@ STRUCTURE: Names = (
     "msgtype-unknown", "req-no-signer-cert", "req-attr-missing", "nonce-missing", "transid-empty", "attr-duplicate", "envelope-structure-bad",
     "inner-not-pkcs10", "attr-wrong-type", "trailing-bytes", "transid-not-printable", "nonce-short",
 )  # fmt: skip
-SIGNATURE: Names = ("req-digest-mismatch", "req-signature-invalid")
+MESSAGE: Names = (*SIGNATURE, *RECIPIENT, *STRUCTURE)
+# Whether what it asks for can be granted.
 REQUEST: Names = (
     "csr-signature-bad", "csr-key-differs-from-signer", "csr-challenge-missing", "csr-challenge-unclean", "csr-challenge-stale",
     "csr-challenge-other-server", "csr-challenge-encoding", "csr-challenge-unexpected", "csr-subject-too-long", "csr-key-short",
     "csr-subject-empty", "csr-attribute-duplicate", "csr-subject-differs-from-signer", "poll-issuer-subject-mismatch",
 )  # fmt: skip
-RENEWAL: Names = (
-    "renewal-self-signed", "signer-expired-for-renewal", "signer-foreign-ca", "renewal-offered-but-refused", "renewal-subject-changed",
-    "renewal-used-not-offered", "renewal-key-reused", "renewal-refused",
+# A renewal: whose certificate signs it, how it is asked for, what is asked again.
+RENEWAL_SIGNER: Names = ("renewal-self-signed", "signer-expired-for-renewal", "signer-foreign-ca")
+RENEWAL_FORM: Names = ("renewal-offered-but-refused", "renewal-subject-changed", "renewal-used-not-offered")
+RENEWAL_ITSELF: Names = ("renewal-key-reused", "renewal-refused")
+# Algorithms that a server cannot use, and those that it may dislike.
+ALGORITHM_UNKNOWN: Names = ("cipher-not-offered", "digest-not-offered", "req-recipient-not-ktri", "req-oaep")
+ALGORITHM_WEAK: Names = (
+    "req-cipher-obsolete", "req-digest-md5", "req-cipher-des", "signer-key-not-rsa", "signer-weak-key", "cipher-weaker-than-offered",
+    "digest-weaker-than-offered",
 )  # fmt: skip
-ALGORITHM: Names = (
-    "cipher-not-offered", "digest-not-offered", "req-recipient-not-ktri", "req-oaep", "req-cipher-obsolete", "req-digest-md5", "req-cipher-des",
-    "signer-key-not-rsa", "signer-weak-key", "cipher-weaker-than-offered", "digest-weaker-than-offered",
-)  # fmt: skip
+ALGORITHM: Names = (*ALGORITHM_UNKNOWN, *ALGORITHM_WEAK)
+# What the server itself needs.
 BEHIND: Names = ("ndes-to-ca-rpc-fails", "ndes-crl-fetch-fails", "ndes-policy-module-refused")
-TIME: Names = ("clock-skew", "signer-clock-odd")
+# The way there and back.
 NETWORK: Names = ("tcp-request-never-acked", "tcp-reset-during-exchange", "http-on-tls-port")
 CAPTURE: Names = ("capture-snaplen-cut", "capture-gap-in-stream", "capture-one-direction", "capture-ends-early")
 HTTP: Names = (
@@ -59,55 +69,67 @@ BODY: Names = (
     "content-encoded-body",
     "not-cms",
 )
+# What the client got and does not like.
 OFFER: Names = (
     "cacert-pem-or-base64", "content-type-contradicts-body", "cacert-expired", "cacert-not-yet-valid", "cacert-not-rsa", "cacert-no-encryption-cert",
     "cacert-no-signing-cert", "cacert-chain-unlinked", "cacert-ra-type-without-ra", "caps-weak-only", "cacert-ra-no-keyusage", "cacert-ca-missing-usage",
     "content-type-wrong", "content-type-missing", "chunked-to-http10", "content-encoded-body", "cacert-weak-key", "cacert-weak-signature",
     "cacert-chain-incomplete", "cacert-many-ra", "caps-no-sha2",
 )  # fmt: skip
-UNREADABLE: Names = (*ENCODING, *SIGNATURE, *RECIPIENT, *STRUCTURE)
+ISSUED: Names = (
+    "certrep-success-without-envelope", "certrep-not-for-requester", "certrep-nonce-mismatch", "certrep-signature-invalid", "certrep-signer-unknown",
+    "issued-key-differs", "issued-leaf-not-found", "issued-validity-odd", "issued-chain-not-cacert",
+)  # fmt: skip
 
+# -- the table ----------------------------------------------------------------------------------------------------------
 EXPLAINED_BY: dict[str, Names] = {
+    # an answer that refuses
     "certrep-failure": (
         *BEHIND, "certrep-ndes-hresult", "pending-then-failure", "certrep-badalg", "certrep-badtime", "getcrl-refused", "certrep-badcertid",
         "certrep-badmessagecheck", "certrep-badrequest", "certrep-failinfo-missing",
     ),
-    "certrep-ndes-hresult": (),  # by its value: HRESULT_EXPLAINED_BY
-    "pending-then-failure": ("transid-changed-while-pending", "poll-issuer-subject-mismatch", "certrep-ndes-hresult"),
-    "certrep-badmessagecheck": ("certrep-ndes-hresult", *SIGNATURE, *RECIPIENT, *STRUCTURE, *RENEWAL[:3], *REQUEST, *RENEWAL[3:], *TIME[1:], *BEHIND),
+    "certrep-badmessagecheck": ("certrep-ndes-hresult", *MESSAGE, *RENEWAL_SIGNER, *REQUEST, *RENEWAL_FORM, *RENEWAL_ITSELF, "signer-clock-odd", *BEHIND),
     "certrep-badrequest": (
-        "certrep-ndes-hresult", *BEHIND, "getcrl-refused", *SIGNATURE, *RECIPIENT, *STRUCTURE, *RENEWAL[:6], *REQUEST, *RENEWAL[6:], "transid-reused-other-key",
-        "transid-changed-while-pending", "transid-of-empty-input",
+        "certrep-ndes-hresult", *BEHIND, "getcrl-refused", *MESSAGE, *RENEWAL_SIGNER, *RENEWAL_FORM, *REQUEST, *RENEWAL_ITSELF,
+        "transid-reused-other-key", "transid-changed-while-pending", "transid-of-empty-input",
     ),
     "certrep-badalg": ("certrep-ndes-hresult", *ALGORITHM),
-    "certrep-badtime": ("certrep-ndes-hresult", *TIME),
+    "certrep-badtime": ("certrep-ndes-hresult", "clock-skew", "signer-clock-odd"),
     "certrep-badcertid": (
-        "certrep-ndes-hresult","transid-changed-while-pending", "poll-issuer-subject-mismatch", "transid-reused-other-key", "transid-empty"),
-    "certrep-failinfo-missing": (*SIGNATURE, *RECIPIENT, *STRUCTURE, *RENEWAL[:6], *REQUEST),
-    "certrep-failinfotext": (*SIGNATURE, *RECIPIENT, *STRUCTURE, *RENEWAL, *REQUEST, *ALGORITHM),
-    "renewal-refused": (*RENEWAL[:6], *RECIPIENT),
-    "txn-no-reply": (*NETWORK, *HTTP, *BODY, "http-no-response", "client-gave-up", *CAPTURE, *UNREADABLE, *RENEWAL[:3], *REQUEST, *ALGORITHM[:4]),
+        "certrep-ndes-hresult", "transid-changed-while-pending", "poll-issuer-subject-mismatch", "transid-reused-other-key", "transid-empty",
+    ),
+    "certrep-failinfo-missing": (*MESSAGE, *RENEWAL_SIGNER, *RENEWAL_FORM, *REQUEST),
+    "certrep-failinfotext": (*MESSAGE, *RENEWAL_SIGNER, *RENEWAL_FORM, *RENEWAL_ITSELF, *REQUEST, *ALGORITHM),
+    "renewal-refused": (*RENEWAL_SIGNER, *RENEWAL_FORM, *RECIPIENT),
+    "pending-then-failure": ("transid-changed-while-pending", "poll-issuer-subject-mismatch", "certrep-ndes-hresult"),
+    # no answer, or none that is SCEP
+    "txn-no-reply": (
+        *NETWORK, *HTTP, *BODY, "http-no-response", "client-gave-up", *CAPTURE, *ENCODING, *MESSAGE, *RENEWAL_SIGNER, *REQUEST, *ALGORITHM_UNKNOWN,
+    ),
     "http-no-response": (*NETWORK, *BEHIND, "client-gave-up", "capture-one-direction"),
     "client-gave-up": (*NETWORK, *BEHIND),
     "cacert-failed": (*NETWORK, *HTTP, *BODY, "http-no-response"),
     "caps-failed": HTTP,
-    "caps-html": BODY[1:2],
+    "caps-html": ("html-in-200",),
     "http-401-on-scep": ("ndes-admin-used-as-scep-url",),
     "http-404-wrong-path": ("ndes-admin-used-as-scep-url", "query-malformed", "operation-unknown", "http10-no-host"),
-    "http-404-ca-identifier": (),
     "http-400-bad-message": ENCODING,
-    "http-400-too-long": (),
-    "http-413-too-large": (),
     "post-used-not-offered": ("http-405-post",),
-    "ndes-http-500-pkioperation-only": (*ENCODING, "not-cms", *UNREADABLE[len(ENCODING):], *RENEWAL[:3], *REQUEST, *ALGORITHM, *BEHIND),
+    "ndes-http-500-pkioperation-only": (*ENCODING, "not-cms", *MESSAGE, *RENEWAL_SIGNER, *REQUEST, *ALGORITHM, *BEHIND),
     "ndes-http-500-all-operations": ("operation-unknown", "cacert-expired"),
     "html-in-200": ("query-malformed", "ndes-admin-used-as-scep-url", "operation-unknown"),
     "empty-200": ENCODING,
-    "content-type-contradicts-body": (),
+    "body-length-mismatch": ("tcp-reset-during-exchange", "client-gave-up"),
+    "slow-operation": BEHIND,
+    "tcp-connect-timeout": ("tcp-admin-prohibited",),
+    # a request that is not whole
     "not-cms": ("get-truncated", "get-not-base64", "post-form-encoded", "post-body-base64", "get-double-encoded", "html-in-200", *CAPTURE),
     "req-signature-invalid": ("get-truncated", "req-digest-mismatch", *CAPTURE),
     "req-digest-mismatch": ("get-truncated", *CAPTURE),
-    "body-length-mismatch": ("tcp-reset-during-exchange", "client-gave-up"),
+    "req-wrong-recipient": ("mixed-servers",),
+    "inner-decrypt-fails": ("encrypted-key-size-odd",),
+    "nonce-missing": ("req-attr-missing",),
+    # an answer that is not this request's, or not whole
     "certrep-digest-mismatch": (*CAPTURE, "body-length-mismatch"),
     "certrep-signature-invalid": (*CAPTURE, "certrep-digest-mismatch"),
     "certrep-signer-unknown": ("cacert-changed", "mixed-servers"),
@@ -116,47 +138,40 @@ EXPLAINED_BY: dict[str, Names] = {
     "certrep-not-for-requester": ("pkioperation-cached", "certrep-transid-mismatch", "certrep-nonce-mismatch"),
     "issued-key-differs": ("pkioperation-cached", "certrep-transid-mismatch", "csr-key-differs-from-signer"),
     "issued-leaf-not-found": ("issued-key-differs",),
-    "nonce-missing": ("req-attr-missing",),
-    "encrypted-key-size-odd": (),
-    "req-wrong-recipient": ("mixed-servers",),
-    "inner-decrypt-fails": ("encrypted-key-size-odd",),
+    "issued-validity-odd": ("clock-skew", "signer-clock-odd"),
+    # what a client does next, or does not
     "txn-stopped-after-cacert": OFFER,
-    "success-then-reenrol": (
-        "certrep-success-without-envelope", "certrep-not-for-requester", "certrep-nonce-mismatch", "certrep-signature-invalid", "certrep-signer-unknown",
-        "issued-key-differs", "issued-leaf-not-found", "issued-validity-odd", "issued-chain-not-cacert",
-    ),
+    "success-then-reenrol": ISSUED,
     "pending-never-resolved": ("transid-changed-while-pending", "pending-not-polled"),
-    "pending-polled-too-fast": (),
     "retry-storm": (
         "certrep-failure", "txn-no-reply", *HTTP, *BODY, "http-no-response", "cacert-failed", "tcp-reset-during-exchange", "tcp-request-never-acked",
     ),
     "duplicate-request": ("http-no-response", "tcp-request-never-acked"),
-    "tcp-connect-timeout": ("tcp-admin-prohibited",),
-    "signer-clock-odd": (),
+    # beside it
     "clock-skew": ("signer-clock-odd",),
-    "issued-validity-odd": ("clock-skew", "signer-clock-odd"),
-    "slow-operation": BEHIND,
     "cacert-changed": ("mixed-servers",),
 }  # fmt: skip
 """Symptom → what may explain it, the best first."""
 
-HRESULT_EXPLAINED_BY: dict[int, Names] = {
-    0x80090005: RECIPIENT,
-    0x80070057: (*RECIPIENT, *SIGNATURE, *STRUCTURE, *REQUEST),
-    0x800706BA: BEHIND[:1],
-    0x80092013: BEHIND[1:2],
-    0x800B0101: ("cacert-expired", "signer-expired-for-renewal"),
-    0x80094001: ("csr-subject-too-long", "csr-subject-empty"),
-    0x80094803: ("csr-san-missing",),
-    0x8009480D: ("csr-san-missing",),
-    0x8009480F: ("csr-san-missing",),
-    0x80094812: ("csr-san-missing",),
-    0x80094806: ("renewal-subject-changed",),
-    0x80094811: ("csr-key-short", "signer-weak-key"),
-    0x80094016: ("csr-key-short", "signer-weak-key", "req-digest-md5"),
-    0x80094816: ("renewal-key-reused",),
+EXPLAINED_BY_CODE: dict[str, dict[int, Names]] = {
+    "certrep-ndes-hresult": {
+        0x80090005: RECIPIENT,
+        0x80070057: (*RECIPIENT, *SIGNATURE, *STRUCTURE, *REQUEST),
+        0x800706BA: ("ndes-to-ca-rpc-fails",),
+        0x80092013: ("ndes-crl-fetch-fails",),
+        0x800B0101: ("cacert-expired", "signer-expired-for-renewal"),
+        0x80094001: ("csr-subject-too-long", "csr-subject-empty"),
+        0x80094803: ("csr-san-missing",),
+        0x8009480D: ("csr-san-missing",),
+        0x8009480F: ("csr-san-missing",),
+        0x80094812: ("csr-san-missing",),
+        0x80094806: ("renewal-subject-changed",),
+        0x80094811: ("csr-key-short", "signer-weak-key"),
+        0x80094016: ("csr-key-short", "signer-weak-key", "req-digest-md5"),
+        0x80094816: ("renewal-key-reused",),
+    },
 }
-"""The same for NDES's HRESULT: a code that the CA itself gave proves that the request could be read."""
+"""The same for a finding about a number, by the number: a code that NDES's CA itself gave proves that the request could be read."""
 
 _HEADLINES: dict[Outcome, Names] = {
     Outcome.FAILURE: ("certrep-failure",),
@@ -172,8 +187,9 @@ _HEADLINES: dict[Outcome, Names] = {
     ),
 }  # fmt: skip
 """The finding that says how a transaction ended. After a SUCCESS only an error counts: the client cannot use what it got."""
+_STOPPED: Names = ("post-without-operation", "operation-unknown", "txn-stopped-after-cacert", "nextca-bad-signature")
+"""The same where the client got certificates and asked for none of its own."""
 
-_BY_CODE = "certrep-ndes-hresult"
 _EVEN_INFO = frozenset({"getcrl-refused", "capture-ends-early"})
 """These explain an end though they are only good to know."""
 _STAY_WARNINGS = frozenset({*CAPTURE, "nextca-failed"})
@@ -189,12 +205,11 @@ def linked(found: Sequence[Finding], outcome: Outcome, kind: Kind, decisive: int
     severity = root.severity
     if outcome in _FAILED and severity is Severity.WARNING and root.rule not in _STAY_WARNINGS:
         severity = Severity.ERROR  # it explains a failure
-    below = _closures()
     return [
         each._replace(root_cause=True, severity=severity)
         if each is root
         else each._replace(because_of=root.number)
-        if root.rule in below(each.rule, each.code)
+        if root.rule in beneath(each.rule, each.code)
         else each
         for each in found
     ]
@@ -203,8 +218,7 @@ def linked(found: Sequence[Finding], outcome: Outcome, kind: Kind, decisive: int
 def _root(found: Sequence[Finding], outcome: Outcome, kind: Kind, decisive: int | None) -> Finding | None:
     names = _HEADLINES[outcome]
     if outcome is Outcome.SUCCESS and kind is Kind.CA_CERTIFICATES:
-        names = ("post-without-operation", "operation-unknown", "txn-stopped-after-cacert", "nextca-bad-signature")
-        decisive = None  # what stops it comes after the certificates
+        names, decisive = _STOPPED, None  # what stops it comes after the certificates
     # After a success only an error counts: what the client got is of no use to it.
     ends = [each for each in found if outcome is not Outcome.SUCCESS or each.severity is Severity.ERROR]
     current = _best(names, ends, decisive)
@@ -215,7 +229,9 @@ def _root(found: Sequence[Finding], outcome: Outcome, kind: Kind, decisive: int 
     while current is not None and current.rule not in seen:
         seen.add(current.rule)
         deeper = _best(
-            _explanations(current), [each for each in found if each.rule not in seen], current.exchange or decisive
+            explanations(current.rule, current.code),
+            [each for each in found if each.rule not in seen],
+            current.exchange or decisive,
         )
         if deeper is None:
             return current
@@ -236,37 +252,28 @@ def _best(names: Iterable[str], found: Iterable[Finding], at: int | None) -> Fin
     return None
 
 
-def _explanations(finding: Finding) -> Names:
-    if finding.rule == _BY_CODE and finding.code is not None:
-        return HRESULT_EXPLAINED_BY.get(finding.code, ())
-    return EXPLAINED_BY.get(finding.rule, ())
+def explanations(rule: str, code: int | None = None) -> Names:
+    """What may explain a finding of this rule, the best first. One about a number is explained by the number alone."""
+    if code is not None and rule in EXPLAINED_BY_CODE:
+        return EXPLAINED_BY_CODE[rule].get(code, ())
+    return EXPLAINED_BY.get(rule, ())
 
 
-class _Closures:
-    """All that may lie beneath a symptom, at any depth."""
-
-    def __init__(self) -> None:
-        self._of = cache(self._below)
-
-    def __call__(self, rule: str, code: int | None) -> frozenset[str]:
-        """What may explain this finding."""
-        if rule == _BY_CODE and code is not None:
-            return frozenset(HRESULT_EXPLAINED_BY.get(code, ()))
-        return self._of(rule)
-
-    def _below(self, rule: str) -> frozenset[str]:
-        every: set[str] = set()
-        waiting = list(EXPLAINED_BY.get(rule, ()))
-        while waiting:
-            name = waiting.pop()
-            if name not in every:
-                every.add(name)
-                waiting += EXPLAINED_BY.get(name, ())
-                if name == "certrep-ndes-hresult":
-                    waiting += (each for names in HRESULT_EXPLAINED_BY.values() for each in names)
-        return frozenset(every)
+def beneath(rule: str, code: int | None = None) -> frozenset[str]:
+    """All that may lie beneath a finding of this rule, at any depth; what explains a number is the end of it."""
+    if code is not None and rule in EXPLAINED_BY_CODE:
+        return frozenset(explanations(rule, code))
+    return _closure(rule)
 
 
 @cache
-def _closures() -> _Closures:
-    return _Closures()
+def _closure(rule: str) -> frozenset[str]:
+    every: set[str] = set()
+    waiting = [*explanations(rule)]
+    while waiting:
+        name = waiting.pop()
+        if name not in every:
+            every.add(name)
+            waiting += explanations(name)
+            waiting += (each for names in EXPLAINED_BY_CODE.get(name, {}).values() for each in names)
+    return frozenset(every)

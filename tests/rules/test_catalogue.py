@@ -98,12 +98,13 @@ def test_every_rule_that_is_defined_is_in_the_catalogue() -> None:
 
 def test_the_tables_of_causes_name_rules_that_exist() -> None:
     named = {*causes.EXPLAINED_BY, *(each for names in causes.EXPLAINED_BY.values() for each in names)}
-    named |= {each for names in causes.HRESULT_EXPLAINED_BY.values() for each in names}
-    named |= {each for names in causes._HEADLINES.values() for each in names}
+    for by_code in causes.EXPLAINED_BY_CODE.values():
+        named |= {each for names in by_code.values() for each in names}
+    named |= {each for names in (*causes._HEADLINES.values(), causes._STOPPED) for each in names}
+    named |= {*causes.EXPLAINED_BY_CODE, *causes._EVEN_INFO, *causes._STAY_WARNINGS}
     assert named <= set(BY_ID)
 
 
 def test_no_finding_explains_itself() -> None:
-    below = causes._closures()
-    loops = [each for each in BY_ID if each in below(each, None)]
+    loops = [each for each in BY_ID if each in causes.beneath(each)]
     assert loops == []
