@@ -234,7 +234,10 @@ class AdminPage(NamedTuple):
 
 
 class Bystander(NamedTuple):
-    """An HTTP exchange that accompanies SCEP. ``kind``: admin (NDES's administration page), policy-module, crl."""
+    """An HTTP exchange that accompanies SCEP.
+
+    ``kind``: admin (NDES's administration page), policy-module, crl, connect (a proxy refuses a tunnel).
+    """
 
     kind: str
     http: HttpExchange

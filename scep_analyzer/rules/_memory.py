@@ -10,7 +10,15 @@ from typing import NamedTuple, TypeVar
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import header
 from scep_analyzer.model.packets import Endpoint
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Outcome, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.model.scep import (
+    CaCapabilities,
+    CaCertificates,
+    Kind,
+    Outcome,
+    PkiMessage,
+    ScepExchange,
+    Transaction,
+)
 from scep_analyzer.rules.products import Products
 
 Identity = tuple[str, str]
@@ -93,9 +101,36 @@ class Attempt(NamedTuple):
     challenge: str | None
     csr_key: str | None
     recipient: Identity | None
+    before_issued: str | None
+    """The subject of the first certificate inside the answer, where it is not the issued one."""
+    sealed: int
+    """Bytes of the answer's encrypted content."""
+    cipher: str | None
+    reply_cipher: str | None
+    client_product: str | None
+    """The key of the product that asked."""
     leg: bool
     """The other leg of an attempt that is here already."""
     final_ok: bool
+
+
+class Ending(NamedTuple):
+    """How a transaction ended, as far as rules compare it with others. ``decisive`` is an exchange's number, ``frame`` its first."""
+
+    number: int
+    client: str
+    server: Endpoint
+    host: str
+    outcome: Outcome
+    kind: Kind
+    subject: str | None
+    started_ns: int
+    decisive: int | None
+    frame: int | None
+    status: int
+
+
+_ENROLLS = frozenset({Kind.ENROLLMENT, Kind.RENEWAL, Kind.POLL})
 
 
 def when(exchange: ScepExchange) -> tuple[int, int]:
@@ -148,6 +183,10 @@ class Memory:
         self.hosts: set[str] = set()
         """Names that clients put into the Host header."""
         self.products = Products()
+        self.endings: deque[Ending] = deque(maxlen=_MOST_ATTEMPTS)
+        """How transactions ended, in the order in which they were judged."""
+        self._successes: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """When a device last got a certificate, by its address and subject."""
 
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take one exchange."""
@@ -229,6 +268,8 @@ class Memory:
         content = request.envelope.content if request.envelope is not None else None
         csr = content.csr if content is not None else None
         recipients = request.envelope.recipients if request.envelope is not None else ()
+        answered = reply.envelope if reply is not None else None
+        client = self.products.on(exchange).client
         time_ns, frame = when(exchange)
         self.attempts.append(
             Attempt(
@@ -256,10 +297,32 @@ class Memory:
                 csr.challenge_password.value if csr is not None and csr.challenge_password is not None else None,
                 csr.public_key.fingerprint if csr is not None and csr.public_key is not None else None,
                 recipients[0].identity if recipients else None,
+                _before_issued(reply),
+                (answered.ciphertext_length or 0) if answered is not None else 0,
+                request.envelope.content_encryption_algorithm if request.envelope is not None else None,
+                answered.content_encryption_algorithm if answered is not None else None,
+                client.key if client is not None else None,
                 leg,
                 whole.outcome is Outcome.SUCCESS,
             )
         )
+
+    def ended(self, ending: Ending) -> None:
+        """Remember how a transaction ended."""
+        self.endings.append(ending)
+        if ending.outcome is Outcome.SUCCESS and ending.kind in _ENROLLS and ending.subject:
+            self._successes[ending.client, ending.subject] = ending.started_ns
+            if len(self._successes) > _MOST_ATTEMPTS:
+                self._successes.popitem(last=False)
+
+    def succeeded_later(self, number: int) -> bool:
+        """Whether the device of this transaction, which failed, got a certificate for the same subject after it."""
+        if not self.endings or not 0 <= (at := number - self.endings[0].number) < len(self.endings):
+            return False
+        ending = self.endings[at]
+        if ending.outcome in (Outcome.SUCCESS, Outcome.PENDING) or ending.kind not in _ENROLLS or not ending.subject:
+            return False
+        return self._successes.get((ending.client, ending.subject), -1) > ending.started_ns
 
     def offers(self, exchange: ScepExchange, legs: Collection[Leg]) -> list[Offer]:
         """The certificate sets that this server (else this host name, else one of ``legs``) had given by then, in order."""
@@ -301,6 +364,16 @@ class Memory:
     def all_answers(self) -> Iterator[tuple[Endpoint, list[Answer]]]:
         """The answers of each server."""
         return ((key, answers) for key, answers in self._answers.items() if isinstance(key, Endpoint))
+
+
+def _before_issued(reply: PkiMessage | None) -> str | None:
+    """The first certificate inside an answer, where another one than the issued one stands first."""
+    inside = reply.envelope.content if reply is not None and reply.envelope is not None else None
+    issued = reply.issued if reply is not None else None
+    if inside is None or issued is None or issued.identity not in {each.identity for each in inside.certificates}:
+        return None
+    first = inside.certificates[0]
+    return first.subject if first.identity != issued.identity else None
 
 
 def _same(one: CaCertificates, other: CaCertificates) -> bool:

@@ -1,9 +1,9 @@
 """What a rule is given: an exchange, a transaction or the capture, with what a judgement of it needs."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
@@ -14,6 +14,7 @@ from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.scep import (
     Bystander,
     FailedConnection,
+    MessageType,
     PkiMessage,
     PkiStatus,
     ScepExchange,
@@ -21,7 +22,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
-from scep_analyzer.rules._memory import Capabilities, Identity, Leg, Memory, Offer
+from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of
 from scep_analyzer.rules.products import Product, Recognised, together
 
 
@@ -107,6 +108,20 @@ class View:
     def answered(self) -> datetime | None:
         """When the answer began."""
         return moment(self.answer.time_ns) if self.answer is not None else None
+
+    @cached_property
+    def dated(self) -> datetime | None:
+        """The answer's Date; a cache adds how old it is (RFC 9111, Section 5.1)."""
+        found = http_date(self.response_header("date"))
+        age = (self.response_header("age") or "").strip()
+        return found + timedelta(seconds=int(age)) if found is not None and age.isdigit() and len(age) < 9 else found
+
+    def by_the_capture_alone(self, valid_at: Callable[[datetime], bool]) -> bool:
+        """Whether something is out of its time by the clock of the capturing host only: the server's Date finds it valid."""
+        now, dated = self.answered, self.dated
+        return (
+            now is not None and dated is not None and abs(now - dated) > SKEW and not valid_at(now) and valid_at(dated)
+        )
 
     @property
     def facts(self) -> ConnectionFacts | None:
@@ -306,6 +321,56 @@ class TransactionView:
             found.append(each)
         return found
 
+    @cached_property
+    def earlier(self) -> frozenset[int]:
+        """The PKIOperations of earlier attempts. An attempt is a request and its polls, on every leg of a proxy, sent again or not."""
+        decisive = self.decisive
+        if decisive is None or decisive.operation != "PKIOperation":
+            return frozenset()
+        message = decisive.request.sha256 if decisive.request is not None else None
+        begins, before, pending = 0, list[View](), False
+        for each in self.views:
+            if each.operation != "PKIOperation":
+                continue
+            asked = each.request
+            if each.number > decisive.number:
+                break
+            polls = asked is not None and (asked.message_type == MessageType.CertPoll or pending)
+            again = (
+                asked is not None
+                and bool(before)
+                and any(one.request is not None and one.request.sha256 == asked.sha256 for one in before[-1:])
+            )
+            if not polls and not again:
+                begins = each.number
+            pending = each.reply is not None and each.reply.pki_status == PkiStatus.PENDING
+            before.append(each)
+        return frozenset(
+            each.number
+            for each in before
+            if each.number < begins and (message is None or each.request is None or each.request.sha256 != message)
+        )
+
+    @property
+    def ending(self) -> Ending:
+        """What rules about the whole capture know of this transaction."""
+        whole, first = self.transaction, self.views[0] if self.views else None
+        decisive = self.decisive or (self.views[-1] if self.views else None)
+        failed = whole.failed_connections
+        return Ending(
+            number=self.number,
+            client=whole.client,
+            server=whole.server,
+            host=host_of(first.exchange) if first is not None else "",
+            outcome=whole.outcome,
+            kind=whole.kind,
+            subject=whole.subject,
+            started_ns=whole.started_ns or 0,
+            decisive=decisive.number if decisive is not None else None,
+            frame=decisive.ask or decisive.ans if decisive is not None else failed[0].frames[0] if failed else None,
+            status=decisive.status if decisive is not None else 0,
+        )
+
     @property
     def decisive(self) -> View | None:
         """The exchange that the outcome was read from."""
@@ -323,6 +388,24 @@ class CaptureView:
     def anomalies(self, *codes: str) -> Iterator[Anomaly]:
         """The oddities with these codes."""
         return (each for each in self.scene.anomalies if each.code in codes)
+
+
+SKEW = timedelta(minutes=5)
+"""Clocks that are closer than this agree."""
+
+
+@lru_cache(maxsize=256)  # a server says the same for a second
+def http_date(value: str | None) -> datetime | None:
+    """An HTTP date (RFC 9110, Section 5.6.7), None where it is none."""
+    if value is None:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        found = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _inside(inner: View, outer: View) -> bool:

@@ -262,8 +262,14 @@ def cacert_expired(view: View, offer: CaCertificates) -> Found:
             yield Evidence(
                 f"{certificate_words(each)} expired on {day(each.not_after)}, {long(view.answered - each.not_after)} before this answer.",
                 (view.a(f"notAfter of {each.subject}", day(each.not_after)), view.a("frame.time", day(view.answered))),
-                severity=_milder(view, Severity.WARNING),
+                severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else _milder(view, Severity.WARNING),
             )
+
+
+def _out_of_time_by_the_capture(view: View, certificate: Certificate) -> bool:
+    """Whether a certificate is out of its time only because the capturing host's clock is wrong."""
+    begin, end = certificate.not_before, certificate.not_after
+    return begin is not None and end is not None and view.by_the_capture_alone(lambda moment: begin <= moment <= end)
 
 
 @rule.offer(ERROR, "RFC 5280, Section 4.1.2.5")
@@ -287,6 +293,7 @@ def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
                     view.a(f"notBefore of {each.subject}", day(each.not_before)),
                     view.a("frame.time", day(view.answered)),
                 ),
+                severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else None,
             )
 
 
@@ -477,21 +484,23 @@ def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 4.7")
+@rule.exchange(INFO, "RFC 8894, Section 4.7")
 def nextca_failed(view: View) -> Found:
-    """The next CA's certificates are not given.
+    """There is no certificate of a next CA yet.
 
-    Seen: GetNextCACert is offered, and answered with an error.
-    Why: There is no rollover certificate yet.
-    Do: Nothing before a rollover: this is how servers say so.
-    Not: A fault of the enrollment.
+    Seen: GetNextCACert is answered with an error.
+    Why: The CA has no rollover certificate: this is how servers say so, also those that offer GetNextCACert.
+    Matters: Nothing, until the CA's own certificate is about to expire.
+    Do: Nothing before a rollover. To have one made in time, switch rollover on at the CA.
+    Do (ios-ca): `auto-rollover 90` under `crypto pki server`; `show crypto pki server` tells when the next certificate comes.
+    Do (ejbca): Create the rollover certificate when the CA is to be renewed.
+    Not: A wrong path, and no fault of the enrollment.
     """
     if view.operation == "GetNextCACert" and view.answer is not None and not view.understood:
         offered = view.offers_word("getnextcacert")
         yield Evidence(
             f"GetNextCACert, {'which the server offers, ' if offered else ''}is answered with HTTP {view.status}{said(view)}.",
             (status_fact(view),),
-            severity=None if offered else Severity.INFO,
         )
 
 

@@ -260,7 +260,30 @@ def post_without_operation(view: View) -> Found:
             )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#155")
+def post_empty_body(view: View) -> Found:
+    """The POST carries no message.
+
+    Seen: PKIOperation by POST with an empty body.
+    Why: The client failed to make the message and sent what it had, or follows a redirect without its body.
+    Why: A proxy on the way took the body.
+    Matters: The server has nothing to read; what it answers says nothing about the enrollment.
+    Do: Look into the client's log for why it made no message; capture on the other side of a proxy.
+    Do (apple): The console of the device (mdmclient, profiled) says why it could not make the request.
+    Not: A malformed URL: a POST has its message in the body, not in the query.
+    """
+    asked = view.asked
+    if asked is None or view.operation != "PKIOperation" or view.method != "POST" or not asked.complete:
+        return
+    if asked.body.length == 0 and view.request is None and not view.holes(client=True):
+        length = view.request_header("content-length")
+        yield Evidence(
+            f"PKIOperation is posted with an empty body (Content-Length {shown(length or 'absent', 12)}).",
+            (view.q("http.content_length", length or "absent"), view.q("http.request.method", "POST")),
+        )
+
+
+@rule.exchange(WARNING, "RFC 8894, Section 4.3")
 def post_content_type_odd(view: View) -> Found:
     """The POST's content type is not SCEP's.
 

@@ -10,6 +10,7 @@ from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, seconds, shown
+from scep_analyzer.rules.server_words import heard
 
 _LOGIN = (
     "login.microsoftonline", "/adfs/", "login.", "/login", "sso", "oauth2", "saml", "signin", "sign-in", "/auth", "okta", "idp.", "/logon",
@@ -33,13 +34,23 @@ _PROXY_HEADERS = (
 )
 _VENDORS = ("x-amzn-errortype", "x-amzn-errormessage", "x-digicert-error")
 _VENDOR_WORDS = ("enrollment code", "digicert", "connector for scep", "onboarding code")
+_OF_OTHER_RULES = frozenset({"base64", "decode", "empty", "identifier"})
+"""Meanings of words that another rule about the status quotes: http-400-bad-message, http-404-ca-identifier."""
 _HTTP_SYS = "microsoft-httpapi"
 _TOO_LONG = ("request too long", "invalid url", "url too long", "request-uri too long")
 
 
 def said(view: View) -> str:
-    """What the error page says, as a clause."""
-    return f": {shown(view.exchange.body_text, 120)}" if view.exchange.body_text else ""
+    """What the server says in words, as a clause."""
+    spoken = heard(view.exchange)
+    text = spoken.text if spoken is not None else view.exchange.body_text
+    return f": {shown(text, 160)}" if text else ""
+
+
+def meant(view: View) -> tuple[str, ...]:
+    """What these words mean, as causes."""
+    spoken = heard(view.exchange)
+    return (spoken.meaning.says,) if spoken is not None and spoken.meaning is not None else ()
 
 
 def who(view: View) -> str:
@@ -168,7 +179,7 @@ def http_401_on_scep(view: View) -> Found:
     Do: Enable anonymous authentication and disable Windows authentication on the SCEP path; check the URL.
     Not: A wrong challenge password: that is inside the encrypted message.
     """
-    if view.status == 401 and is_scep_path(view):
+    if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
         scheme = view.response_header("www-authenticate")
         yield Evidence(
             f"{view.operation or 'The request'} to {shown(view.path)} is answered with 401, asking for {shown(scheme or 'a login', 40)}.",
@@ -299,6 +310,8 @@ def http_404_wrong_path(view: View) -> Found:
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
         return
+    if view.operation == "GetNextCACert":
+        return  # there is none before a rollover: nextca-failed
     if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
         return  # the path is right
     yield Evidence(
@@ -588,6 +601,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
                 if name != view.operation
             ),
         ),
+        causes=meant(view),
     )
 
 
@@ -609,6 +623,7 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     yield Evidence(
         f"PKIOperation is answered with {view.status}{said(view)}" + (f", while {works} got 200." if works else "."),
         (status_fact(view), *(Fact(frame, "http.response.code", f"200 to {name}") for name, frame in fine.items())),
+        causes=meant(view),
     )
 
 
@@ -696,15 +711,38 @@ def http_504(view: View) -> Found:
         )
 
 
+_REFUSALS: dict[tuple[str, int], str] = {
+    (
+        "ejbca",
+        401,
+    ): "EJBCA answers so where the challenge password is not the end entity's, or the end entity is not NEW.",
+    (
+        "xipki",
+        401,
+    ): "XiPKI answers so where the requestor is not permitted: the challenge password must be user:password.",
+    ("xipki", 403): "XiPKI answers so where the certificate was issued already or is revoked.",
+    ("ejbca", 403): "EJBCA answers so where an unknown end entity asks in CA mode, or a peer may not use SCEP.",
+}
+"""What a bare status means, where the product is known to refuse with it."""
+
+
+def _means_refusal(view: View) -> str | None:
+    """What this status means at this server, where it is no question of HTTP."""
+    product = view.server_product
+    if product is None or view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
+        return None
+    return _REFUSALS.get((product.key, view.status))
+
+
 @rule.status(
     ERROR,
     "knowledge.digicert.com, Troubleshoot SCEP",
     "docs.aws.amazon.com, Connector for SCEP, Troubleshooting",
 )
 def http_vendor_error(view: View) -> Found:
-    """The service says in its own words what is wrong.
+    """The server says in its own words what is wrong.
 
-    Seen: A 4xx answer with an error header or text of the vendor.
+    Seen: A 4xx answer with an error header or text whose meaning is known.
     Why: The text tells. DigiCert: 400 values of the request, 401 enrollment code wrong, 406 code expired, 412 code used or locked. AWS: x-amzn-ErrorType.
     Do: Act on the text.
     Not: A fault of the network.
@@ -713,7 +751,23 @@ def http_vendor_error(view: View) -> Found:
         return
     found = [(each, view.response_header(each)) for each in _VENDORS if view.response_header(each) is not None]
     text = (view.exchange.body_text or "").lower()
-    if found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):
+    spoken, refusal = heard(view.exchange), _means_refusal(view)
+    meaning = spoken.meaning if spoken is not None else None
+    if spoken is not None and meaning is not None and meaning.finds is None and meaning.key not in _OF_OTHER_RULES:
+        yield Evidence(
+            f"{view.operation or 'The request'} is answered with {view.status}: {shown(spoken.text, 160)}.",
+            (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
+            causes=(meaning.says,),
+            strength=INFERRED,
+        )
+    elif refusal is not None and not found:
+        yield Evidence(
+            f"{view.operation} is answered with {view.status}{said(view)}.",
+            (status_fact(view),),
+            causes=(refusal,),
+            strength=INFERRED,
+        )
+    elif found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):
         words = ", ".join(shown(value or "", 80) for _, value in found) or shown(
             view.exchange.body_text or f"status {view.status}", 120
         )

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Evidence, Finding, NotChecked, Severity, Unchecked
@@ -12,9 +11,7 @@ from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import (
     CaCertificates,
     FailedConnection,
-    Kind,
     MessageType,
-    Outcome,
     PkiStatus,
     ScepExchange,
     Transaction,
@@ -24,7 +21,9 @@ from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
+from scep_analyzer.rules.causes import End
 from scep_analyzer.rules.products import NOTHING, Recognised
+from scep_analyzer.rules.server_words import heard
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
@@ -43,15 +42,6 @@ _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
 }
 _SAME_FOR_ALL = frozenset({"GetCACaps", "GetCACert", "GetCACertChain"})
 """Operations that a server answers alike whoever asks."""
-
-
-class End(NamedTuple):
-    """How a transaction ended: what is needed to find its root cause."""
-
-    outcome: Outcome
-    kind: Kind
-    decisive: int | None
-    """The number of the exchange that decided."""
 
 
 class Judge:
@@ -117,7 +107,16 @@ class Judge:
                 leg = id(view) not in judged
                 self.memory.attempt(view.exchange, view.number, self._transactions, transaction, leg=leg)
         decisive = whole.decisive
-        self.ends.append(End(transaction.outcome, transaction.kind, decisive.number if decisive is not None else None))
+        self.ends.append(
+            End(
+                outcome=transaction.outcome,
+                kind=transaction.kind,
+                decisive=decisive.number if decisive is not None else None,
+                earlier=whole.earlier,
+                said=_said(decisive),
+            )
+        )
+        self.memory.ended(whole.ending)
         return found
 
     def _closed(self, view: View) -> None:
@@ -158,11 +157,12 @@ class Judge:
         for failed in (*self.scene.failures, *self._quoted()):
             if failed.connection not in self._failures:
                 found += self._run("failure", (failed, None, self._whole()), None, None)
-        return found + self._run("capture", (self._whole(),), None, None)
+        found += self._run("capture", (self._whole(),), None, None)
+        return found if self._transactions else causes.linked_alone(found)
 
     def linked(self, found: Sequence[Finding], number: int) -> list[Finding]:
         """The findings of a transaction with its root cause marked."""
-        return causes.linked(found, *self.ends[number - 1])
+        return causes.linked(found, self.ends[number - 1], over=self.memory.succeeded_later(number))
 
     def _quoted(self) -> Iterator[FailedConnection]:
         """Connections that only an ICMP error tells of: after one SYN and that error a client gives up."""
@@ -214,6 +214,14 @@ class Judge:
         # About the whole capture: what is the same for all of it.
         servers = {each.server.key: each for each in self.recognised if each.server is not None}
         return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+def _said(decisive: View | None) -> tuple[str, ...] | None:
+    """What can explain the deciding answer, by the server's words."""
+    words = heard(decisive.exchange) if decisive is not None else None
+    if words is None or words.meaning is None:
+        return None
+    return (words.meaning.finds, *words.meaning.explains) if words.meaning.finds else words.meaning.explains
 
 
 def _finding(
