@@ -82,6 +82,8 @@ class Envelope(NamedTuple):
     """What the encrypted content is said to be; id-data (1.2.840.113549.1.7.1) belongs there."""
     iv_length: int | None = None
     ciphertext_length: int | None = None
+    pieces: int = 0
+    """Of how many OCTET STRINGs the encrypted content is made (a constructed one, which BER allows and DER does not); 0: of one whole."""
 
 
 class Attribute(NamedTuple):

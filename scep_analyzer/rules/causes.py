@@ -142,12 +142,13 @@ EXPLAINED_BY: dict[str, Names] = {
     "http-400-bad-message": ENCODING,
     "post-used-not-offered": ("http-405-post",),
     "ndes-http-500-pkioperation-only": (
-        *SAID, *ENCODING, "not-cms", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *REQUEST, *ALGORITHM, *BEHIND, "ber-indefinite-length",
+        *SAID, *ENCODING, "not-cms", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *REQUEST, *ALGORITHM, *BEHIND,
     ),
     "ndes-http-500-all-operations": (*SAID, "operation-unknown", "cacert-expired"),
     "html-in-200": ("query-malformed", "ndes-admin-used-as-scep-url", "operation-unknown"),
     "empty-200": (*ENCODING, "poll-issuer-subject-mismatch"),
-    "body-length-mismatch": ("tcp-reset-during-exchange", "client-gave-up"),
+    "body-length-mismatch": ("tcp-zero-window", "tcp-reset-during-exchange", "client-gave-up"),
+    "tcp-reset-during-exchange": ("tcp-reply-never-acked", "tcp-zero-window"),
     "slow-operation": BEHIND,
     "tcp-connect-timeout": ("tcp-admin-prohibited",),
     # a request that is not whole
@@ -249,7 +250,7 @@ _ANSWERS = frozenset(
 """Findings about how the server answered: what it says in words decides what can explain them."""
 _FROM_BEFORE = frozenset({"client-gave-up", "mixed-servers"})
 """Of an earlier attempt, these alone explain a later one: a client that hung up had used its challenge password."""
-_EVEN_INFO = frozenset({"getcrl-refused", "capture-ends-early", "ber-indefinite-length", "req-recipient-by-key-id"})
+_EVEN_INFO = frozenset({"getcrl-refused", "capture-ends-early"})
 """These explain an end though they are only good to know."""
 _STAY_WARNINGS = frozenset({*CAPTURE, "nextca-failed"})
 """These explain an end that is no failure of the enrollment."""
@@ -316,7 +317,7 @@ def _milder(finding: Finding) -> Finding:
 def _raised(root: Finding, end: End) -> Finding:
     """The root cause, as severe as what it explains. That it is the cause is inferred where it only warned."""
     root = root._replace(root_cause=True)
-    if end.outcome not in _FAILED or root.severity is Severity.ERROR or root.rule in _STAY_WARNINGS:
+    if end.outcome not in _FAILED or root.severity is Severity.ERROR or root.rule in _STAY_WARNINGS | _EVEN_INFO:
         return root
     strength = Strength.INFERRED if root.strength is Strength.PROVED else root.strength
     return root._replace(severity=Severity.ERROR, strength=strength)
@@ -328,9 +329,12 @@ def _root(found: Sequence[Finding], end: End) -> Finding | None:
     if stopped:
         names, decisive = _STOPPED, None  # what stops it comes after the certificates
     # After a success only an error counts: what the client got is of no use to it.
-    ends = [each for each in found if end.outcome is not Outcome.SUCCESS or each.severity is Severity.ERROR or stopped]
+    ends = [each for each in found if end.outcome is not Outcome.SUCCESS or each.severity is Severity.ERROR]
     candidates = [each for each in found if each.exchange not in end.earlier or each.rule in _FROM_BEFORE]
     current = _best(names, ends, decisive)
+    unsure = current is None and stopped
+    if unsure:  # it may have stopped for no reason, or only later: an error must explain it
+        current = _best(names, found, decisive)
     if current is None and end.outcome in _FAILED:
         errors = [each for each in candidates if each.severity is Severity.ERROR]
         current = errors[0] if errors else None
@@ -341,13 +345,12 @@ def _root(found: Sequence[Finding], end: End) -> Finding | None:
             _allowed(current, end),
             [each for each in candidates if each.rule not in seen],
             current.exchange or decisive,
+            even=end.said or (),
         )
         if deeper is None:
             break
         current = deeper
-    if stopped and current is not None and current.severity is not Severity.ERROR:
-        return None  # it may have stopped for no reason, or only later
-    return current
+    return None if unsure and current is not None and current.severity is not Severity.ERROR else current
 
 
 def _allowed(finding: Finding, end: End) -> Names:
@@ -365,11 +368,14 @@ def _may_explain(finding: Finding, end: End) -> frozenset[str]:
     return below | frozenset(end.said) if end.said is not None and finding.rule in _ANSWERS else below
 
 
-def _best(names: Iterable[str], found: Iterable[Finding], at: int | None) -> Finding | None:
-    """The first of these that was found, at this exchange or, failing that, before it."""
+def _best(names: Iterable[str], found: Iterable[Finding], at: int | None, even: Names = ()) -> Finding | None:
+    """The first of these that was found, at this exchange or, failing that, before it.
+
+    What is only good to know explains nothing, but for the rules in ``even``: those that the server's own words name.
+    """
     by_rule: dict[str, list[Finding]] = {}
     for each in found:
-        counts = each.severity is not Severity.INFO or each.rule in _EVEN_INFO
+        counts = each.severity is not Severity.INFO or each.rule in _EVEN_INFO or each.rule in even
         if counts and (each.exchange is None or at is None or each.exchange <= at):
             by_rule.setdefault(each.rule, []).append(each)
     for name in names:

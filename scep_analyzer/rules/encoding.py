@@ -3,6 +3,7 @@
 import re
 
 from scep_analyzer.model.findings import Evidence, Severity
+from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, shown
@@ -307,17 +308,26 @@ def post_content_type_odd(view: View) -> Found:
 
 
 @rule.request(INFO, "RFC 5652, Section 2", "micromdm/scep#79")
-def ber_indefinite_length(view: View, _message: object) -> Found:
-    """The message is BER with indefinite lengths.
+def ber_indefinite_length(view: View, message: PkiMessage) -> Found:
+    """The message is BER, not DER.
 
-    Seen: The outer element begins 30 80.
-    Why: Apple's clients and BouncyCastle (jscep) write so; it is allowed.
-    Do: The server needs a BER parser; old Go servers refuse it.
+    Seen: The outer element has an indefinite length (30 80), or the encrypted content is made of pieces (a constructed OCTET STRING).
+    Why: Apple's clients and BouncyCastle (jscep) write so; CMS allows it (RFC 5652, Section 2).
+    Matters: A server whose reader knows DER only stops here, or finds empty content.
+    Do: The server needs a BER reader; nothing can be set on the client.
+    Do (micromdm): Upgrade: older releases refuse it ("ber2der", "invalid data len 0").
+    Do (step-ca): Upgrade: older releases refuse it ("tags don't match").
     Not: A fault of the client.
     """
     odd = view.odd("ber-indefinite")
     if odd is not None and view.asked is not None and odd.frames == view.asked.frames:
         yield Evidence("The request is BER with indefinite lengths.", (view.q("SignedData", "30 80"),))
+    elif message.envelope is not None and message.envelope.pieces:
+        pieces = message.envelope.pieces
+        yield Evidence(
+            f"The request's encrypted content is BER: a constructed OCTET STRING of {count(pieces, 'piece')}.",
+            (view.q("EnvelopedData.encryptedContent", f"constructed, {count(pieces, 'piece')}"),),
+        )
 
 
 @rule.exchange(ERROR, "RFC 8894, Section 3.1", "micromdm/scep#6")

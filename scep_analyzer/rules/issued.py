@@ -11,7 +11,7 @@ from scep_analyzer.rules._words import certificate_words, count, day, long, seri
 from scep_analyzer.rules.transactions import looping
 
 _TOLERANCE = timedelta(minutes=1)
-_MORE_THAN_ONE = 2_000
+_MORE_THAN_ONE = 1_400
 """Encrypted bytes of an answer that hold more than one certificate of the usual size."""
 
 

@@ -138,7 +138,7 @@ RA_NAMES = _patterns(
 """By the subject of a certificate that GetCACert gives."""
 
 RA_EXTENSIONS: dict[str, tuple[str, Strength]] = {
-    "1.3.6.1.4.1.311.20.2.1": ("ndes", L),
+    "certificateRequestAgent": ("ndes", L),
 }
 """By an extendedKeyUsage of an RA certificate: the Certificate Request Agent of Microsoft's templates."""
 

@@ -14,6 +14,10 @@ from scep_analyzer.rules.server_words import Heard, heard
 _PORT_IN_PATH = re.compile(r"/[^/?]*:(\d{2,5})(?=[/?]|$)")
 
 
+_USUAL = ("aes", "des-ede3")
+"""Ciphers that nothing speaks against but the server; for others there are rules of their own."""
+
+
 def _said(view: View, rule_id: str) -> Heard | None:
     """The words of the server, where they mean what this rule is about."""
     words = heard(view.exchange)
@@ -225,10 +229,10 @@ def server_lacks_cipher(view: View, message: PkiMessage) -> Found:
     told = words is not None and words.meaning is not None and words.meaning.key == "algorithm"
     refused = reply is not None and reply.fail_info == FailInfo.badAlg
     cipher = message.envelope.content_encryption_algorithm if message.envelope is not None else None
-    if not (told or refused) or not cipher or message.envelope is None:
+    if not (told or refused) or not cipher or not cipher.startswith(_USUAL) or message.envelope is None:
         return
-    if message.envelope.key_encryption_algorithm == "rsaesOaep" or _offered(view, cipher) is not None:
-        return  # req-oaep; cipher-not-offered; or the server offers it, so that it can
+    if message.envelope.key_encryption_algorithm == "rsaesOaep" or view.offers_word("aes", "des3", "scepstandard"):
+        return  # req-oaep; or the server names its ciphers: cipher-not-offered, or it can use this one
     if words is not None and told and not _names_cipher(words.text, cipher):
         return
     said = f" and says {shown(words.text, 160)}" if words is not None and told else ""
@@ -239,12 +243,6 @@ def server_lacks_cipher(view: View, message: PkiMessage) -> Found:
             status_fact(view) if reply is None else view.a("CertRep.signedAttrs.failInfo", str(reply.fail_info)),
         ),
     )
-
-
-def _offered(view: View, cipher: str) -> bool | None:
-    """Whether the server offers this cipher; None where it does not say what it can."""
-    word = "aes" if cipher.startswith("aes") else "des3" if "des-ede3" in cipher else None
-    return view.offers_word(word) if word is not None else None
 
 
 def _names_cipher(text: str, cipher: str) -> bool:
