@@ -201,4 +201,8 @@ def _recognise(path: str, source: Source, kind: str | None) -> tuple[Source, Cap
         raise InputError(f"{name}: cut short inside the file header ({len(start)} bytes); record the capture again")
     known, reader = READERS[start[:4]]
     size = Path(path).stat().st_size if not source.compression and Path(path).is_file() else 0
-    return source, CaptureFacts(path, known, [], bytes=size, compression=source.compression), reader
+    return (
+        source,
+        CaptureFacts(path=path, format=known, link_types=[], bytes=size, compression=source.compression),
+        reader,
+    )

@@ -163,13 +163,15 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
             lengths = {link.length + before + size: size.to_bytes(2, "big") for size in range(1600)}
             layouts.append(
                 _Layout(
-                    fields.unpack_from,
-                    re.compile(pattern, re.DOTALL).fullmatch,
-                    set(),
-                    link.length + before,
-                    link.length + header,
-                    lengths,
-                    {shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()},
+                    unpack=fields.unpack_from,
+                    fits=re.compile(pattern, re.DOTALL).fullmatch,
+                    known=set(),
+                    base=link.length + before,
+                    tcp=link.length + header,
+                    lengths=lengths,
+                    payloads={
+                        shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()
+                    },
                 )
             )
             sizes.append(fields.size)
@@ -321,7 +323,7 @@ class Skim:
                         if payload and _DOMAIN in (key[-2:], key[-4:-2]):
                             names(key, payload[2:], frame + 1, time_ns)  # the length stands before it
                         given = take(
-                            Segment(
+                            Segment(  # by position: the tight pass, and keywords cost a microsecond
                                 frame + 1,
                                 time_ns,
                                 key,

@@ -66,11 +66,11 @@ def read_crl(encoded: bytes) -> Crl:
     listed = crl.CertificateList.load(encoded)
     body = listed["tbs_cert_list"]
     return Crl(
-        names.name_of(body["issuer"]),
-        or_none(lambda: body["this_update"].native),
-        or_none(lambda: body["next_update"].native),
-        or_none(lambda: listed.crl_number_value.native),
-        or_none(lambda: len(body["revoked_certificates"])) or 0,
-        or_none(lambda: algorithms.name_of(listed["signature_algorithm"]["algorithm"].dotted)),
-        bytes(encoded),
+        issuer=names.name_of(body["issuer"]),
+        this_update=or_none(lambda: body["this_update"].native),
+        next_update=or_none(lambda: body["next_update"].native),
+        number=or_none(lambda: listed.crl_number_value.native),
+        revoked=or_none(lambda: len(body["revoked_certificates"])) or 0,
+        signature_algorithm=or_none(lambda: algorithms.name_of(listed["signature_algorithm"]["algorithm"].dotted)),
+        encoded=bytes(encoded),
     )

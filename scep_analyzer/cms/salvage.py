@@ -64,12 +64,12 @@ def salvage(encoded: bytes) -> Salvaged:
         except (*ASN1_ERRORS, DecodeError, StopIteration):
             continue
     return Salvaged(
-        tuple(certificates),
-        tuple(recipients),
-        found.get("keyEncryptionAlgorithm"),
-        found.get("contentEncryptionAlgorithm"),
-        found.get("digestAlgorithm"),
-        attributes,
+        certificates=tuple(certificates),
+        recipients=tuple(recipients),
+        key_encryption_algorithm=found.get("keyEncryptionAlgorithm"),
+        content_encryption_algorithm=found.get("contentEncryptionAlgorithm"),
+        digest_algorithm=found.get("digestAlgorithm"),
+        attributes=attributes,
     )
 
 
@@ -81,4 +81,8 @@ def _walk(nodes: list[Node], parent: str = "") -> Iterator[tuple[str, Node]]:
 
 def _recipient(part: bytes) -> Recipient:
     issuer, number = list(children(read(part).content))[:2]
-    return Recipient("key-transport", names.name_of(x509.Name.load(issuer)), serial(core.Integer.load(number)))
+    return Recipient(
+        kind="key-transport",
+        issuer=names.name_of(x509.Name.load(issuer)),
+        serial_number=serial(core.Integer.load(number)),
+    )

@@ -104,6 +104,8 @@ class Side:
     """Bytes that are not in the capture: the frame that proves them, and how many; the first few."""
     start: bytes = b""
     """Its first few bytes."""
+    start_frame: int | None = None
+    """The frame that carried them."""
     ttl: int = 0
     """TTL or hop limit of its packets, 0 where unknown."""
     fin_frame: int | None = None
@@ -116,9 +118,10 @@ class Side:
         self.ttl = ttl or self.ttl
         self.shut_frame = None if window else self.shut_frame or frame
 
-    def carried(self, payload: bytes, cut: int) -> None:
+    def carried(self, frame: int, payload: bytes, cut: int) -> None:
         """Note a segment with bytes, ``cut`` of which the snaplen took."""
-        self.start = self.start or payload[:8]
+        if not self.start and payload:
+            self.start, self.start_frame = payload[:8], frame
         self.segments += 1
         self.octets += len(payload) + cut
 

@@ -212,14 +212,23 @@ class Memory:
         answered = response.frames[0] if response.frames else frame
         content = exchange.response
         if isinstance(content, CaCertificates) and exchange.operation != "GetNextCACert":
-            offer = Offer(number, answered, response.time_ns or time_ns, content, path)
+            offer = Offer(
+                number=number, frame=answered, time_ns=response.time_ns or time_ns, content=content, path=path
+            )
             for key in (http.server, host):
                 # The same set given once more is no news; the first frame is the one to name.
                 if key and not (self._offers.get(key) and _same(self._offers[key][-1].content, content)):
                     self._offers.put(key, offer)
         elif isinstance(content, CaCapabilities):
             words = frozenset(each.lower() for each in content.keywords)
-            given = Capabilities(number, answered, response.time_ns or time_ns, content.keywords, words, path)
+            given = Capabilities(
+                number=number,
+                frame=answered,
+                time_ns=response.time_ns or time_ns,
+                keywords=content.keywords,
+                words=words,
+                path=path,
+            )
             for key in (http.server, host):
                 if key and not (self._capabilities.get(key) and self._capabilities[key][-1].words == words):
                     self._capabilities.put(key, given)
@@ -229,16 +238,16 @@ class Memory:
         self._answers.put(
             http.server,
             Answer(
-                number,
-                answered,
-                time_ns,
-                http.client.address,
-                exchange.operation,
-                method,
-                path,
-                response.status,
-                length,
-                content is not None,
+                number=number,
+                frame=answered,
+                time_ns=time_ns,
+                client=http.client.address,
+                operation=exchange.operation,
+                method=method,
+                path=path,
+                status=response.status,
+                target_length=length,
+                understood=content is not None,
             ),
         )
 
@@ -273,37 +282,39 @@ class Memory:
         time_ns, frame = when(exchange)
         self.attempts.append(
             Attempt(
-                transaction,
-                number,
-                frame,
-                response.frames[0] if response is not None and response.frames else None,
-                time_ns,
-                response.time_ns if response is not None else None,
-                exchange.http.client.address,
-                exchange.http.server,
-                request.message_type,
-                request.transaction_id,
-                signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None,
-                request.signer_identity,
-                signer.self_issued if signer is not None else False,
-                csr.subject if csr is not None else whole.subject,
-                signer.not_after if signer is not None else None,
-                request.sender_nonce,
-                request.sha256,
-                reply.pki_status if reply is not None else None,
-                reply.sha256 if reply is not None else None,
-                reply.recipient_nonce if reply is not None else None,
-                reply.issued if reply is not None else None,
-                csr.challenge_password.value if csr is not None and csr.challenge_password is not None else None,
-                csr.public_key.fingerprint if csr is not None and csr.public_key is not None else None,
-                recipients[0].identity if recipients else None,
-                _before_issued(reply),
-                (answered.ciphertext_length or 0) if answered is not None else 0,
-                request.envelope.content_encryption_algorithm if request.envelope is not None else None,
-                answered.content_encryption_algorithm if answered is not None else None,
-                client.key if client is not None else None,
-                leg,
-                whole.outcome is Outcome.SUCCESS,
+                transaction=transaction,
+                number=number,
+                frame=frame,
+                reply_frame=response.frames[0] if response is not None and response.frames else None,
+                time_ns=time_ns,
+                answered_ns=response.time_ns if response is not None else None,
+                client=exchange.http.client.address,
+                server=exchange.http.server,
+                message_type=request.message_type,
+                transaction_id=request.transaction_id,
+                key=signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None,
+                signer=request.signer_identity,
+                self_issued=signer.self_issued if signer is not None else False,
+                subject=csr.subject if csr is not None else whole.subject,
+                signer_not_after=signer.not_after if signer is not None else None,
+                nonce=request.sender_nonce,
+                message=request.sha256,
+                status=reply.pki_status if reply is not None else None,
+                reply=reply.sha256 if reply is not None else None,
+                reply_nonce=reply.recipient_nonce if reply is not None else None,
+                issued=reply.issued if reply is not None else None,
+                challenge=csr.challenge_password.value
+                if csr is not None and csr.challenge_password is not None
+                else None,
+                csr_key=csr.public_key.fingerprint if csr is not None and csr.public_key is not None else None,
+                recipient=recipients[0].identity if recipients else None,
+                before_issued=_before_issued(reply),
+                sealed=(answered.ciphertext_length or 0) if answered is not None else 0,
+                cipher=request.envelope.content_encryption_algorithm if request.envelope is not None else None,
+                reply_cipher=answered.content_encryption_algorithm if answered is not None else None,
+                client_product=client.key if client is not None else None,
+                leg=leg,
+                final_ok=whole.outcome is Outcome.SUCCESS,
             )
         )
 

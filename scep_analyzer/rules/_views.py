@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Csr
-from scep_analyzer.model.exchanges import Request, Response, header, path_of, without_secrets
+from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header, path_of, without_secrets
 from scep_analyzer.model.findings import Fact
 from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.scep import (
@@ -414,6 +414,11 @@ def _inside(inner: View, outer: View) -> bool:
         return False
     answered = outer.answer.time_ns if outer.answer is not None else None
     return answered is None or (inner.http.time_ns or 0) <= answered
+
+
+def answer_frame(http: HttpExchange) -> int:
+    """The first frame of the answer; that of the request where there is none."""
+    return http.response.frames[0] if http.response is not None and http.response.frames else http.frame
 
 
 def moment(time_ns: int | None) -> datetime | None:

@@ -14,8 +14,12 @@ def count(number: int, thing: str, things: str | None = None) -> str:
 
 
 def serial(identity: Identity | None) -> str:
-    """A certificate by what CMS names it with."""
-    return f"{identity[0] or '(empty name)'} serial {identity[1]}" if identity is not None else "an unnamed certificate"
+    """A certificate by what CMS names it with: not by its own name, which may not be known."""
+    return (
+        f"certificate {identity[1]} issued by {identity[0] or '(empty name)'}"
+        if identity is not None
+        else "an unnamed certificate"
+    )
 
 
 def recipient_words(recipient: Recipient) -> str:
@@ -53,6 +57,8 @@ def day(value: datetime | None) -> str:
 
 def seconds(nanoseconds: int) -> str:
     """A length of time in seconds."""
+    if nanoseconds < 50_000_000:
+        return "less than 0.1 s"
     return f"{nanoseconds / 1e9:,.1f} s" if nanoseconds < 100 * 10**9 else f"{nanoseconds / 1e9:,.0f} s"
 
 

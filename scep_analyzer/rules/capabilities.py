@@ -113,9 +113,8 @@ def caps_html(view: View) -> Found:
             (view.a("http.file_data", view.exchange.response_kind),),
         )
     elif words is not None and not words & _KNOWN:
-        yield Evidence(
-            f"GetCACaps gives no word that a capability has: {shown(', '.join(sorted(words)))}.", (_listed(view),)
-        )
+        listed = _listed(view)
+        yield Evidence(f"GetCACaps gives no word that a capability has: {shown(listed.value)}.", (listed,))
 
 
 @rule.exchange(WARNING, "RFC 8894, Section 2.9", "micromdm/scep#23")

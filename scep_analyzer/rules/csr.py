@@ -10,7 +10,7 @@ from scep_analyzer.model.content import ChallengePassword, Content, Csr
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import Bystander, FailInfo, MessageType
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
-from scep_analyzer.rules._views import CaptureView, View
+from scep_analyzer.rules._views import CaptureView, View, answer_frame
 from scep_analyzer.rules._words import count, seconds, shown
 from scep_analyzer.rules.requester import is_renewal
 
@@ -65,7 +65,7 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
         yield NotChecked("the keys given do not open the request")
     else:
         yield Evidence(
-            f"The recipient's own key does not open the envelope: {envelope.problem}.",
+            f"The recipient's own key does not open the envelope: {envelope.problem.rstrip('.')}.",
             (view.q("EnvelopedData", envelope.problem),),
         )
 
@@ -277,13 +277,14 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
             continue
         if page is not None and page.page is not None and not page.page.reusable:
             minutes = page.page.minutes or _DEFAULT_MINUTES
-            age = (view.http.time_ns or 0) - (page.http.time_ns or 0)
+            given = page.http.response
+            age = (view.http.time_ns or 0) - ((given.time_ns if given is not None else None) or page.http.time_ns or 0)
             if age > minutes * 60 * 1_000_000_000:
                 yield Evidence(
-                    f"The challengePassword was given {seconds(age)} before (frame {page.http.frame}) and is good for {minutes} minutes.",
+                    f"The challengePassword was given {seconds(age)} before (frame {answer_frame(page.http)}) and is good for {minutes} minutes.",
                     (
                         _challenge_fact(view, challenge),
-                        Fact(page.http.frame, "mscep_admin", f"good for {minutes} minutes"),
+                        Fact(answer_frame(page.http), "mscep_admin", f"good for {minutes} minutes"),
                     ),
                 )
                 continue
@@ -332,8 +333,11 @@ def csr_challenge_other_server(view: View, content: Content) -> Found:
             and view.refused
         ):
             yield Evidence(
-                f"The challengePassword was given by {page.http.server} (frame {page.http.frame}), the request goes to {view.http.server}.",
-                (_challenge_fact(view, csr.challenge_password), Fact(page.http.frame, "ip.dst", str(page.http.server))),
+                f"The challengePassword was given by {page.http.server} (frame {answer_frame(page.http)}), the request goes to {view.http.server}.",
+                (
+                    _challenge_fact(view, csr.challenge_password),
+                    Fact(answer_frame(page.http), "ip.src", str(page.http.server)),
+                ),
             )
 
 

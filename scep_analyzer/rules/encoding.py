@@ -240,6 +240,17 @@ def post_form_encoded(view: View) -> Found:
         )
 
 
+def _body_words(view: View) -> str:
+    """What a POST holds."""
+    length = view.asked.body.length if view.asked is not None else 0
+    if view.request is not None or view.exchange.request_kind is not None:
+        return f"its body is {view.exchange.request_kind or 'a pkiMessage'}"
+    if not length:
+        return "it has no body"
+    kind = view.request_header("content-type")
+    return f"its body is {count(length, 'byte')} of {'type ' + shown(kind) if kind else 'no stated type'}"
+
+
 @rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#86")
 def post_without_operation(view: View) -> Found:
     """A POST to the SCEP path names no operation.
@@ -251,9 +262,8 @@ def post_without_operation(view: View) -> Found:
     """
     if view.method == "POST" and view.operation is None and view.asked is not None and is_scep_path(view):
         if view.asked.complete and not view.understood:
-            what = view.exchange.request_kind or ("a pkiMessage" if view.request is not None else "nothing")
             yield Evidence(
-                f"A POST to {shown(view.plain_target)} has no operation; its body is {what}.",
+                f"A POST to {shown(view.plain_target)} has no operation; {_body_words(view)}.",
                 (
                     view.q("http.request.uri", shown(view.plain_target)),
                     *((status_fact(view),) if view.answer is not None else ()),

@@ -47,7 +47,7 @@ def issued_key_differs(view: View, reply: PkiMessage) -> Found:
     wanted, issued = _requested_key(view), reply.issued
     if issued is not None and wanted is not None and _key(issued) not in (wanted, None):
         yield Evidence(
-            f"The issued certificate {serial(issued.identity)} is for key {(_key(issued) or '?')[:16]}…, the request was for {wanted[:16]}….",
+            f"The issued certificate, serial {issued.serial_number}, is for key {(_key(issued) or '?')[:16]}…, the request was for {wanted[:16]}….",
             (view.a("certificate.subjectPublicKey", _key(issued)), view.q("PKCS#10.subjectPKInfo", wanted)),
         )
 
@@ -184,7 +184,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
         return
     if request is not None and request.signer_identity == issued.identity:
         yield Evidence(
-            f"The renewal gives back the certificate it was signed with, {serial(issued.identity)}.",
+            f"The renewal gives back what it was signed with, {serial(issued.identity)}.",
             (
                 view.a("certificate.serialNumber", issued.serial_number),
                 view.q("signer.serialNumber", issued.serial_number),
@@ -194,7 +194,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
     first = view.memory.issued.get(issued.identity)
     if first is not None and first.number < view.number and request is not None and first.message != request.sha256:
         yield Evidence(
-            f"{serial(issued.identity)} was issued before, in frame {first.frame}.",
+            f"The certificate with serial {issued.serial_number} was issued before, in frame {first.frame}.",
             (
                 view.a("certificate.serialNumber", issued.serial_number),
                 Fact(first.frame, "certificate.serialNumber", issued.serial_number),

@@ -22,7 +22,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.rules._memory import Attempt
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
-from scep_analyzer.rules._views import SKEW, CaptureView, TransactionView, View
+from scep_analyzer.rules._views import SKEW, CaptureView, TransactionView, View, answer_frame
 from scep_analyzer.rules._words import day, long, serial, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
@@ -42,12 +42,8 @@ def _pages(view: CaptureView, *says: str) -> Iterator[tuple[Bystander, AdminPage
             yield each, each.page
 
 
-def _answer_frame(http: HttpExchange) -> int:
-    return http.response.frames[0] if http.response is not None and http.response.frames else http.frame
-
-
 def _page_fact(http: HttpExchange, value: str) -> Fact:
-    return Fact(_answer_frame(http), "mscep_admin", value)
+    return Fact(answer_frame(http), "mscep_admin", value)
 
 
 @rule.capture(WARNING, "RFC 8894, Section 7.3")
@@ -63,7 +59,7 @@ def ndes_admin_cleartext(view: CaptureView) -> Found:
         if each.http.tls:
             continue
         yield Evidence(
-            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {_answer_frame(each.http)}).",
+            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {answer_frame(each.http)}).",
             (_page_fact(each.http, "a challenge password (redacted)"),),
         )
 
@@ -109,7 +105,11 @@ def ndes_admin_ntlm_http(view: CaptureView) -> Found:
             seen.add(each.http.server)
             yield Evidence(
                 f"{each.http.server} authenticates users of the administration page with {scheme} over HTTP.",
-                (Fact(each.http.frame, "http.authorization", scheme),),
+                (
+                    Fact(each.http.frame, "http.authorization", scheme)
+                    if sent or response is None
+                    else Fact(response.frames[0] if response.frames else None, "http.www_authenticate", scheme),
+                ),
             )
 
 
@@ -171,7 +171,7 @@ def ndes_admin_login_fails(view: CaptureView) -> Found:
         victim = _victim_of(view, client, last.http.time_ns or 0)
         yield Evidence(
             f"{client} tried to log in to the administration page of {server} {len(refused)} time(s), and got 401 each time.",
-            tuple(Fact(_answer_frame(each.http), "http.response.code", "401 to a login") for each in refused[:4]),
+            tuple(Fact(answer_frame(each.http), "http.response.code", "401 to a login") for each in refused[:4]),
             transaction=victim.transaction if victim is not None else None,
             exchange=victim.number if victim is not None else None,
         )
@@ -260,7 +260,7 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
             continue
         if not any(since <= one.time_ns <= since + life for one in view.memory.attempts):
             yield Evidence(
-                f"The challenge password given in frame {_answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
+                f"The challenge password given in frame {answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
                 (_page_fact(each.http, "a challenge password (redacted)"),),
             )
 
@@ -331,7 +331,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
         key = match[0].public_key if match is not None else None
         if match is not None and key is not None and key.algorithm.startswith("rsa") and (key.bits or 4096) <= 1024:
             yield Evidence(
-                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, {serial(match[0].identity)}.",
+                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, that of {serial(match[0].identity)}.",
                 (
                     view.q("EnvelopedData.recipientInfos", serial(match[0].identity)),
                     Fact(match[1], "subjectPublicKey", f"RSA {key.bits}"),
@@ -449,7 +449,7 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
                 f"{each.http.client.address}, the SCEP server, asks {each.http.server} for {shown(target)} and gets {how}; it fails its client in frame {frame}.",
                 (
                     Fact(each.http.frame, "http.request.uri", shown(target)),
-                    Fact(_answer_frame(each.http), "http.response.code", how),
+                    Fact(answer_frame(each.http), "http.response.code", how),
                     Fact(frame, "answer", "a failure"),
                 ),
                 transaction=next((one.transaction for one in view.memory.attempts if one.reply_frame == frame), None),
@@ -471,7 +471,7 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
             frame = _troubled(view, each.http.time_ns or 0)
             yield Evidence(
                 f"{each.http.server} answers the policy module of {each.http.client.address} with {response.status} {response.reason}.",
-                (Fact(_answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
+                (Fact(answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
                 transaction=next(
                     (one.transaction for one in view.memory.attempts if frame is not None and one.reply_frame == frame),
                     None,

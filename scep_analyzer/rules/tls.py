@@ -292,7 +292,7 @@ def http_on_tls_port(view: View) -> Found:
     if view.answer is None and facts is not None and facts.server.start[:2] == b"\x15\x03":
         yield Evidence(
             f"{view.http.server} answers {view.operation or 'a plain request'} with a TLS alert.",
-            (view.q("http", "a plain request"), Fact(view.ask, "tls.alert", "the answer")),
+            (view.q("http", "a plain request"), Fact(facts.server.start_frame, "tls.alert", "the answer")),
         )
     elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
         yield Evidence(

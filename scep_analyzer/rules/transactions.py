@@ -238,7 +238,7 @@ def renewal_as_19(view: View, message: PkiMessage) -> Found:
     """
     if message.message_type == MessageType.PKCSReq and is_renewal(message):
         yield Evidence(
-            f"PKCSReq is signed with {serial(message.signer_identity)}, a certificate that a CA issued: a renewal.",
+            f"PKCSReq is signed with {serial(message.signer_identity)}, not with a self-signed one: a renewal.",
             (
                 view.q("signedAttrs.messageType", "19"),
                 view.q("signer.issuer", message.signer.issuer if message.signer is not None else ""),
@@ -287,7 +287,7 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
         return
     if new == old:
         yield Evidence(
-            f"The renewal is for the key {old[:16]}… of the old certificate {serial(signer.identity)}.",
+            f"The renewal is for the key {old[:16]}… of the old {serial(signer.identity)}.",
             (where, view.q("signer.subjectPublicKey", old)),
             severity=None if view.failed else Severity.INFO,
         )
@@ -463,7 +463,7 @@ def retry_storm(view: CaptureView) -> Found:
             if len(window) >= _STORM:
                 lasted = seconds(window[-1][0] - window[0][0])
                 yield Evidence(
-                    f"{client} sent {operation} to {server} {len(window)} times within {lasted}, in vain.",
+                    f"{client} sent {operation} to {server} {len(window)} times in {lasted}, and failed each time.",
                     tuple(Fact(frame, operation, "failed") for _, frame, _ in window[:6]),
                     transaction=window[-1][2],
                 )

@@ -100,7 +100,12 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         if isinstance(item, ConnectionFailure):
             connection = item.connection
             yield FailedConnection(
-                connection.client, connection.server, connection.number, item.how, item.frames, item.time_ns
+                client=connection.client,
+                server=connection.server,
+                connection=connection.number,
+                how=item.how,
+                frames=item.frames,
+                time_ns=item.time_ns,
             )
             return
         request = item.request
@@ -180,19 +185,19 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         if item.response is not None and response is None:
             body_text = text_of_page(item.response, query.path)
         yield ScepExchange(
-            _without_bodies(item),
-            query.operation or query.operation_as_sent,
-            query.operation_as_sent,
+            http=_without_bodies(item),
+            operation=query.operation or query.operation_as_sent,
+            operation_as_sent=query.operation_as_sent,
             # A CA's name, not base64: it must not be decoded (micromdm/scep#114). It may be empty.
-            None if parameter is None else unquote(parameter),
-            request,
-            response,
-            body_text,
-            tuple(anomalies),
-            _kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
-            _kind(item.response, answer),
-            asked.encoded if self._keep else None,
-            answer.encoded if self._keep else None,
+            message_parameter=None if parameter is None else unquote(parameter),
+            request=request,
+            response=response,
+            body_text=body_text,
+            anomalies=tuple(anomalies),
+            request_kind=_kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
+            response_kind=_kind(item.response, answer),
+            raw_request=asked.encoded if self._keep else None,
+            raw_response=answer.encoded if self._keep else None,
         )
 
     def finish(self) -> Iterator[Anomaly]:
@@ -298,7 +303,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             self._known.popitem(last=False)
 
 
-_NO_QUERY = Query("", None, None, None, ())
+_NO_QUERY = Query(path="", operation=None, operation_as_sent=None, message=None, notes=())
 
 
 def _bystander(item: HttpExchange, path: str) -> str | None:

@@ -115,11 +115,22 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
     left = salvage(encoded)
     if left.is_empty:
         return None
-    signer = Signer(None, left.digest_algorithm or "", "", left.attributes, None, b"")
+    signer = Signer(
+        identity=None,
+        digest_algorithm=left.digest_algorithm or "",
+        signature_algorithm="",
+        attributes=left.attributes,
+        attributes_sent=None,
+        signature=b"",
+    )
     message = _from_attributes(_Attributes(signer, []), encoded)
     envelope = None
     if left.recipients or left.content_encryption_algorithm:
-        envelope = Envelope(left.recipients, left.key_encryption_algorithm, left.content_encryption_algorithm)
+        envelope = Envelope(
+            recipients=left.recipients,
+            key_encryption_algorithm=left.key_encryption_algorithm,
+            content_encryption_algorithm=left.content_encryption_algorithm,
+        )
     alone = left.certificates[0] if len(left.certificates) == 1 else None
     is_request = alone is not None and message.message_type != MessageType.CertRep
     return message._replace(

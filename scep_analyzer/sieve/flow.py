@@ -143,6 +143,7 @@ def reuses_ports(flow: Flow, item: Segment) -> bool:
 
 def numbered(item: Segment, number: int) -> Segment:
     """The segment with the number of its connection."""
+    # By position: one for each packet that may matter, and keywords (or _replace) cost a microsecond.
     frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _, ttl, ident, window = item
     return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number, ttl, ident, window)
 
