@@ -88,8 +88,12 @@ def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there to encrypt for.
 
     Seen: RA certificates, but none with an RSA key and keyEncipherment, the CA's own included.
-    Why: NDES's CEP Encryption certificate is missing, archived or was not found in the store.
-    Do: Enroll the RA certificates again (template CEP Encryption) and restart IIS.
+    Why: The RA's encryption certificate is missing, was archived, or was issued without keyEncipherment.
+    Matters: A client that looks at keyUsage finds nothing to encrypt its request for, and stops here.
+    Do: Issue the RA's encryption certificate with an RSA key and the keyUsage keyEncipherment, and let the server give it out.
+    Do (ndes): Enroll the template "CEP Encryption" again into the computer's store, give the service account Read on its private key, then `iisreset`.
+    Do (step-ca): Give the provisioner an RSA decrypter certificate with keyEncipherment.
+    Do (openxpki): Issue the RA token's certificate with keyUsage keyEncipherment and add it with `oxi token add`.
     Not: A fault of the client.
     """
     ras = _ras(offer)
@@ -179,12 +183,15 @@ def cacert_ca_missing_usage(view: View, offer: CaCertificates) -> Found:
 
 @rule.offer(WARNING, "RFC 8894, Section 4.2.1.2", "NeySlim/ultimate-ca-manager#101")
 def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
-    """The content type announces RA certificates, and there are none.
+    """A chain of CAs is sent under the type that some clients read as "RA".
 
     Seen: application/x-x509-ca-ra-cert around CA certificates only.
-    Why: The server sends its chain under that type.
-    Do: Send one certificate as application/x-x509-ca-cert, or real RA certificates. Apple's clients stop here (-67731).
-    Not: A fault for clients that look at the certificates only.
+    Why: The server sends its chain, and RFC 8894 gives a chain this type: no special meaning is attached to its name.
+    Matters: Apple's clients and those of the old drafts look for an RA certificate in it, find none, and stop (Apple: -67731).
+    Do: For such clients let the server send its one CA certificate as application/x-x509-ca-cert, or a real RA certificate in the set.
+    Do (ucm): Set `scep_getcacert_chain` to false, which is its default.
+    Do (step-ca): `step ca provisioner update NAME --exclude-intermediate`, or give it a decrypter certificate.
+    Not: A fault of the server by RFC 8894, nor for clients that look at the certificates only.
     """
     if view.content_type == "application/x-x509-ca-ra-cert" and offer.form != "x509" and not _ras(offer):
         agent = (view.request_header("user-agent") or "").lower()
@@ -193,7 +200,7 @@ def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
         )
         apple = any(each in agent for each in _APPLE)
         yield Evidence(
-            f"The type announces RA certificates, but all {count(len(offer.certificates), 'certificate')} are those of CAs"
+            f"The type x-x509-ca-ra-cert stands over a chain of CAs without an RA certificate: all {count(len(offer.certificates), 'certificate')} are those of CAs"
             + ("; the client, Apple's, then stopped." if apple and stopped else "."),
             (
                 view.a("http.content_type", view.content_type),
@@ -253,8 +260,18 @@ def cacert_expired(view: View, offer: CaCertificates) -> Found:
     """A CA or RA certificate has expired.
 
     Seen: notAfter lies before the time of the packet.
-    Why: The RA certificates were forgotten; NDES's live two years and are not renewed by themselves.
-    Do: Renew CEP Encryption and Exchange Enrollment Agent (Offline request), then restart IIS; refresh the clients.
+    Why: The RA certificates were forgotten: they live a year or two, and most servers do not renew them by themselves.
+    Matters: Clients refuse the certificates, or the server itself cannot use its key any more and fails on every request.
+    Do: Renew the expired certificate on the server, then let the clients fetch the certificates again.
+    Do (ndes): Enroll "CEP Encryption" (computer store) and "Exchange Enrollment Agent (Offline request)" (as a user with an exportable key, then import it into
+        LocalMachine\\My) again, with the same subject; give the service account Read on both private keys; then `iisreset`. Events 2 and 10 tell what is missing.
+    Do (step-ca): Make a new RSA decrypter and name it: `step ca provisioner update NAME --scep-decrypter-certificate-file CRT --scep-decrypter-key-file KEY`,
+        then restart step-ca.
+    Do (ejbca): Renew the RA's or CA's certificate in the Admin GUI and activate its crypto token.
+    Do (openxpki): `oxi token add --realm REALM --type scep --cert ratoken.crt --key ratoken.key`.
+    Do (scepman): The root lives ten years and is not renewed: set up a second instance and point new profiles at it.
+    Do (cisco-ise): Renew the NDES behind it, then create the SCEP RA profile again: ISE keeps the old RA certificates.
+    Do (ios-ca): `show crypto pki server` tells until when; switch `auto-rollover` on before the next time.
     Not: A wrong clock of the client, unless the HTTP Date agrees with the certificate.
     """
     for each in offer.certificates:

@@ -94,7 +94,7 @@ def _text(reply: PkiMessage) -> str:
     return f", and says {shown(reply.fail_info_text, 120)}" if reply.fail_info_text else ""
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badalg(view: View, reply: PkiMessage) -> Found:
     """The server does not support an algorithm of the request.
 
@@ -115,14 +115,28 @@ def certrep_badalg(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1", "certnanny/sscep#39", "certnanny/sscep#156")
+_NEVER_FOR_PASSWORDS = ("openxpki", "step-ca", "micromdm", "ejbca")
+"""Servers that answer a wrong challenge password with another code than badMessageCheck."""
+
+
+def _refuses_passwords_so(view: View) -> bool:
+    return not view.is_server(*_NEVER_FOR_PASSWORDS)
+
+
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4", "certnanny/sscep#39", "certnanny/sscep#156")
 def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
     """The server could not verify the request, or did not accept its password.
 
     Seen: failInfo 1, badMessageCheck.
-    Why: On NDES: the challenge password is wrong, used, expired or of the wrong string type (event 29), or the template's rights are missing.
+    Why: On NDES: the challenge password is wrong, used, expired or of the wrong string type (event 29).
     Why: The signature of the request does not fit, or the server could not decrypt it.
-    Do: If the signature verifies here, get a new challenge password first.
+    Matters: The code covers both: a damaged message, and on some servers a password that is not accepted.
+    Do: Where the signature verifies here, look at the challenge password and at the recipient of the request; the server's log decides.
+    Do (ndes): Get a new password from /certsrv/mscep_admin/; Application log, event 29 (28 at a renewal). Registry, below MSCEP: PasswordValidity, PasswordMax,
+        UseSinglePassword, EnforcePassword.
+    Do (ucm): Its log says which: the password expired after 24 hours, none was sent, or the envelope could not be decrypted.
+    Do (otilm): failInfoText says which; the challenge password is that of the SCEP profile.
+    Do (openxpki): Only the signature or its signer's certificate is meant (error 40001); a challenge is never the reason.
     Not: Proof of a damaged message: NDES uses this code for passwords too.
     """
     if _fails(reply, FailInfo.badMessageCheck):
@@ -134,8 +148,14 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
             None: "the request's signature cannot be checked here",
         }
         first = (
-            ("The challenge password is wrong, used or expired: the request's signature verifies, so that is not it.",)
-            if verdict and message is not None and message.digest.valid
+            (
+                "The challenge password is wrong, used or expired: the request's signature verifies, so the message is whole.",
+            )
+            if verdict
+            and message is not None
+            and message.digest.valid
+            and _refuses_passwords_so(view)
+            and not reply.fail_info_text
             else ()
         )
         yield Evidence(
@@ -145,23 +165,29 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1", "Gradenegger, event 31")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4", "Gradenegger, event 31")
 def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     """The server does not permit the request.
 
     Seen: failInfo 2, badRequest.
-    Why: The CA refused it (NDES event 31): template, key size, rights, RPC, CRL.
-    Why: The challenge password is wrong, on servers that are not NDES.
+    Why: The CA refused it: policy, template, key size, rights, status of the end entity.
+    Why: The challenge password is wrong, on servers that answer so.
     Why: The server does not support this messageType or this renewal.
-    Do: Read the HRESULT if there is one, the server's log at that second, and Failed Requests on the CA.
+    Do: Read the server's log at that second.
+    Do (ndes): Application log, event 31, and Failed Requests in certsrv.msc on the CA; the HRESULT, where there is one, names the reason.
+    Do (step-ca): `step ca provisioner update NAME --challenge VALUE` sets the challenge; the log tells of policy, key length and templates.
+    Do (micromdm): The log tells: "invalid challenge" (SCEP_CHALLENGE_PASSWORD), "DN already exists" (SCEP_CERT_RENEW), "CSR verify failed".
+    Do (ejbca): The end entity must be NEW and its names equal to those of the request; details are in server.log.
+    Do (openxpki): The workflow's error_code tells; search it by the transactionID in the WebUI.
+    Do (scepman): On /static the challenge is AppConfig:StaticValidation:RequestPassword; Log Analytics, table SCEPman_CL, tells the rest.
     Not: A damaged message.
     """
     if _fails(reply, FailInfo.badRequest):
         what = view.request.message_type_words if view.request is not None else "The request"
         first = (
             ()
-            if view.is_ndes or reply.fail_info_text
-            else ("The challenge password is wrong or missing: servers other than NDES answer so.",)
+            if view.is_ndes or reply.fail_info_text or view.is_server("ejbca")
+            else ("The challenge password is wrong or missing.",)
         )
         yield Evidence(
             f"The server refuses {what} with badRequest{_text(reply)}.",
@@ -170,7 +196,7 @@ def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badtime(view: View, reply: PkiMessage) -> Found:
     """The server finds the request's time too far from its own.
 
@@ -192,7 +218,7 @@ def certrep_badtime(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badcertid(view: View, reply: PkiMessage) -> Found:
     """The server knows no such certificate.
 

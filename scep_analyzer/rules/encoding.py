@@ -131,14 +131,16 @@ def get_padding_stripped(view: View) -> Found:
         yield Evidence("The message parameter lacks its “=” padding.", (view.q("message", "no padding"),))
 
 
-@rule.exchange(INFO, "RFC 2045, Section 6.8", "smallstep/docs#364")
+@rule.exchange(INFO, "RFC 8894, Section 4.1", "smallstep/docs#364")
 def get_line_breaks(view: View) -> Found:
     """The base64 is broken into lines.
 
     Seen: %0A or %0D%0A in the message parameter.
     Why: Cisco and sscep do that; it is normal for them.
-    Do: A server must skip the line ends.
-    Not: A fault of the client.
+    Matters: The base64 of RFC 8894 has no line ends (RFC 4648, Section 3.1), and a strict reader refuses them; most servers skip them.
+    Do: To serve these clients, let the server or a proxy in front skip line ends; or let the client use POST.
+    Do (step-ca): Upgrade it, or put a proxy in front that removes %0A from the message parameter.
+    Not: A fault where the server answers.
     """
     value = _message_parameter(view)
     breaks = len(re.findall(r"%0[Aa]", value))

@@ -128,7 +128,13 @@ class _Marks:
             return None  # two are as likely
         deciding = sorted(kinds.values(), key=lambda each: -_WORTH[each.strength])
         version = next((each.version for each in deciding if each.version), None)
-        return Product(best, PRODUCTS[best], version, strength, tuple(each.because for each in deciding))
+        return Product(
+            key=best,
+            name=PRODUCTS[best],
+            version=version,
+            strength=strength,
+            because=tuple(each.because for each in deciding),
+        )
 
 
 class Products:
@@ -211,7 +217,13 @@ def _server_marks(exchange: ScepExchange, path: str) -> Iterator[Mark]:
         version = _IIS.match(value)
         for product, strength, seen in marks.by_pattern(table, value):
             words = f"Server: {value[:60]}" if seen else f"header {name}"
-            yield Mark(product, strength, "header", words, version[1] if version else None)
+            yield Mark(
+                product=product,
+                strength=strength,
+                kind="header",
+                because=words,
+                version=version[1] if version else None,
+            )
     for where, text in _texts(exchange):
         for product, strength, seen in marks.by_pattern(marks.TEXTS, text):
             yield Mark(product, strength, "text", f"its words “{seen}” ({where})")

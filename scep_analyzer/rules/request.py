@@ -266,7 +266,11 @@ def req_oaep(view: View, message: PkiMessage) -> Found:
 
     Seen: keyEncryptionAlgorithm is RSAES-OAEP.
     Why: A modern toolkit, or a key in a TPM.
-    Do: Servers that only do PKCS #1 v1.5 refuse it: upgrade the server, or make the client use v1.5.
+    Matters: Many servers know PKCS #1 v1.5 only, cannot open the envelope, and answer as to a damaged message.
+    Do: Let the client wrap the key with RSA PKCS #1 v1.5, or upgrade the server.
+    Do (ucm): Upgrade it: older releases cannot decrypt RSAES-OAEP (ultimate-ca-manager#228).
+    Do (step-ca, micromdm): Their CMS reader knows PKCS #1 v1.5 only.
+    Do (windows-mdm): Choose a key storage provider without TPM in the profile where that makes the difference.
     Not: A fault of the standard: RFC 8894 does not forbid it.
     """
     if message.envelope is not None and message.envelope.key_encryption_algorithm == "rsaesOaep":

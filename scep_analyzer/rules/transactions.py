@@ -407,13 +407,15 @@ def transid_reused_other_key(view: CaptureView) -> Found:
                 )
 
 
-@rule.capture(ERROR, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
+@rule.capture(WARNING, "RFC 8894, Section 4.4", "RFC 8894, Section 5.2", "certnanny/sscep#136")
 def transid_changed_while_pending(view: CaptureView) -> Found:
     """The client changes its transactionID while its request is pending.
 
     Seen: After PENDING, the same key sends a request with another transactionID.
-    Why: The client was restarted, or makes a new one for each message.
-    Do: Keep the transactionID until the request is decided: the server takes the new one for a new request.
+    Why: The client was restarted or lost its state, and begins a new transaction, as RFC 8894 (Section 5.2) recommends for recovery.
+    Why: The client makes a new transactionID for each message; a poll (CertPoll) must keep it.
+    Matters: The old drafts and some servers (OpenXPKI) find a pending request by its transactionID: they take the new one for another request.
+    Do: Let the client keep the transactionID while it polls; after a restart approve the newer request, and reject the one that nobody asks for any more.
     Not: A new enrollment after an answer.
     """
     waiting: dict[tuple[object, str], Attempt] = {}
@@ -554,7 +556,9 @@ def mixed_servers(view: CaptureView) -> Found:
     Seen: The certificates were fetched from one server, the request went to another one of the same name, with other RA certificates; or one server gives
         two sets in turn.
     Why: A load balancer before servers that do not share their RA certificates.
-    Do: Make the load balancer sticky, or give all servers the same RA certificates.
+    Matters: A request that is encrypted for one server's RA certificate and reaches the other cannot be opened there.
+    Do: Make the load balancer keep each client at one server (by source address), or give all servers the same RA certificates and keys.
+    Do (ndes): Challenge passwords live in one server's memory, too: without a sticky load balancer they fail in the same way.
     Not: A renewal of the RA certificates, after which the old ones do not come back.
     """
     for server, offers in view.memory.all_offers():
