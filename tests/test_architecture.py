@@ -57,10 +57,11 @@ TESTED_TOGETHER |= {
     f"rules/{topic}": "corpus/test_faults"
     for topic in (
         "capture", "connection", "tls", "http_status", "http_body", "encoding", "capabilities", "ca_certificates", "request", "attributes",
-        "requester", "csr", "certrep", "issued", "transactions", "ndes", "_memory", "_views", "_words", "judge",
+        "requester", "csr", "certrep", "issued", "transactions", "ndes", "delivery", "server_said", "_memory", "_views", "_words", "judge",
     )
 } | {
-    "rules/_rule": "rules/test_catalogue", "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
+    "rules/_rule": "rules/test_catalogue", "rules/product_marks": "rules/test_products",
+    "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
     "model/tls": "tls/test_handshakes", "model/products": "rules/test_catalogue",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
 }  # fmt: skip

@@ -124,7 +124,8 @@ class _Marks:
             strength = S
         else:
             return None
-        if strength is not P and len(ranked) > 1 and best != _EMULATED and self.worth(ranked[1]) == self.worth(best):
+        rivals = [each for each in ranked if each not in (best, _EMULATED)]
+        if strength is not P and best != _EMULATED and rivals and self.worth(rivals[0]) == self.worth(best):
             return None  # two are as likely
         deciding = sorted(kinds.values(), key=lambda each: -_WORTH[each.strength])
         version = next((each.version for each in deciding if each.version), None)

@@ -179,7 +179,7 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"(fail\w*|unable|could not|cannot|error)[^.]{0,40}challenge|(invalid|wrong|bad|incorrect|unknown) (challenge|enrol?lment code)|challenge password"
-        r"|challenge[^.]{0,60}(invalid|wrong|fail|mismatch|not (valid|match|accept)|reject|incorrect)|enrol?lment code|password (cannot|could not|can't) be verified|webhook server did not allow|(wrong|bad|invalid|incorrect) password",
+        r"|challenge[^.]{0,60}(invalid|wrong|fail|mismatch|not (valid|match|accept)|reject|incorrect)|enrol?lment code|password .{0,60}(cannot|could not|can't) be verified|webhook server did not allow|(wrong|bad|invalid|incorrect) password",
         Meaning("challenge", "The server does not accept the challenge password.", _CHALLENGE),
     ),
     (
