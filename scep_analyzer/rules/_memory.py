@@ -19,6 +19,7 @@ from scep_analyzer.model.scep import (
     ScepExchange,
     Transaction,
 )
+from scep_analyzer.rules._words import certificate_words, serial
 from scep_analyzer.rules.products import Products
 
 Identity = tuple[str, str]
@@ -182,11 +183,13 @@ class Memory:
         """Client, Host header, server address, and the first frame of that."""
         self.hosts: set[str] = set()
         """Names that clients put into the Host header."""
+        self._known: OrderedDict[Identity, Certificate] = OrderedDict()
+        """The certificates that servers gave, by what CMS names them with."""
         self.products = Products()
         self.endings: deque[Ending] = deque(maxlen=_MOST_ATTEMPTS)
         """How transactions ended, in the order in which they were judged."""
         self._successes: OrderedDict[tuple[str, str], int] = OrderedDict()
-        """When a device last got a certificate, by its address and subject."""
+        """When a device last got a certificate, by its address, and by its subject or the server's name."""
 
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take one exchange."""
@@ -212,6 +215,9 @@ class Memory:
         answered = response.frames[0] if response.frames else frame
         content = exchange.response
         if isinstance(content, CaCertificates) and exchange.operation != "GetNextCACert":
+            self._known.update((each.identity, each) for each in content.certificates)
+            while len(self._known) > _MOST_ATTEMPTS:
+                self._known.popitem(last=False)
             offer = Offer(
                 number=number, frame=answered, time_ns=response.time_ns or time_ns, content=content, path=path
             )
@@ -318,12 +324,21 @@ class Memory:
             )
         )
 
+    def named(self, identity: Identity | None) -> str:
+        """A certificate by its own name and role where it was seen, by issuer and serial number where it was not."""
+        found = self._known.get(identity) if identity is not None else None
+        if found is None and identity is not None and identity in self.issued:
+            found = self.issued[identity].certificate
+        return certificate_words(found) if found is not None else serial(identity)
+
     def ended(self, ending: Ending) -> None:
         """Remember how a transaction ended."""
         self.endings.append(ending)
-        if ending.outcome is Outcome.SUCCESS and ending.kind in _ENROLLS and ending.subject:
-            self._successes[ending.client, ending.subject] = ending.started_ns
-            if len(self._successes) > _MOST_ATTEMPTS:
+        if ending.outcome is Outcome.SUCCESS and ending.kind in _ENROLLS:
+            for whom in (ending.subject, ending.host or str(ending.server)):
+                if whom:
+                    self._successes[ending.client, whom] = ending.started_ns
+            while len(self._successes) > _MOST_ATTEMPTS:
                 self._successes.popitem(last=False)
 
     def succeeded_later(self, number: int) -> bool:
@@ -331,9 +346,11 @@ class Memory:
         if not self.endings or not 0 <= (at := number - self.endings[0].number) < len(self.endings):
             return False
         ending = self.endings[at]
-        if ending.outcome in (Outcome.SUCCESS, Outcome.PENDING) or ending.kind not in _ENROLLS or not ending.subject:
+        if ending.outcome in (Outcome.SUCCESS, Outcome.PENDING):
             return False
-        return self._successes.get((ending.client, ending.subject), -1) > ending.started_ns
+        # What failed before a request was made is about the server: any success of this client there is after it.
+        whom = ending.subject if ending.kind in _ENROLLS and ending.subject else ending.host or str(ending.server)
+        return self._successes.get((ending.client, whom), -1) > ending.started_ns
 
     def offers(self, exchange: ScepExchange, legs: Collection[Leg]) -> list[Offer]:
         """The certificate sets that this server (else this host name, else one of ``legs``) had given by then, in order."""

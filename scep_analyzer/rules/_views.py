@@ -23,6 +23,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of
+from scep_analyzer.rules._words import certificate_words
 from scep_analyzer.rules.products import Product, Recognised, together
 
 
@@ -275,6 +276,13 @@ class View:
         if "scepstandard" in known.words and {"aes", "sha-256", "postpkioperation"} & set(words):
             return True
         return bool(known.words & set(words))
+
+    def named(self, identity: Identity | None) -> str:
+        """A certificate by its own name and role where it was seen, in this exchange or before; else by issuer and serial number."""
+        messages = [each for each in (self.request, self.reply) if each is not None]
+        here = [one for each in messages for one in (each.signer, *each.certificates) if one is not None]
+        found = next((each for each in here if each.identity == identity), None)
+        return certificate_words(found) if found is not None else self.memory.named(identity)
 
     @property
     def csr(self) -> Csr | None:

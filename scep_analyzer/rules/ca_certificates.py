@@ -255,8 +255,8 @@ def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule.offer(ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
-def cacert_expired(view: View, offer: CaCertificates) -> Found:
+@rule.exchange(ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
+def cacert_expired(view: View) -> Found:
     """A CA or RA certificate has expired.
 
     Seen: notAfter lies before the time of the packet.
@@ -274,13 +274,26 @@ def cacert_expired(view: View, offer: CaCertificates) -> Found:
     Do (ios-ca): `show crypto pki server` tells until when; switch `auto-rollover` on before the next time.
     Not: A wrong clock of the client, unless the HTTP Date agrees with the certificate.
     """
-    for each in offer.certificates:
+    for each in _given_or_used(view):
         if view.answered is not None and each.not_after is not None and each.not_after < view.answered:
             yield Evidence(
                 f"{certificate_words(each)} expired on {day(each.not_after)}, {long(view.answered - each.not_after)} before this answer.",
                 (view.a(f"notAfter of {each.subject}", day(each.not_after)), view.a("frame.time", day(view.answered))),
                 severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else _milder(view, Severity.WARNING),
             )
+
+
+def _given_or_used(view: View) -> tuple[Certificate, ...]:
+    """The certificates that this answer gives; or the one that this request is encrypted for, where the client fetched it another time."""
+    content, message, whole = view.exchange.response, view.request, view.transaction
+    if isinstance(content, CaCertificates):
+        return content.certificates
+    if message is None or message.envelope is None or whole is None:
+        return ()
+    if any(isinstance(each.response, CaCertificates) for each in whole.exchanges):
+        return ()  # told there
+    recipients = (view.offered.get(each.identity) for each in message.envelope.recipients if each.identity is not None)
+    return tuple(found[0] for found in recipients if found is not None)
 
 
 def _out_of_time_by_the_capture(view: View, certificate: Certificate) -> bool:

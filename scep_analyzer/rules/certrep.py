@@ -6,6 +6,7 @@ from scep_analyzer.model.scep import FailInfo, MessageType, PkiMessage, PkiStatu
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import certificate_words, day, hexes, long, recipient_words, serial, shown, usage_words
+from scep_analyzer.rules.http_status import meant
 from scep_analyzer.scep import codes
 
 HRESULT_ACTIONS = {
@@ -112,6 +113,7 @@ def certrep_badalg(view: View, reply: PkiMessage) -> Found:
         yield Evidence(
             f"The server refuses with badAlg{_text(reply)}; the request uses {', '.join(used) or 'algorithms that are not in the capture'}.",
             (*_fail_fact(view, reply), view.q("algorithms", ", ".join(used))),
+            causes=meant(view),
         )
 
 
@@ -161,7 +163,7 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
         yield Evidence(
             f"The server refuses with badMessageCheck{_text(reply)}; {checked[verdict]}.",
             (*_fail_fact(view, reply), view.q("SignerInfo.signature", checked[verdict])),
-            causes=first,
+            causes=(*meant(view), *first),
         )
 
 
@@ -192,7 +194,10 @@ def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
         yield Evidence(
             f"The server refuses {what} with badRequest{_text(reply)}.",
             _fail_fact(view, reply),
-            causes=first if view.request is not None and view.request.message_type == MessageType.PKCSReq else (),
+            causes=(
+                *meant(view),
+                *(first if view.request is not None and view.request.message_type == MessageType.PKCSReq else ()),
+            ),
         )
 
 
@@ -370,7 +375,7 @@ def certrep_signature_invalid(view: View, reply: PkiMessage) -> Found:
     """
     if reply.signature.valid is False:
         yield Evidence(
-            f"The answer's signature {reply.signature.reason} with the key of {serial(reply.signer_identity)}.",
+            f"The answer's signature {reply.signature.reason} with the key of {view.named(reply.signer_identity)}.",
             (view.a("CertRep.SignerInfo.signature", reply.signature.reason),),
         )
 
@@ -411,7 +416,7 @@ def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     included = reply.signer is not None and any(each.identity == identity for each in reply.certificates)
     by_known_ca = included and identity[0] in issuers
     yield Evidence(
-        f"The answer is signed by {serial(identity)}, which is none of the certificates that {view.http.server} offered"
+        f"The answer is signed by {view.named(identity)}, which is none of the certificates that {view.http.server} offered"
         + ("; one of its CAs issued it, and the answer carries it." if by_known_ca else "."),
         (
             view.a("CertRep.SignerInfo.sid", serial(identity)),
@@ -451,7 +456,7 @@ def certrep_no_certificates(view: View, reply: PkiMessage) -> Found:
     """
     if not reply.certificates:
         yield Evidence(
-            f"The answer carries no certificate; its signer is {serial(reply.signer_identity)}.",
+            f"The answer carries no certificate; its signer is {view.named(reply.signer_identity)}.",
             (view.a("SignedData.certificates", "absent"),),
         )
 
@@ -535,7 +540,7 @@ def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     every = [each for each in reply.envelope.recipients if each.kind == "key-transport"]
     if every and all(each.identity is not None and each.identity != signer.identity for each in every):
         yield Evidence(
-            f"The answer is encrypted for {recipient_words(every[0])}; the request was signed by {serial(signer.identity)}.",
+            f"The answer is encrypted for {view.named(every[0].identity)}; the request was signed by {certificate_words(signer)}.",
             (view.a("CertRep.recipientInfos", recipient_words(every[0])), view.q("signer", serial(signer.identity))),
         )
 

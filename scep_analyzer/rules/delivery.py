@@ -170,7 +170,7 @@ def _refused(view: CaptureView) -> Iterator[tuple[HttpExchange, int, bool]]:
         first = tries[0]
         host = target.partition(":")[0].lower()
         agent = (header(first.request.headers, "user-agent") or "") if first.request is not None else ""
-        client = any(key in _SCEP_AGENTS for key, _, _ in marks.by_pattern(marks.AGENTS, agent))
+        client = any(key in _SCEP_AGENTS for key, _, _ in marks.AGENTS.find(agent))
         yield first, len(tries), host in view.memory.hosts or any(hint in host for hint in _HINTS) or client
 
 

@@ -7,7 +7,7 @@ from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import PkiMessage, PkiStatus
 from scep_analyzer.rules._rule import ERROR, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
-from scep_analyzer.rules._words import certificate_words, count, day, long, serial, shown
+from scep_analyzer.rules._words import certificate_words, count, day, long, shown
 from scep_analyzer.rules.transactions import looping
 
 _TOLERANCE = timedelta(minutes=1)
@@ -184,7 +184,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
         return
     if request is not None and request.signer_identity == issued.identity:
         yield Evidence(
-            f"The renewal gives back what it was signed with, {serial(issued.identity)}.",
+            f"The renewal gives back what it was signed with, {view.named(issued.identity)}.",
             (
                 view.a("certificate.serialNumber", issued.serial_number),
                 view.q("signer.serialNumber", issued.serial_number),

@@ -36,13 +36,28 @@ class _Pattern(NamedTuple):
     pattern: re.Pattern[str]
 
 
-def _patterns(*rows: tuple[str, Strength, str]) -> tuple[_Pattern, ...]:
-    return tuple(_Pattern(product, strength, re.compile(text, re.IGNORECASE)) for product, strength, text in rows)
+class Table:
+    """Rows of patterns. What a text fits is remembered: servers and clients say the same again and again."""
+
+    def __init__(self, *rows: tuple[str, Strength, str]) -> None:
+        self.rows = tuple(
+            _Pattern(product, strength, re.compile(text, re.IGNORECASE)) for product, strength, text in rows
+        )
+        self.find = lru_cache(maxsize=512)(self._find)
+
+    def _find(self, text: str) -> tuple[tuple[str, Strength, str], ...]:
+        """The rows that a text fits, the first of each product: product, strength, and the part that fits."""
+        found: dict[str, tuple[str, Strength, str]] = {}
+        for each in self.rows:
+            match = each.pattern.search(text)
+            if match is not None and each.product not in found:
+                found[each.product] = each.product, each.strength, match[0][:_LONGEST]
+        return tuple(found.values())
 
 
 # -- servers -----------------------------------------------------------------------------------------------------------
 
-PATHS = _patterns(
+PATHS = Table(
     ("ndes", P, r"^/certsrv/mscep_admin\b"),
     ("ndes", P, r"^/CertificateRegistrationSvc/"),
     ("ndes", L, r"^/certsrv/mscep/mscep\.dll\b"),
@@ -72,7 +87,7 @@ PATHS = _patterns(
 )
 """By the path of the request."""
 
-HOSTS = _patterns(
+HOSTS = Table(
     ("scepman", L, r"\.azurewebsites\.net$"),
     ("windows-aik", P, r"\.microsoftaik\.azure\.net$"),
     ("smallstep-hosted", P, r"(^|\.)(agents\..*\.)?ca\.smallstep\.com$"),
@@ -82,20 +97,20 @@ HOSTS = _patterns(
 )
 """By the Host header."""
 
-HEADERS: dict[str, tuple[_Pattern, ...]] = {
-    "server": _patterns(
+HEADERS: dict[str, Table] = {
+    "server": Table(
         ("ndes", L, r"^Microsoft-IIS/"),
         ("ios-ca", L, r"^cisco-IOS"),
     ),
-    "x-openxpki-error": _patterns(("openxpki", P, r"")),
-    "x-openxpki-workflow-id": _patterns(("openxpki", P, r"")),
-    "x-openxpki-transaction-id": _patterns(("openxpki", P, r"")),
-    "x-amzn-errortype": _patterns(("aws-c4scep", P, r"")),
-    "x-amzn-errormessage": _patterns(("aws-c4scep", P, r"")),
+    "x-openxpki-error": Table(("openxpki", P, r"")),
+    "x-openxpki-workflow-id": Table(("openxpki", P, r"")),
+    "x-openxpki-transaction-id": Table(("openxpki", P, r"")),
+    "x-amzn-errortype": Table(("aws-c4scep", P, r"")),
+    "x-amzn-errormessage": Table(("aws-c4scep", P, r"")),
 }  # fmt: skip
 """By a header of the answer."""
 
-TEXTS = _patterns(
+TEXTS = Table(
     ("step-ca", P, r"^(scep (get|post) request failed|invalid scep get request|provisioner \S+ not found|provisioner must be of type SCEP)"),
     ("step-ca", L, r"failed validating challenge password|webhook server did not allow request"),
     ("ejbca", P, r"SCEP alias|No CA certificates? (found|was found)|Can not handle request|Attempted to enroll on an end entity|SCEP Protocol not authorized"),
@@ -130,7 +145,7 @@ CAPABILITIES: dict[tuple[tuple[str, ...], str], tuple[tuple[str, Strength], ...]
 }  # fmt: skip
 """By the words of GetCACaps in their order, and how lines end ("" where that does not matter)."""
 
-RA_NAMES = _patterns(
+RA_NAMES = Table(
     ("ndes", L, r"-MSCEP-RA\b"),
     ("micromdm", P, r"MICROMDM SCEP CA"),
     ("scepman", L, r"SCEPman-"),
@@ -147,12 +162,12 @@ ISSUED_EXTENSIONS: dict[str, tuple[str, Strength]] = {"1.3.6.1.4.1.37476.9000.64
 
 # -- fronts ------------------------------------------------------------------------------------------------------------
 
-FRONT_HOSTS = _patterns(
+FRONT_HOSTS = Table(
     ("entra-app-proxy", P, r"\.msappproxy\.net$"),
     ("azure-app-service", P, r"\.azurewebsites\.net$"),
 )
-FRONT_HEADERS: dict[str, tuple[_Pattern, ...]] = {
-    "server": _patterns(
+FRONT_HEADERS: dict[str, Table] = {
+    "server": Table(
         ("nginx", L, r"^(nginx|openresty)\b"),
         ("apache", S, r"^Apache\b"),
         ("squid", P, r"^squid\b"),
@@ -166,22 +181,22 @@ FRONT_HEADERS: dict[str, tuple[_Pattern, ...]] = {
         ("haproxy", L, r"^haproxy"),
         ("http-sys", P, r"^Microsoft-HTTPAPI/"),
     ),
-    "via": _patterns(
+    "via": Table(
         ("squid", P, r"squid"), ("cloudfront", P, r"CloudFront"), ("varnish", P, r"varnish"), ("haproxy", L, r"haproxy"), ("proxy", P, r".")
     ),
-    "x-squid-error": _patterns(("squid", P, r"")),
-    "cf-ray": _patterns(("cloudflare", P, r"")),
-    "x-iinfo": _patterns(("imperva", P, r"")),
-    "x-azure-ref": _patterns(("azure-front-door", P, r"")),
-    "x-ms-proxy-app-id": _patterns(("entra-app-proxy", P, r"")),
-    "x-ms-proxy-service-name": _patterns(("entra-app-proxy", P, r"")),
-    "x-ms-proxy-transaction-id": _patterns(("entra-app-proxy", P, r"")),
-    "x-zscaler-transaction-id": _patterns(("zscaler", P, r"")),
-    "x-cache": _patterns(("proxy", P, r"")),
+    "x-squid-error": Table(("squid", P, r"")),
+    "cf-ray": Table(("cloudflare", P, r"")),
+    "x-iinfo": Table(("imperva", P, r"")),
+    "x-azure-ref": Table(("azure-front-door", P, r"")),
+    "x-ms-proxy-app-id": Table(("entra-app-proxy", P, r"")),
+    "x-ms-proxy-service-name": Table(("entra-app-proxy", P, r"")),
+    "x-ms-proxy-transaction-id": Table(("entra-app-proxy", P, r"")),
+    "x-zscaler-transaction-id": Table(("zscaler", P, r"")),
+    "x-cache": Table(("proxy", P, r"")),
 }  # fmt: skip
 """What stands in front of the SCEP software: it says nothing about that software."""
 
-FRONT_TEXTS = _patterns(
+FRONT_TEXTS = Table(
     ("azure-app-service", P, r"This web app (is stopped|has been stopped)|Azure Web App|Web App - Unavailable"),
     ("imperva", P, r"Incapsula incident"),
     ("fortigate-waf", L, r"FortiGate|FortiGuard|Fortinet"),
@@ -192,7 +207,7 @@ FRONT_TEXTS = _patterns(
 
 # -- clients -----------------------------------------------------------------------------------------------------------
 
-AGENTS = _patterns(
+AGENTS = Table(
     ("ios-client", P, r"Cisco PKI"),
     ("windows-mdm", P, r"Win32; NDES client"),
     ("apple", P, r"^(profiled|mdmclient|CertificateService|com\.apple\.\S+)/|CFNetwork/"),
@@ -210,30 +225,19 @@ MESSAGE_PARAMETERS: dict[tuple[str, str], tuple[str, Strength]] = {
     ("GetCACaps", "CAIdentifier"): ("sscep", L),
 }
 
-SIGNERS = _patterns(
+SIGNERS = Table(
     ("sscep", P, r"SSCEP transactionId"),
     ("micromdm-client", P, r"CN=SCEP SIGNER"),
 )
 """By the subject of a self-signed certificate that signs a request."""
 
-TRANSACTION_IDS = _patterns(
+TRANSACTION_IDS = Table(
     ("sscep", P, r"^SSCEP transactionId"),
     ("certmonger", P, r"^[0-9]{70,80}$"),
     ("strongswan", S, r"^[0-9A-F]{40}$"),
     ("ios-client", S, r"^[0-9A-F]{32}$"),
     ("micromdm-client", S, r"^[A-Za-z0-9+/]{27}=$"),
 )
-
-
-@lru_cache(maxsize=512)
-def by_pattern(table: tuple[_Pattern, ...], text: str) -> tuple[tuple[str, Strength, str], ...]:
-    """The rows of a table that a text fits, the first of each product: product, strength, and the part that fits."""
-    found: dict[str, tuple[str, Strength, str]] = {}
-    for each in table:
-        match = each.pattern.search(text)
-        if match is not None and each.product not in found:
-            found[each.product] = each.product, each.strength, match[0][:_LONGEST]
-    return tuple(found.values())
 
 
 @lru_cache(maxsize=64)

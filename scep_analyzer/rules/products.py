@@ -160,7 +160,7 @@ class Products:
         path = path_of(http.request.target) if http.request is not None else ""
         found = [
             Mark(product, strength, "path", f"path {path[:60]}")
-            for product, strength, seen in marks.by_pattern(marks.PATHS, path)
+            for product, strength, seen in marks.PATHS.find(path)
             if strength is P
         ]
         if found:
@@ -203,11 +203,11 @@ def _texts(exchange: ScepExchange) -> Iterator[tuple[str, str]]:
 
 def _server_marks(exchange: ScepExchange, path: str) -> Iterator[Mark]:
     http, response = exchange.http, exchange.http.response
-    for product, strength, seen in marks.by_pattern(marks.PATHS, path):
+    for product, strength, seen in marks.PATHS.find(path):
         yield Mark(product, strength, "path", f"path {seen}")
     request_host = header(http.request.headers, "host") if http.request is not None else None
     if request_host:
-        for product, strength, seen in marks.by_pattern(marks.HOSTS, request_host.partition(":")[0].lower()):
+        for product, strength, seen in marks.HOSTS.find(request_host.partition(":")[0].lower()):
             yield Mark(product, strength, "host", f"host …{seen}")
     if response is None:
         return
@@ -216,7 +216,7 @@ def _server_marks(exchange: ScepExchange, path: str) -> Iterator[Mark]:
         if value is None:
             continue
         version = _IIS.match(value)
-        for product, strength, seen in marks.by_pattern(table, value):
+        for product, strength, seen in table.find(value):
             words = f"Server: {value[:60]}" if seen else f"header {name}"
             yield Mark(
                 product=product,
@@ -226,7 +226,7 @@ def _server_marks(exchange: ScepExchange, path: str) -> Iterator[Mark]:
                 version=version[1] if version else None,
             )
     for where, text in _texts(exchange):
-        for product, strength, seen in marks.by_pattern(marks.TEXTS, text):
+        for product, strength, seen in marks.TEXTS.find(text):
             yield Mark(product, strength, "text", f"its words “{seen}” ({where})")
     if response.status == 500 and (header(response.headers, "x-content-type-options") or "") == "nosniff":
         kind = header(response.headers, "content-type") or ""
@@ -243,7 +243,7 @@ def _content_marks(exchange: ScepExchange) -> Iterator[Mark]:
             yield Mark(product, strength, "caps", "the words of GetCACaps and their order")
     elif isinstance(content, CaCertificates):
         for certificate in content.certificates:
-            for product, strength, seen in marks.by_pattern(marks.RA_NAMES, certificate.subject):
+            for product, strength, seen in marks.RA_NAMES.find(certificate.subject):
                 yield Mark(product, strength, "ra", f"certificate name …{seen}")
             for usage in certificate.extended_key_usage or ():
                 if usage in marks.RA_EXTENSIONS and not certificate.is_ca:
@@ -268,17 +268,17 @@ def _front_marks(exchange: ScepExchange) -> Iterator[Mark]:
     http, response = exchange.http, exchange.http.response
     host = header(http.request.headers, "host") if http.request is not None else None
     if host:
-        for product, strength, seen in marks.by_pattern(marks.FRONT_HOSTS, host.partition(":")[0].lower()):
+        for product, strength, seen in marks.FRONT_HOSTS.find(host.partition(":")[0].lower()):
             yield Mark(product, strength, "host", f"host …{seen}")
     if response is None:
         return
     for name, table in marks.FRONT_HEADERS.items():
         value = header(response.headers, name)
         if value is not None:
-            for product, strength, seen in marks.by_pattern(table, value):
+            for product, strength, seen in table.find(value):
                 yield Mark(product, strength, "header", f"{name.title()}: {value[:60]}" if seen else f"header {name}")
     for where, text in _texts(exchange):
-        for product, strength, seen in marks.by_pattern(marks.FRONT_TEXTS, text):
+        for product, strength, seen in marks.FRONT_TEXTS.find(text):
             yield Mark(product, strength, "text", f"its words “{seen}” ({where})")
 
 
@@ -288,7 +288,7 @@ def _client_marks(exchange: ScepExchange) -> Iterator[Mark]:
         return
     agent = header(asked.headers, "user-agent")
     if agent:
-        for product, strength, seen in marks.by_pattern(marks.AGENTS, agent):
+        for product, strength, seen in marks.AGENTS.find(agent):
             yield Mark(product, strength, "agent", f"User-Agent …{seen}…")
     told = marks.MESSAGE_PARAMETERS.get((exchange.operation or "", exchange.message_parameter or ""))
     if told is not None:
@@ -297,11 +297,11 @@ def _client_marks(exchange: ScepExchange) -> Iterator[Mark]:
         return
     signer = message.signer
     for subject in (signer.subject, signer.serial_number) if signer is not None and signer.self_issued else ():
-        for product, strength, seen in marks.by_pattern(marks.SIGNERS, subject):
+        for product, strength, seen in marks.SIGNERS.find(subject):
             yield Mark(product, strength, "signer", f"signer …{seen}")
     if not agent and message.transaction_id and signer is not None and signer.self_issued:
         if signer.serial_number == message.transaction_id.lower() and len(signer.serial_number) == 40:
             yield Mark("strongswan", L, "serial", "no User-Agent; its transactionID is its certificate's serial number")
     if message.transaction_id:
-        for product, strength, _ in marks.by_pattern(marks.TRANSACTION_IDS, message.transaction_id):
+        for product, strength, _ in marks.TRANSACTION_IDS.find(message.transaction_id):
             yield Mark(product, strength, "transactionID", "the form of its transactionID")

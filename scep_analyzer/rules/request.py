@@ -140,7 +140,7 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
         if each.identity is not None and each.identity in view.offered and each.identity not in view.latest:
             frame = view.offered[each.identity][1]
             yield Evidence(
-                f"The request is encrypted for {recipient_words(each)}, offered in frame {frame} and no longer in frame {view.offers[-1].frame}"
+                f"The request is encrypted for {view.named(each.identity)}, offered in frame {frame} and no longer in frame {view.offers[-1].frame}"
                 f"{_wanted_words(view)}.",
                 (
                     view.q(_path(at), recipient_words(each)),
@@ -348,7 +348,7 @@ def req_signature_invalid(view: View, message: PkiMessage) -> Found:
     """
     if message.signature.valid is False and not message.partial:
         yield Evidence(
-            f"The request's signature {message.signature.reason} with the key of {serial(message.signer_identity)}.",
+            f"The request's signature {message.signature.reason} with the key of {view.named(message.signer_identity)}.",
             (view.q("SignerInfo.signature", message.signature.reason),),
         )
 
@@ -384,7 +384,7 @@ def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
     if message.signer_identity not in included and (message.signer is None or message.signer.identity not in included):
         what = "no certificate" if not included else f"only {', '.join(map(serial, list(included)[:3]))}"
         yield Evidence(
-            f"The request is signed by {serial(message.signer_identity)}, and carries {what}.",
+            f"The request is signed by {view.named(message.signer_identity)}, and carries {what}.",
             (view.q("SignerInfo.sid", serial(message.signer_identity)), view.q("SignedData.certificates", what)),
         )
 

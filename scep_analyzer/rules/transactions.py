@@ -238,7 +238,7 @@ def renewal_as_19(view: View, message: PkiMessage) -> Found:
     """
     if message.message_type == MessageType.PKCSReq and is_renewal(message):
         yield Evidence(
-            f"PKCSReq is signed with {serial(message.signer_identity)}, not with a self-signed one: a renewal.",
+            f"PKCSReq is signed with {view.named(message.signer_identity)}, not with a self-signed one: a renewal.",
             (
                 view.q("signedAttrs.messageType", "19"),
                 view.q("signer.issuer", message.signer.issuer if message.signer is not None else ""),
@@ -287,7 +287,7 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
         return
     if new == old:
         yield Evidence(
-            f"The renewal is for the key {old[:16]}… of the old {serial(signer.identity)}.",
+            f"The renewal is for the key {old[:16]}… of the old certificate, {view.named(signer.identity)}.",
             (where, view.q("signer.subjectPublicKey", old)),
             severity=None if view.failed else Severity.INFO,
         )
@@ -355,7 +355,7 @@ def renewal_refused(view: View, message: PkiMessage) -> Found:
     """
     if view.refused and is_renewal(message) and (message.signer is None or not message.signer.self_issued):
         yield Evidence(
-            f"The renewal of {serial(message.signer_identity)} is refused.",
+            f"The renewal of {view.named(message.signer_identity)} is refused.",
             (
                 view.q("signedAttrs.messageType", str(message.message_type)),
                 view.a("CertRep.signedAttrs.pkiStatus", "2"),
@@ -574,7 +574,7 @@ def mixed_servers(view: CaptureView) -> Found:
                 victims = _victims(view, server, sets[at] ^ sets[at - 1])
                 for each in victims:
                     yield Evidence(
-                        f"{said}; the request of frame {each.frame} is encrypted for {serial(each.recipient)}, which only one of them can decrypt for.",
+                        f"{said}; the request of frame {each.frame} is encrypted for {view.memory.named(each.recipient)}, which only one of them can decrypt for.",
                         (Fact(each.frame, "EnvelopedData.recipientInfos", serial(each.recipient)), *facts),
                         transaction=each.transaction,
                         exchange=each.number,
@@ -600,7 +600,7 @@ def mixed_servers(view: CaptureView) -> Found:
         )
         if other is not None and theirs is not None:
             yield Evidence(
-                f"The request to {attempt.server} is encrypted for {serial(attempt.recipient)}, a certificate that {other} gives and {attempt.server} does not.",
+                f"The request to {attempt.server} is encrypted for {view.memory.named(attempt.recipient)}, a certificate that {other} gives and {attempt.server} does not.",
                 (Fact(attempt.frame, "EnvelopedData.recipientInfos", serial(attempt.recipient)),),
                 transaction=attempt.transaction,
                 exchange=attempt.number,
