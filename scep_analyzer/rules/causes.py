@@ -277,8 +277,8 @@ def linked(found: Sequence[Finding], end: End, *, over: bool = False) -> list[Fi
     """
     if over:
         return [_milder(each) for each in found]
-    if end.outcome is Outcome.SUCCESS:
-        found = [_milder(each) if each.exchange in end.earlier else each for each in found]
+    if end.outcome is Outcome.SUCCESS and end.kind is not Kind.CA_CERTIFICATES:
+        found = [_milder(each) if _is_over(each, end) else each for each in found]
     root = _root(found, end)
     if root is None:
         return list(found)
@@ -308,6 +308,14 @@ def linked_alone(found: Sequence[Finding]) -> list[Finding]:
         else each
         for each in found
     ]
+
+
+def _is_over(finding: Finding, end: End) -> bool:
+    """Whether a finding is about an attempt, or an answer on the way, that a later success made good."""
+    if finding.exchange in end.earlier:
+        return True
+    before = finding.exchange is not None and end.decisive is not None and finding.exchange < end.decisive
+    return before and (finding.rule in _ANSWERS or finding.rule in NETWORK)
 
 
 def _milder(finding: Finding) -> Finding:

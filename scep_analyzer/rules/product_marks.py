@@ -100,7 +100,7 @@ HOSTS = Table(
 HEADERS: dict[str, Table] = {
     "server": Table(
         ("ndes", L, r"^Microsoft-IIS/"),
-        ("ios-ca", L, r"^cisco-IOS"),
+        ("ios-ca", P, r"^cisco-IOS"),
     ),
     "x-openxpki-error": Table(("openxpki", P, r"")),
     "x-openxpki-workflow-id": Table(("openxpki", P, r"")),
