@@ -7,7 +7,6 @@ A rule's name is its id with underscores. Its docstring is its page: the first l
 :class:`Evidence` for each occurrence, or :class:`NotChecked`, or nothing.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec
 
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.findings import Evidence, NotChecked, Severity, Strength
-from scep_analyzer.model.products import PRODUCTS
 from scep_analyzer.model.scep import CaCertificates, FailedConnection, PkiMessage, Transaction
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 
@@ -25,7 +23,6 @@ PROVED, INFERRED, POSSIBLE = Strength.PROVED, Strength.INFERRED, Strength.POSSIB
 Found = Iterable[Evidence | NotChecked]
 Needs = Literal["ra", "client", "tls"]
 _Given = ParamSpec("_Given")
-_PARAGRAPH = re.compile(r"^(Seen|Why|Matters|Do|Not)(?: \(([a-z0-9, -]+)\))?: ", re.MULTILINE)
 
 
 class Advice(NamedTuple):
@@ -35,8 +32,7 @@ class Advice(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
+class Page(NamedTuple):
     """A rule in words."""
 
     title: str
@@ -52,19 +48,25 @@ class Page:
     @classmethod
     def of(cls, text: str) -> "Page":
         """Read a docstring. Raises ValueError where a product is not known, or a paragraph that is not ``Do`` names one."""
-        title, _, rest = text.partition("\n")
+        title, *lines = text.splitlines()
         found: dict[str, list[str]] = {"Seen": [], "Why": [], "Matters": [], "Do": [], "Not": []}
         do_for: list[Advice] = []
-        _, *pieces = _PARAGRAPH.split(re.sub(r"\n +", "\n", rest))
-        for word, keys, body in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
-            paragraph = " ".join(body.split())
-            if keys is None:
+        paragraphs: list[tuple[str, str, list[str]]] = []
+        for line in map(str.strip, lines):
+            head, colon, body = line.partition(": ")
+            word, _, keys = head.removesuffix(")").partition(" (")
+            if colon and word in found:
+                paragraphs.append((word, keys, [body]))
+            elif line and paragraphs:
+                paragraphs[-1][2].append(line)
+        for word, keys, body_lines in paragraphs:
+            paragraph = " ".join(body_lines)
+            if not keys:
                 found[word].append(paragraph)
-                continue
-            products = frozenset(each.strip() for each in keys.split(","))
-            if word != "Do" or not products <= set(PRODUCTS):
-                raise ValueError(f"{title}: nobody knows what “{word} ({keys}):” means")
-            do_for.append(Advice(products, paragraph))
+            elif word == "Do":
+                do_for.append(Advice(_products(keys), paragraph))
+            else:
+                raise ValueError(f"“{word} ({keys}):” on the page “{title}”: only advice is for products")
         return cls(
             title=title.strip().rstrip("."),
             seen=" ".join(found["Seen"]),
@@ -89,7 +91,7 @@ class Page:
         return tuple((heading, paragraphs) for heading, paragraphs in sections if any(paragraphs))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
     """One rule. ``subject`` says what its function is given: an attribute of :class:`rule`."""
 
@@ -145,28 +147,39 @@ class Subject(Generic[_Given]):
 class rule:  # noqa: N801  # it reads as the decorator that it holds: @rule.reply(ERROR, …)
     """The subjects, each with what its rules are given."""
 
-    exchange = Subject[[View]]()
+    exchange: "Subject[[View]]" = Subject()
     """Every exchange."""
-    status = Subject[[View]]()
+    status: "Subject[[View]]" = Subject()
     """Every exchange whose answer has a status of 300 or more."""
-    offer = Subject[[View, CaCertificates]]()
+    offer: "Subject[[View, CaCertificates]]" = Subject()
     """An answer that holds CA certificates."""
-    request = Subject[[View, PkiMessage]]()
+    request: "Subject[[View, PkiMessage]]" = Subject()
     """A pkiMessage that is a request."""
-    csr = Subject[[View, Content]](needs="ra")
+    csr: "Subject[[View, Content]]" = Subject(needs="ra")
     """A request's envelope that a key has opened."""
-    reply = Subject[[View, PkiMessage]]()
+    reply: "Subject[[View, PkiMessage]]" = Subject()
     """A CertRep."""
-    issued = Subject[[View, PkiMessage]](needs="client")
+    issued: "Subject[[View, PkiMessage]]" = Subject(needs="client")
     """A CertRep whose certificate can be read."""
-    failure = Subject[[FailedConnection, Transaction | None, CaptureView]]()
+    failure: "Subject[[FailedConnection, Transaction | None, CaptureView]]" = Subject()
     """A connection that did not come about, and its transaction if it has one."""
-    transaction = Subject[[TransactionView]]()
+    transaction: "Subject[[TransactionView]]" = Subject()
     """Every transaction."""
-    capture = Subject[[CaptureView]]()
+    capture: "Subject[[CaptureView]]" = Subject()
     """The whole capture, at its end."""
 
 
+def _products(keys: str) -> frozenset[str]:
+    from scep_analyzer.model.products import PRODUCTS
+
+    products = frozenset(each.strip() for each in keys.split(","))
+    if unknown := products - set(PRODUCTS):
+        raise ValueError(f"no product is known by the key {', '.join(sorted(unknown))}")
+    return products
+
+
 def _listed(products: frozenset[str]) -> str:
+    from scep_analyzer.model.products import PRODUCTS
+
     *others, last = sorted((PRODUCTS[each] for each in products), key=str.casefold)
     return f"{', '.join(others)} and {last}" if others else last
