@@ -16,7 +16,9 @@ from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.streams import ConnectionFacts, Tick
 from scep_analyzer.rules import causes
-from scep_analyzer.rules.judge import End, Judge
+from scep_analyzer.rules.causes import End
+from scep_analyzer.rules.judge import Judge
+from scep_analyzer.rules.products import Recognised
 from scep_analyzer.scep.transactions import Grouper
 
 Item = ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly | Tick
@@ -31,12 +33,16 @@ class Seen(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A transaction can no longer grow. ``exchanges`` are the numbers of its exchanges, in their order; the findings are linked."""
+    """A transaction can no longer grow. ``exchanges`` are the numbers of its exchanges, in their order; the findings are linked.
+
+    ``products`` are those that were recognised by then.
+    """
 
     number: int
     transaction: Transaction
     exchanges: tuple[int, ...]
     findings: tuple[Finding, ...]
+    products: Recognised
 
 
 class Amended(NamedTuple):
@@ -103,7 +109,7 @@ class Run:
         self._numbers: dict[int, int] = {}
         """The number of an exchange by its identity: only while it is held here, until its transaction has ended."""
         self._ends: list[End] = []
-        self._unlinked: dict[int, tuple[Finding, ...]] = {}
+        self._unlinked: dict[int, _Told] = {}
         """What was found in a transaction. Where nothing but notes was found beside an issued certificate it is not kept."""
 
     def take(self, item: Item) -> Iterator[Event]:
@@ -153,34 +159,53 @@ class Run:
                 self.judge.scene.notices = self._notices()
             number = len(self._ends) + 1
             exchanges = tuple(self._numbers.pop(id(each)) for each in item.exchanges)
-            judged, end = self.judge.judge(item, number, exchanges)
+            judged, end, products = self.judge.judge(item, number, exchanges)
             found = tuple(map(self._numbered, judged))
             self._ends.append(end)
-            linked = tuple(causes.linked(found, *end))
+            over = self.judge.is_history(number)
+            linked = tuple(causes.linked(found, end, over=over))
             self._outcomes[end.outcome] += 1
             self._severities.update(each.severity for each in linked)
             if end.outcome is not Outcome.SUCCESS or any(each.severity is not Severity.INFO for each in found):
-                self._unlinked[number] = found
-            yield Ended(number, item, exchanges, linked)
+                self._unlinked[number] = _Told(found, end, over)
+            yield Ended(number, item, exchanges, linked, products)
 
     def _late(self, found: Sequence[Finding]) -> Iterator[Event]:
-        """Findings of the end: a transaction that they concern is linked again, from what was found in it before any link was made."""
+        """Findings of the end, and failures that a later success made history: what they concern is linked again, from the start."""
         by_transaction: dict[int | None, list[Finding]] = {}
         for each in found:
             by_transaction.setdefault(each.transaction, []).append(each)
-        for number, theirs in by_transaction.items():
-            if number is None:
-                told, linked = tuple(theirs[:0]), tuple(theirs)
-            else:
-                end, before = self._ends[number - 1], self._unlinked.get(number, ())
-                told = tuple(causes.linked(before, *end))
-                linked = tuple(causes.linked((*before, *theirs), *end))
-            self._severities.subtract(each.severity for each in told)
-            self._severities.update(each.severity for each in linked)
-            if number is not None and told != linked[: len(told)]:
-                yield Amended(number, linked)
-            else:
-                yield from map(About, linked[len(told) :])
+        yield from map(About, self._counted(by_transaction.pop(None, ())))
+        for number, told in self._unlinked.items():
+            over, theirs = self.judge.is_history(number), by_transaction.pop(number, ())
+            if theirs or over != told.over:
+                before = told.linked()
+                after = tuple(causes.linked((*told.findings, *theirs), told.end, over=over))
+                self._severities.subtract(each.severity for each in before)
+                self._severities.update(each.severity for each in after)
+                if before == after[: len(before)]:
+                    yield from map(About, after[len(before) :])
+                else:
+                    yield Amended(number, after)
+        # What is left is about transactions that ended well, and in which nothing but notes was found.
+        for quiet, theirs in by_transaction.items():
+            yield from map(About, self._counted(causes.linked(theirs, self._ends[(quiet or 1) - 1])))
+
+    def _counted(self, found: Sequence[Finding]) -> Sequence[Finding]:
+        self._severities.update(each.severity for each in found)
+        return found
+
+
+class _Told(NamedTuple):
+    """What was told of a transaction: the findings before they were linked, and what decided how."""
+
+    findings: tuple[Finding, ...]
+    end: End
+    over: bool
+
+    def linked(self) -> tuple[Finding, ...]:
+        """The findings as they were told."""
+        return tuple(causes.linked(self.findings, self.end, over=self.over))
 
 
 class Whole(NamedTuple):
@@ -189,6 +214,7 @@ class Whole(NamedTuple):
     exchanges: tuple[ScepExchange, ...]
     transactions: tuple[Transaction, ...]
     members: tuple[tuple[int, ...], ...]
+    products: tuple[Recognised, ...]
     findings: tuple[Finding, ...]
     over: Over
 
@@ -227,6 +253,7 @@ def in_order(events: Iterable[Event]) -> Whole:
         exchanges=tuple(each.exchange for each in seen),
         transactions=tuple(each.transaction for each in transactions),
         members=tuple(tuple(sorted(exchange_numbers[each] for each in one.exchanges)) for one in transactions),
+        products=tuple(each.products for each in transactions),
         findings=tuple(
             each._replace(
                 number=at,

@@ -11,6 +11,7 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import ScepExchange, Transaction
+from scep_analyzer.rules.products import Recognised
 
 LINK_TYPES = {
     0: "NULL",
@@ -81,6 +82,8 @@ class Report:
     anomalies: tuple[Anomaly, ...]
     members: tuple[tuple[int, ...], ...] = ()
     """The numbers of each transaction's exchanges."""
+    products: tuple[Recognised, ...] = ()
+    """The products that each transaction ran between, as far as they were recognised."""
     http_requests: int = 0
     """HTTP requests in the capture, SCEP's included."""
     findings: tuple[Finding, ...] = ()
@@ -98,6 +101,7 @@ class Report:
             transactions=found.transactions,
             anomalies=found.over.anomalies,
             members=found.members,
+            products=found.products,
             http_requests=found.over.http_requests,
             findings=found.findings,
             not_checked=found.over.not_checked,

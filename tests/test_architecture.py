@@ -54,7 +54,7 @@ WITHOUT_OWN_TEST = {
 TESTED_TOGETHER = {
     "engines/tshark_rows": "engines/test_tshark", "cli/live": "engines/test_live",
     "capture/interfaces": "engines/test_live", "render/jsonl": "test_events", "story/narrator": "test_events",
-    "story/exchanges": "render/test_timeline", "story/messages": "render/test_timeline", 
+    "story/exchanges": "render/test_timeline", "story/messages": "render/test_timeline",
     "render/markdown": "cli/test_diagnose",
     "render/table": "cli/test_diagnose", "render/tree": "cli/test_show_decode_extract",
     "link/tunnels": "link/test_decode", "link/exotic": "link/test_decode", "sieve/flow": "sieve/test_flows",
@@ -76,10 +76,11 @@ TESTED_TOGETHER |= {
     f"rules/{topic}": "corpus/test_faults"
     for topic in (
         "capture", "connection", "tls", "http_status", "http_body", "encoding", "capabilities", "ca_certificates", "request", "attributes",
-        "requester", "csr", "certrep", "issued", "transactions", "ndes", "_memory", "_views", "_words", "judge",
+        "requester", "csr", "certrep", "issued", "transactions", "ndes", "delivery", "server_said", "_memory", "_views", "_words", "judge",
     )
 } | {
-    "rules/_rule": "rules/test_catalogue", "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
+    "rules/_rule": "rules/test_catalogue", "rules/product_marks": "rules/test_products",
+    "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
     "story/diagnosis": "cli/test_diagnose",
     "model/tls": "tls/test_handshakes", "model/products": "rules/test_catalogue",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",

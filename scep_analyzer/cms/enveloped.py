@@ -50,6 +50,7 @@ def _envelope(encoded: bytes) -> Envelope:
         content_type=oid_of(inner),
         iv_length=len(read(parameters[0]).content) if parameters and parameters[0][0] == OCTET_STRING else None,
         ciphertext_length=_octets(encrypted[0]) if encrypted else None,
+        pieces=len(list(children(read(encrypted[0]).content))) if encrypted and encrypted[0][0] & 0x20 else 0,
     )
 
 

@@ -153,6 +153,7 @@ class Decoder(Stage[Packet, Segment]):
             -1,
             datagram.ttl,
             datagram.identification if len(datagram.source) == 4 else 0,
+            int.from_bytes(payload[14:16], "big"),
         )
 
     def _carrier(self, datagram: ip.Datagram, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:

@@ -5,21 +5,32 @@ SERVERS = {
     "intune": "Intune",
     "entra-app-proxy": "Entra application proxy",
     "scepman": "SCEPman",
+    "ms-cloud-pki": "Microsoft Cloud PKI",
+    "windows-aik": "Microsoft's AIK service",
     "ejbca": "EJBCA",
     "openxpki": "OpenXPKI",
     "step-ca": "step-ca",
+    "smallstep-hosted": "Smallstep",
     "micromdm": "MicroMDM scep",
+    "openca": "OpenCA",
     "dogtag": "Dogtag",
     "xipki": "XiPKI",
     "otilm": "OTILM (CZERTAINLY)",
     "ios-ca": "the Cisco IOS CA",
     "cisco-ise": "Cisco ISE",
-    "ucm": "Cisco Unified CM",
+    "ucm": "Ultimate CA Manager",
     "fortiauthenticator": "FortiAuthenticator",
     "aws-c4scep": "AWS Connector for SCEP",
     "digicert": "DigiCert",
     "jamf": "Jamf Pro",
     "fleet": "Fleet",
+    "nexus": "Nexus Protocol Gateway",
+    "venafi": "Venafi",
+    "infisical": "Infisical",
+    "packetfence": "PacketFence",
+    "ivanti": "Ivanti",
+    "clearpass": "Aruba ClearPass",
+    "routeros-server": "the RouterOS SCEP server",
 }
 """What answers: a CA, an RA, or a proxy that speaks SCEP itself."""
 
@@ -43,8 +54,37 @@ CLIENTS = {
     "micromdm-client": "the MicroMDM client",
     "jscep": "jscep",
     "igel": "IGEL OS",
+    "pyscep": "a Python client",
+    "scepman-client": "the SCEPman client",
+    "ndes-policy-module": "the NDES policy module",
+    "mdm-proxy": "an MDM proxy",
 }
 """What asks."""
 
-PRODUCTS = {**SERVERS, **CLIENTS}
+FRONTS = {
+    "entra-app-proxy": SERVERS["entra-app-proxy"],
+    "azure-app-service": "Azure App Service",
+    "azure-gateway": "Azure Application Gateway",
+    "azure-front-door": "Azure Front Door",
+    "http-sys": "http.sys (Windows)",
+    "nginx": "nginx",
+    "apache": "Apache httpd",
+    "haproxy": "HAProxy",
+    "envoy": "Envoy",
+    "varnish": "Varnish",
+    "squid": "Squid",
+    "cloudflare": "Cloudflare",
+    "cloudfront": "Amazon CloudFront",
+    "aws-elb": "an AWS load balancer",
+    "akamai": "Akamai",
+    "imperva": "Imperva",
+    "big-ip": "F5 BIG-IP",
+    "fortigate-waf": "FortiGate",
+    "zscaler": "Zscaler",
+    "bluecoat": "Symantec ProxySG",
+    "proxy": "a proxy",
+}
+"""What stands in front of the SCEP software: a proxy, firewall or load balancer."""
+
+PRODUCTS = {**FRONTS, **SERVERS, **CLIENTS}
 """Key → the name that people read."""

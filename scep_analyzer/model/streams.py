@@ -110,6 +110,13 @@ class Side:
     """TTL or hop limit of its packets, 0 where unknown."""
     fin_frame: int | None = None
     fin_ns: int | None = None
+    shut_frame: int | None = None
+    """The frame in which it closed its receive window, where it did not open it again."""
+
+    def heard(self, frame: int, ttl: int, window: int) -> None:
+        """Note what a packet's headers say of this side; ``window`` is -1 where it is not known."""
+        self.ttl = ttl or self.ttl
+        self.shut_frame = None if window else self.shut_frame or frame
 
     def carried(self, frame: int, payload: bytes, cut: int) -> None:
         """Note a segment with bytes, ``cut`` of which the snaplen took."""

@@ -17,6 +17,7 @@ from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.report import Files, Report, link_type_name
+from scep_analyzer.rules.products import NOTHING, Product, Recognised
 from scep_analyzer.story.times import iso, iso_of
 from scep_analyzer.version import __version__
 
@@ -37,8 +38,10 @@ def render(report: Report, *, secrets: bool = False, least: Severity = Severity.
             for number, each in enumerate(report.exchanges, 1)
         ],
         "transactions": [
-            transaction_of(each, number, exchanges, files, root_causes.get(number))
-            for number, (each, exchanges) in enumerate(zip(report.transactions, report.members, strict=True), 1)
+            transaction_of(each, number, exchanges, files, root_causes.get(number), products)
+            for number, (each, exchanges, products) in enumerate(
+                zip(report.transactions, report.members, report.products, strict=True), 1
+            )
         ],
         "findings": [finding_of(each, files) for each in report.findings if each.severity.rank <= least.rank],
         "anomalies": list(map(anomaly_of, report.anomalies)),
@@ -346,7 +349,12 @@ def certificate_of(certificate: Certificate) -> Json:
 
 
 def transaction_of(
-    transaction: Transaction, number: int, exchange_ids: Sequence[int], files: Files, root_cause: int | None = None
+    transaction: Transaction,
+    number: int,
+    exchange_ids: Sequence[int],
+    files: Files,
+    root_cause: int | None = None,
+    products: Recognised = NOTHING,
 ) -> Json:
     """One transaction."""
     capture = files.index(transaction.frame)
@@ -360,6 +368,9 @@ def transaction_of(
         "exchanges": list(exchange_ids),
         "kind": transaction.kind.value,
         "outcome": transaction.outcome.value,
+        "server_product": _product(products.server),
+        "front_product": _product(products.front),
+        "client_product": _product(products.client),
         "subject": transaction.subject,
         "issued_serial_number": transaction.issued.serial_number if transaction.issued is not None else None,
         "started": iso(transaction.started_ns, digits),
@@ -375,4 +386,16 @@ def transaction_of(
             for each in transaction.failed_connections
         ],
         "root_cause": root_cause,
+    }
+
+
+def _product(product: Product | None) -> Json | None:
+    if product is None:
+        return None
+    return {
+        "key": product.key,
+        "name": product.name,
+        "version": product.version,
+        "strength": product.strength.value,
+        "because": list(product.because),
     }

@@ -41,7 +41,7 @@ def _records(event: Event, files: Files, *, secrets: bool, least: Severity) -> I
             root = _root(event.findings)
             yield (
                 "transaction",
-                json_v1.transaction_of(event.transaction, event.number, event.exchanges, files, root),
+                json_v1.transaction_of(event.transaction, event.number, event.exchanges, files, root, event.products),
             )
             for each in event.findings:
                 if each.severity.rank <= least.rank:

@@ -32,6 +32,8 @@ def recipient_words(recipient: Recipient) -> str:
 
 
 ROLES = {
+    "requester": "the requester's certificate",
+    "issued": "an issued certificate",
     "ca": "a CA certificate",
     "ra": "an RA certificate",
     "ra-signing": "an RA's signing certificate",

@@ -88,8 +88,12 @@ def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there to encrypt for.
 
     Seen: RA certificates, but none with an RSA key and keyEncipherment, the CA's own included.
-    Why: NDES's CEP Encryption certificate is missing, archived or was not found in the store.
-    Do: Enroll the RA certificates again (template CEP Encryption) and restart IIS.
+    Why: The RA's encryption certificate is missing, was archived, or was issued without keyEncipherment.
+    Matters: A client that looks at keyUsage finds nothing to encrypt its request for, and stops here.
+    Do: Issue the RA's encryption certificate with an RSA key and the keyUsage keyEncipherment, and let the server give it out.
+    Do (ndes): Enroll the template "CEP Encryption" again into the computer's store, give the service account Read on its private key, then `iisreset`.
+    Do (step-ca): Give the provisioner an RSA decrypter certificate with keyEncipherment.
+    Do (openxpki): Issue the RA token's certificate with keyUsage keyEncipherment and add it with `oxi token add`.
     Not: A fault of the client.
     """
     ras = _ras(offer)
@@ -179,12 +183,15 @@ def cacert_ca_missing_usage(view: View, offer: CaCertificates) -> Found:
 
 @rule.offer(WARNING, "RFC 8894, Section 4.2.1.2", "NeySlim/ultimate-ca-manager#101")
 def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
-    """The content type announces RA certificates, and there are none.
+    """A chain of CAs is sent under the type that some clients read as "RA".
 
     Seen: application/x-x509-ca-ra-cert around CA certificates only.
-    Why: The server sends its chain under that type.
-    Do: Send one certificate as application/x-x509-ca-cert, or real RA certificates. Apple's clients stop here (-67731).
-    Not: A fault for clients that look at the certificates only.
+    Why: The server sends its chain, and RFC 8894 gives a chain this type: no special meaning is attached to its name.
+    Matters: Apple's clients and those of the old drafts look for an RA certificate in it, find none, and stop (Apple: -67731).
+    Do: For such clients let the server send its one CA certificate as application/x-x509-ca-cert, or a real RA certificate in the set.
+    Do (ucm): Set `scep_getcacert_chain` to false, which is its default.
+    Do (step-ca): `step ca provisioner update NAME --exclude-intermediate`, or give it a decrypter certificate.
+    Not: A fault of the server by RFC 8894, nor for clients that look at the certificates only.
     """
     if view.content_type == "application/x-x509-ca-ra-cert" and offer.form != "x509" and not _ras(offer):
         agent = (view.request_header("user-agent") or "").lower()
@@ -193,7 +200,7 @@ def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
         )
         apple = any(each in agent for each in _APPLE)
         yield Evidence(
-            f"The type announces RA certificates, but all {count(len(offer.certificates), 'certificate')} are those of CAs"
+            f"The type x-x509-ca-ra-cert stands over a chain of CAs without an RA certificate: all {count(len(offer.certificates), 'certificate')} are those of CAs"
             + ("; the client, Apple's, then stopped." if apple and stopped else "."),
             (
                 view.a("http.content_type", view.content_type),
@@ -248,22 +255,51 @@ def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule.offer(ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
-def cacert_expired(view: View, offer: CaCertificates) -> Found:
+@rule.exchange(ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
+def cacert_expired(view: View) -> Found:
     """A CA or RA certificate has expired.
 
     Seen: notAfter lies before the time of the packet.
-    Why: The RA certificates were forgotten; NDES's live two years and are not renewed by themselves.
-    Do: Renew CEP Encryption and Exchange Enrollment Agent (Offline request), then restart IIS; refresh the clients.
+    Why: The RA certificates were forgotten: they live a year or two, and most servers do not renew them by themselves.
+    Matters: Clients refuse the certificates, or the server itself cannot use its key any more and fails on every request.
+    Do: Renew the expired certificate on the server, then let the clients fetch the certificates again.
+    Do (ndes): Enroll "CEP Encryption" (computer store) and "Exchange Enrollment Agent (Offline request)" (as a user with an exportable key, then import it into
+        LocalMachine\\My) again, with the same subject; give the service account Read on both private keys; then `iisreset`. Events 2 and 10 tell what is missing.
+    Do (step-ca): Make a new RSA decrypter and name it: `step ca provisioner update NAME --scep-decrypter-certificate-file CRT --scep-decrypter-key-file KEY`,
+        then restart step-ca.
+    Do (ejbca): Renew the RA's or CA's certificate in the Admin GUI and activate its crypto token.
+    Do (openxpki): `oxi token add --realm REALM --type scep --cert ratoken.crt --key ratoken.key`.
+    Do (scepman): The root lives ten years and is not renewed: set up a second instance and point new profiles at it.
+    Do (cisco-ise): Renew the NDES behind it, then create the SCEP RA profile again: ISE keeps the old RA certificates.
+    Do (ios-ca): `show crypto pki server` tells until when; switch `auto-rollover` on before the next time.
     Not: A wrong clock of the client, unless the HTTP Date agrees with the certificate.
     """
-    for each in offer.certificates:
+    for each in _given_or_used(view):
         if view.answered is not None and each.not_after is not None and each.not_after < view.answered:
             yield Evidence(
                 f"{certificate_words(each)} expired on {day(each.not_after)}, {long(view.answered - each.not_after)} before this answer.",
                 (view.a(f"notAfter of {each.subject}", day(each.not_after)), view.a("frame.time", day(view.answered))),
-                severity=_milder(view, Severity.WARNING),
+                severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else _milder(view, Severity.WARNING),
             )
+
+
+def _given_or_used(view: View) -> tuple[Certificate, ...]:
+    """The certificates that this answer gives; or the one that this request is encrypted for, where the client fetched it another time."""
+    content, message, whole = view.exchange.response, view.request, view.transaction
+    if isinstance(content, CaCertificates):
+        return content.certificates
+    if message is None or message.envelope is None or whole is None:
+        return ()
+    if any(isinstance(each.response, CaCertificates) for each in whole.exchanges):
+        return ()  # told there
+    recipients = (view.offered.get(each.identity) for each in message.envelope.recipients if each.identity is not None)
+    return tuple(found[0] for found in recipients if found is not None)
+
+
+def _out_of_time_by_the_capture(view: View, certificate: Certificate) -> bool:
+    """Whether a certificate is out of its time only because the capturing host's clock is wrong."""
+    begin, end = certificate.not_before, certificate.not_after
+    return begin is not None and end is not None and view.by_the_capture_alone(lambda moment: begin <= moment <= end)
 
 
 @rule.offer(ERROR, "RFC 5280, Section 4.1.2.5")
@@ -287,6 +323,7 @@ def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
                     view.a(f"notBefore of {each.subject}", day(each.not_before)),
                     view.a("frame.time", day(view.answered)),
                 ),
+                severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else None,
             )
 
 
@@ -477,21 +514,23 @@ def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 4.7")
+@rule.exchange(INFO, "RFC 8894, Section 4.7")
 def nextca_failed(view: View) -> Found:
-    """The next CA's certificates are not given.
+    """There is no certificate of a next CA yet.
 
-    Seen: GetNextCACert is offered, and answered with an error.
-    Why: There is no rollover certificate yet.
-    Do: Nothing before a rollover: this is how servers say so.
-    Not: A fault of the enrollment.
+    Seen: GetNextCACert is answered with an error.
+    Why: The CA has no rollover certificate: this is how servers say so, also those that offer GetNextCACert.
+    Matters: Nothing, until the CA's own certificate is about to expire.
+    Do: Nothing before a rollover. To have one made in time, switch rollover on at the CA.
+    Do (ios-ca): `auto-rollover 90` under `crypto pki server`; `show crypto pki server` tells when the next certificate comes.
+    Do (ejbca): Create the rollover certificate when the CA is to be renewed.
+    Not: A wrong path, and no fault of the enrollment.
     """
     if view.operation == "GetNextCACert" and view.answer is not None and not view.understood:
         offered = view.offers_word("getnextcacert")
         yield Evidence(
             f"GetNextCACert, {'which the server offers, ' if offered else ''}is answered with HTTP {view.status}{said(view)}.",
             (status_fact(view),),
-            severity=None if offered else Severity.INFO,
         )
 
 

@@ -6,6 +6,7 @@ from scep_analyzer.model.scep import FailInfo, MessageType, PkiMessage, PkiStatu
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import certificate_words, day, hexes, long, recipient_words, serial, shown, usage_words
+from scep_analyzer.rules.http_status import meant
 from scep_analyzer.scep import codes
 
 HRESULT_ACTIONS = {
@@ -94,7 +95,7 @@ def _text(reply: PkiMessage) -> str:
     return f", and says {shown(reply.fail_info_text, 120)}" if reply.fail_info_text else ""
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badalg(view: View, reply: PkiMessage) -> Found:
     """The server does not support an algorithm of the request.
 
@@ -112,17 +113,32 @@ def certrep_badalg(view: View, reply: PkiMessage) -> Found:
         yield Evidence(
             f"The server refuses with badAlg{_text(reply)}; the request uses {', '.join(used) or 'algorithms that are not in the capture'}.",
             (*_fail_fact(view, reply), view.q("algorithms", ", ".join(used))),
+            causes=meant(view),
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1", "certnanny/sscep#39", "certnanny/sscep#156")
+_NEVER_FOR_PASSWORDS = ("openxpki", "step-ca", "micromdm", "ejbca")
+"""Servers that answer a wrong challenge password with another code than badMessageCheck."""
+
+
+def _refuses_passwords_so(view: View) -> bool:
+    return not view.is_server(*_NEVER_FOR_PASSWORDS)
+
+
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4", "certnanny/sscep#39", "certnanny/sscep#156")
 def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
     """The server could not verify the request, or did not accept its password.
 
     Seen: failInfo 1, badMessageCheck.
-    Why: On NDES: the challenge password is wrong, used, expired or of the wrong string type (event 29), or the template's rights are missing.
+    Why: On NDES: the challenge password is wrong, used, expired or of the wrong string type (event 29).
     Why: The signature of the request does not fit, or the server could not decrypt it.
-    Do: If the signature verifies here, get a new challenge password first.
+    Matters: The code covers both: a damaged message, and on some servers a password that is not accepted.
+    Do: Where the signature verifies here, look at the challenge password and at the recipient of the request; the server's log decides.
+    Do (ndes): Get a new password from /certsrv/mscep_admin/; Application log, event 29 (28 at a renewal). Registry, below MSCEP: PasswordValidity, PasswordMax,
+        UseSinglePassword, EnforcePassword.
+    Do (ucm): Its log says which: the password expired after 24 hours, none was sent, or the envelope could not be decrypted.
+    Do (otilm): failInfoText says which; the challenge password is that of the SCEP profile.
+    Do (openxpki): Only the signature or its signer's certificate is meant (error 40001); a challenge is never the reason.
     Not: Proof of a damaged message: NDES uses this code for passwords too.
     """
     if _fails(reply, FailInfo.badMessageCheck):
@@ -134,43 +150,58 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
             None: "the request's signature cannot be checked here",
         }
         first = (
-            ("The challenge password is wrong, used or expired: the request's signature verifies, so that is not it.",)
-            if verdict and message is not None and message.digest.valid
+            (
+                "The challenge password is wrong, used or expired: the request's signature verifies, so the message is whole.",
+            )
+            if verdict
+            and message is not None
+            and message.digest.valid
+            and _refuses_passwords_so(view)
+            and not reply.fail_info_text
             else ()
         )
         yield Evidence(
             f"The server refuses with badMessageCheck{_text(reply)}; {checked[verdict]}.",
             (*_fail_fact(view, reply), view.q("SignerInfo.signature", checked[verdict])),
-            causes=first,
+            causes=(*meant(view), *first),
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1", "Gradenegger, event 31")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4", "Gradenegger, event 31")
 def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     """The server does not permit the request.
 
     Seen: failInfo 2, badRequest.
-    Why: The CA refused it (NDES event 31): template, key size, rights, RPC, CRL.
-    Why: The challenge password is wrong, on servers that are not NDES.
+    Why: The CA refused it: policy, template, key size, rights, status of the end entity.
+    Why: The challenge password is wrong, on servers that answer so.
     Why: The server does not support this messageType or this renewal.
-    Do: Read the HRESULT if there is one, the server's log at that second, and Failed Requests on the CA.
+    Do: Read the server's log at that second.
+    Do (ndes): Application log, event 31, and Failed Requests in certsrv.msc on the CA; the HRESULT, where there is one, names the reason.
+    Do (step-ca): `step ca provisioner update NAME --challenge VALUE` sets the challenge; the log tells of policy, key length and templates.
+    Do (micromdm): The log tells: "invalid challenge" (SCEP_CHALLENGE_PASSWORD), "DN already exists" (SCEP_CERT_RENEW), "CSR verify failed".
+    Do (ejbca): The end entity must be NEW and its names equal to those of the request; details are in server.log.
+    Do (openxpki): The workflow's error_code tells; search it by the transactionID in the WebUI.
+    Do (scepman): On /static the challenge is AppConfig:StaticValidation:RequestPassword; Log Analytics, table SCEPman_CL, tells the rest.
     Not: A damaged message.
     """
     if _fails(reply, FailInfo.badRequest):
         what = view.request.message_type_words if view.request is not None else "The request"
         first = (
             ()
-            if view.is_ndes or reply.fail_info_text
-            else ("The challenge password is wrong or missing: servers other than NDES answer so.",)
+            if view.is_ndes or reply.fail_info_text or view.is_server("ejbca")
+            else ("The challenge password is wrong or missing.",)
         )
         yield Evidence(
             f"The server refuses {what} with badRequest{_text(reply)}.",
             _fail_fact(view, reply),
-            causes=first if view.request is not None and view.request.message_type == MessageType.PKCSReq else (),
+            causes=(
+                *meant(view),
+                *(first if view.request is not None and view.request.message_type == MessageType.PKCSReq else ()),
+            ),
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badtime(view: View, reply: PkiMessage) -> Found:
     """The server finds the request's time too far from its own.
 
@@ -192,7 +223,7 @@ def certrep_badtime(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badcertid(view: View, reply: PkiMessage) -> Found:
     """The server knows no such certificate.
 
@@ -344,7 +375,7 @@ def certrep_signature_invalid(view: View, reply: PkiMessage) -> Found:
     """
     if reply.signature.valid is False:
         yield Evidence(
-            f"The answer's signature {reply.signature.reason} with the key of {serial(reply.signer_identity)}.",
+            f"The answer's signature {reply.signature.reason} with the key of {view.named(reply.signer_identity)}.",
             (view.a("CertRep.SignerInfo.signature", reply.signature.reason),),
         )
 
@@ -385,7 +416,7 @@ def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     included = reply.signer is not None and any(each.identity == identity for each in reply.certificates)
     by_known_ca = included and identity[0] in issuers
     yield Evidence(
-        f"The answer is signed by {serial(identity)}, which is none of the certificates that {view.http.server} offered"
+        f"The answer is signed by {view.named(identity)}, which is none of the certificates that {view.http.server} offered"
         + ("; one of its CAs issued it, and the answer carries it." if by_known_ca else "."),
         (
             view.a("CertRep.SignerInfo.sid", serial(identity)),
@@ -425,7 +456,7 @@ def certrep_no_certificates(view: View, reply: PkiMessage) -> Found:
     """
     if not reply.certificates:
         yield Evidence(
-            f"The answer carries no certificate; its signer is {serial(reply.signer_identity)}.",
+            f"The answer carries no certificate; its signer is {view.named(reply.signer_identity)}.",
             (view.a("SignedData.certificates", "absent"),),
         )
 
@@ -509,7 +540,7 @@ def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     every = [each for each in reply.envelope.recipients if each.kind == "key-transport"]
     if every and all(each.identity is not None and each.identity != signer.identity for each in every):
         yield Evidence(
-            f"The answer is encrypted for {recipient_words(every[0])}; the request was signed by {serial(signer.identity)}.",
+            f"The answer is encrypted for {view.named(every[0].identity)}; the request was signed by {certificate_words(signer)}.",
             (view.a("CertRep.recipientInfos", recipient_words(every[0])), view.q("signer", serial(signer.identity))),
         )
 

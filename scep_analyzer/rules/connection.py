@@ -315,7 +315,10 @@ def client_gave_up(view: View) -> Found:
 
     Seen: The client sends FIN or RST while the answer is still owed.
     Why: The client's timer is shorter than the time that the server and its CA need.
-    Do: Raise the client's timeout; find out what the server waits for.
+    Matters: The server may have used up the challenge password by then: the next try is refused, though nothing about it is wrong.
+    Do: Raise the client's timer, find out what the server waits for, and give the next try a new challenge password.
+    Do (strongswan): `pki.scep.http_timeout` (30 s) in strongswan.conf.
+    Do (ios-client): `enrollment retry period` and `count` under the trustpoint say how often it asks again.
     Not: A fault of the network.
     """
     facts = view.facts

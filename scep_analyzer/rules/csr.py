@@ -9,17 +9,21 @@ from ipaddress import ip_address
 from scep_analyzer.model.content import ChallengePassword, Content, Csr
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import Bystander, FailInfo, MessageType
-from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
+from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View, answer_frame
 from scep_analyzer.rules._words import count, seconds, shown
 from scep_analyzer.rules.requester import is_renewal
 
 _PLACEHOLDERS = re.compile(
-    r"\{\{.*?\}\}|\$\(?\w*[A-Z_]{3,}|%[A-Za-z]+%|<[A-Za-z _-]+>|\$[{(]\w+[})]|^(?:cisco|password|challenge|changeme|secret)$",
+    r"\{\{.*?\}\}|\$\(?\w*[A-Z_]{3,}|%[A-Za-z]+%|<[A-Za-z _-]+>|\$[{(]\w+[})]",
     re.IGNORECASE,
 )
+_USUAL_WORDS = re.compile(r"(?:cisco|password|challenge|changeme|secret)$", re.IGNORECASE)
+"""These may be placeholders, and may be what somebody chose."""
 _QUOTES = "\"'`“”‘’"
 _BLOB = 256
+_CERTSRV = 0x80094000
+"""HRESULTs of the certification authority's facility begin so."""
 _MS_CARRIER, _VERISIGN_CARRIER = "1.3.6.1.4.1.311.2.1.14", "2.16.840.1.113733.1.9.8"
 _TEMPLATES = frozenset({"1.3.6.1.4.1.311.20.2", "1.3.6.1.4.1.311.21.7"})
 _SID = "1.3.6.1.4.1.311.25.2"
@@ -158,13 +162,18 @@ def csr_challenge_missing(view: View, content: Content) -> Found:
     Not: A fault where the server wants none.
     """
     for csr in _csr(content):
-        if csr.challenge_password is None and _initial(view):
+        if csr.challenge_password is None and _initial(view) and not _past_the_challenge(view):
             yield Evidence(
                 f"The request for {shown(csr.subject)} carries no challengePassword"
                 + (", and the server refused it." if view.refused else "."),
                 (view.q("PKCS#10.challengePassword", "absent"),),
                 severity=None if view.refused else Severity.INFO,
             )
+
+
+def _past_the_challenge(view: View) -> bool:
+    """Whether NDES passed the request on: a code of the CA proves that it took the request without a password (CERTSRV_E_…)."""
+    return view.reply is not None and view.reply.hresult is not None and view.reply.hresult & 0xFFFFF000 == _CERTSRV
 
 
 @rule.csr(ERROR, "gist.github.com, MattRK/5485448")
@@ -192,11 +201,15 @@ def csr_challenge_unclean(view: View, content: Content) -> Found:
             )
             if found
         ]
+        guess = not what and _USUAL_WORDS.match(value) is not None
+        if guess:
+            what = ["is a word that often stands for one"]
         if what:
             yield Evidence(
                 f"The challengePassword of {len(value)} characters {' and '.join(what)}.",
                 (_challenge_fact(view, challenge),),
-                severity=None if view.refused else Severity.WARNING,
+                severity=None if view.refused and not guess else Severity.WARNING,
+                strength=POSSIBLE if guess else None,
             )
 
 
@@ -693,7 +706,18 @@ def poll_issuer_subject_mismatch(view: View, content: Content) -> Found:
         inside = message.envelope.content if message.envelope is not None else None
         if inside is not None and inside.csr is not None:
             subjects.add(inside.csr.subject)
-    if cas and content.issuer not in cas:
+    if content.subject in cas and (content.issuer in subjects or content.issuer == view.transaction.subject):
+        yield Evidence(
+            f"The poll has issuer and subject swapped: it names {shown(content.issuer or '')} as the issuer, which is the requester, and the CA "
+            f"{shown(content.subject or '')} as the subject.",
+            (
+                view.q("IssuerAndSubject.issuer", content.issuer),
+                view.q("IssuerAndSubject.subject", content.subject),
+            ),
+            severity=None if view.failed else Severity.WARNING,
+            title="The poll has issuer and subject swapped",
+        )
+    elif cas and content.issuer not in cas:
         yield Evidence(
             f"The poll names the issuer {shown(content.issuer or '')}; the server's CAs are {shown('; '.join(sorted(cas)))}.",
             (view.q("IssuerAndSubject.issuer", content.issuer),),

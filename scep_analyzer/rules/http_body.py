@@ -268,7 +268,7 @@ def query_malformed(view: View) -> Found:
     elif not view.operation and "operation=" in query.lower():
         what = "has an empty operation"
     elif view.operation == "PKIOperation" and (
-        view.odd("message-missing") is not None
+        (view.odd("message-missing") is not None and view.method != "POST")
         or (
             view.method == "GET"
             and len(view.path) < _LONG_PATH

@@ -10,6 +10,7 @@ from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, seconds, shown
+from scep_analyzer.rules.server_words import heard
 
 _LOGIN = (
     "login.microsoftonline", "/adfs/", "login.", "/login", "sso", "oauth2", "saml", "signin", "sign-in", "/auth", "okta", "idp.", "/logon",
@@ -33,13 +34,23 @@ _PROXY_HEADERS = (
 )
 _VENDORS = ("x-amzn-errortype", "x-amzn-errormessage", "x-digicert-error")
 _VENDOR_WORDS = ("enrollment code", "digicert", "connector for scep", "onboarding code")
+_OF_OTHER_RULES = frozenset({"base64", "decode", "empty", "identifier"})
+"""Meanings of words that another rule about the status quotes: http-400-bad-message, http-404-ca-identifier."""
 _HTTP_SYS = "microsoft-httpapi"
 _TOO_LONG = ("request too long", "invalid url", "url too long", "request-uri too long")
 
 
 def said(view: View) -> str:
-    """What the error page says, as a clause."""
-    return f": {shown(view.exchange.body_text, 120)}" if view.exchange.body_text else ""
+    """What the server says in words, as a clause."""
+    spoken = heard(view.exchange)
+    text = spoken.text if spoken is not None else view.exchange.body_text
+    return f": {shown(text, 160)}" if text else ""
+
+
+def meant(view: View) -> tuple[str, ...]:
+    """What these words mean, as causes."""
+    spoken = heard(view.exchange)
+    return (spoken.meaning.says,) if spoken is not None and spoken.meaning is not None else ()
 
 
 def who(view: View) -> str:
@@ -168,7 +179,7 @@ def http_401_on_scep(view: View) -> Found:
     Do: Enable anonymous authentication and disable Windows authentication on the SCEP path; check the URL.
     Not: A wrong challenge password: that is inside the encrypted message.
     """
-    if view.status == 401 and is_scep_path(view):
+    if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
         scheme = view.response_header("www-authenticate")
         yield Evidence(
             f"{view.operation or 'The request'} to {shown(view.path)} is answered with 401, asking for {shown(scheme or 'a login', 40)}.",
@@ -292,13 +303,22 @@ def http_404_wrong_path(view: View) -> Found:
     """There is no SCEP at this path.
 
     Seen: 404 to a short request, GetCACaps or GetCACert.
-    Why: The path in the enrollment URL is wrong; on NDES, mscep.dll is missing from it.
-    Why: The SCEP role or alias is not installed, or ISAPI extensions are restricted (404.2).
-    Do: Use the server's SCEP path: /certsrv/mscep/mscep.dll on NDES; /scep/<provisioner> on step-ca; /ejbca/publicweb/apply/scep/<alias>/pkiclient.exe on EJBCA.
+    Why: The path in the enrollment URL is wrong, or a part of it is missing.
+    Why: The SCEP service is not installed or not switched on.
+    Do: Put the server's SCEP path into the enrollment URL.
+    Do (ndes): The path is /certsrv/mscep/mscep.dll. `Get-WindowsFeature ADCS-Device-Enrollment` tells whether the role is there; the IIS log has the substatus.
+    Do (step-ca): The path is /scep/PROVISIONER.
+    Do (ejbca): The path is /ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe.
+    Do (micromdm): The only path is /scep. Cisco IOS appends /pkiclient.exe: rewrite it in a proxy in front.
+    Do (scepman): /static, /jamf and /dc must be switched on: AppConfig:StaticValidation:Enabled and its like.
+    Do (ios-ca): The path is /cgi-bin/pkiclient.exe; `ip http server` must be on and `show crypto pki server` say "enabled".
+    Do (fortiauthenticator): The path is /app/cert/scep/; enable SCEP on the network interface.
     Not: A URL that is too long: this one is short.
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
         return
+    if view.operation == "GetNextCACert":
+        return  # there is none before a rollover: nextca-failed
     if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
         return  # the path is right
     yield Evidence(
@@ -562,14 +582,21 @@ def _failing_operations(view: View, status: int) -> dict[str, int]:
     strength=INFERRED,
 )
 def ndes_http_500_all_operations(view: View) -> Found:
-    """The SCEP service does not start: every operation gets 500.
+    """The SCEP service does not work: every operation gets 500.
 
     Seen: 500 to GetCACaps or GetCACert.
+    Why: The service cannot start or is set up wrongly: its certificates, its keys, its account, or a name in the URL that it does not know.
     Why: NDES cannot start (events 2 and 10): its RA certificates are expired, their keys cannot be read by the application pool's identity, another CA
         issued them, or their revocation cannot be checked.
-    Why: The service account is locked or its password expired; IIS_IUSRS lacks "Impersonate a client after authentication".
-    Why: The policy module failed to start (event 53).
-    Do: Read the Application log at that second and check in this order: RA certificates, their private keys, the service account, the policy module.
+    Why: NDES's service account is locked or its password expired; IIS_IUSRS lacks "Impersonate a client after authentication".
+    Why: NDES's policy module failed to start (event 53).
+    Matters: No client gets an answer.
+    Do: Read the server's log at that second: it says why.
+    Do (ndes): Application log, events 2, 10 and 53. Check in this order: `certutil -store My` for the RA certificates, Read on their private keys for the service
+        account, the account itself, the policy module; then `iisreset`.
+    Do (step-ca): A wrong provisioner name gives 500, too: `step ca provisioner list`; an EC intermediate needs an RSA decrypter.
+    Do (dogtag): `pki-server ca-config-find | grep scep`; the log is under /var/log/pki/INSTANCE/ca/.
+    Do (ejbca): The CA's crypto token may be offline: `bin/ejbca.sh cryptotoken activate`; details are in server.log.
     Not: A fault of this client: no client would get an answer.
     """
     if view.status != 500 or view.operation not in ("GetCACaps", "GetCACert"):
@@ -588,6 +615,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
                 if name != view.operation
             ),
         ),
+        causes=meant(view),
     )
 
 
@@ -596,9 +624,13 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     """The server fails on the message: PKIOperation gets 500.
 
     Seen: 500 to PKIOperation, while GetCACert or GetCACaps of the same server work.
-    Why: The server cannot decode or decrypt the message (NDES events 16 to 18; Go servers answer 500 for everything wrong inside).
-    Why: A policy module fails; some servers answer a wrong challenge password with 500 too.
-    Do: Look at the findings about the encoding and the recipient of this request first, then into the server's log at that second.
+    Why: The server cannot decode or decrypt the message, or fails at what it does with it.
+    Why: NDES writes events 16 to 18 for a message that it cannot read; its policy module may fail, too.
+    Matters: The client learns nothing from this answer; the server's log holds the reason.
+    Do: Read the server's log at that second.
+    Do (ndes): Application log, events 16, 17 and 18 (the message cannot be read), 31 (the CA refused it).
+    Do (step-ca, micromdm): They answer 500 for everything that is wrong inside a message; the text of the answer and the log name the stage.
+    Do (ejbca): server.log has the exception.
     Not: A dead service: it answers other requests.
     """
     if view.status < 500 or view.status in (501, 502, 503, 504) or view.operation != "PKIOperation":
@@ -609,6 +641,7 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     yield Evidence(
         f"PKIOperation is answered with {view.status}{said(view)}" + (f", while {works} got 200." if works else "."),
         (status_fact(view), *(Fact(frame, "http.response.code", f"200 to {name}") for name, frame in fine.items())),
+        causes=meant(view),
     )
 
 
@@ -696,24 +729,69 @@ def http_504(view: View) -> Found:
         )
 
 
+_REFUSALS: dict[tuple[str, int], str] = {
+    (
+        "ejbca",
+        401,
+    ): "EJBCA answers so where the challenge password is not the end entity's, or the end entity is not NEW.",
+    (
+        "xipki",
+        401,
+    ): "XiPKI answers so where the requestor is not permitted: the challenge password must be user:password.",
+    ("xipki", 403): "XiPKI answers so where the certificate was issued already or is revoked.",
+    ("ejbca", 403): "EJBCA answers so where an unknown end entity asks in CA mode, or a peer may not use SCEP.",
+}
+"""What a bare status means, where the product is known to refuse with it."""
+
+
+def _means_refusal(view: View) -> str | None:
+    """What this status means at this server, where it is no question of HTTP."""
+    product = view.server_product
+    if product is None or view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
+        return None
+    return _REFUSALS.get((product.key, view.status))
+
+
 @rule.status(
     ERROR,
     "knowledge.digicert.com, Troubleshoot SCEP",
     "docs.aws.amazon.com, Connector for SCEP, Troubleshooting",
 )
 def http_vendor_error(view: View) -> Found:
-    """The service says in its own words what is wrong.
+    """The server says in its own words what is wrong.
 
-    Seen: A 4xx answer with an error header or text of the vendor.
-    Why: The text tells. DigiCert: 400 values of the request, 401 enrollment code wrong, 406 code expired, 412 code used or locked. AWS: x-amzn-ErrorType.
-    Do: Act on the text.
+    Seen: A 4xx answer with an error header or text whose meaning is known.
+    Why: The text tells.
+    Matters: The words come from the software that refused; they are worth more than any guess from the status.
+    Do: Do what the words say; the server's log has more of them.
+    Do (ejbca): For 401 set the end entity to NEW and its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
+        `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
+    Do (fleet): The one-time challenge in the profile has expired: send the profile again, so that the host gets a fresh one.
+    Do (digicert): 400: values of the request; 401: enrollment code wrong; 406: code expired; 412: code used or locked.
+    Do (aws-c4scep): The x-amzn-ErrorType header names the error; "must contain base64" means: use POST.
     Not: A fault of the network.
     """
     if not 400 <= view.status < 500:
         return
     found = [(each, view.response_header(each)) for each in _VENDORS if view.response_header(each) is not None]
     text = (view.exchange.body_text or "").lower()
-    if found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):
+    spoken, refusal = heard(view.exchange), _means_refusal(view)
+    meaning = spoken.meaning if spoken is not None else None
+    if spoken is not None and meaning is not None and meaning.finds is None and meaning.key not in _OF_OTHER_RULES:
+        yield Evidence(
+            f"{view.operation or 'The request'} is answered with {view.status}: {shown(spoken.text, 160)}.",
+            (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
+            causes=(meaning.says,),
+            strength=INFERRED,
+        )
+    elif refusal is not None and not found:
+        yield Evidence(
+            f"{view.operation} is answered with {view.status}{said(view)}.",
+            (status_fact(view),),
+            causes=(refusal,),
+            strength=INFERRED,
+        )
+    elif found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):
         words = ", ".join(shown(value or "", 80) for _, value in found) or shown(
             view.exchange.body_text or f"status {view.status}", 120
         )

@@ -12,19 +12,21 @@ from scep_analyzer.model.scep import (
     Bystander,
     CaCertificates,
     FailedConnection,
-    Kind,
     MessageType,
-    Outcome,
     PkiStatus,
     ScepExchange,
     Transaction,
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
+from scep_analyzer.rules import advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
+from scep_analyzer.rules.causes import End
+from scep_analyzer.rules.products import NOTHING, Recognised
+from scep_analyzer.rules.server_words import heard
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
@@ -45,13 +47,12 @@ _SAME_FOR_ALL = frozenset({"GetCACaps", "GetCACert", "GetCACertChain"})
 """Operations that a server answers alike whoever asks."""
 
 
-class End(NamedTuple):
-    """How a transaction ended: what is needed to find its root cause."""
+class Judged(NamedTuple):
+    """A transaction judged: what was found, what decides which of it is the root cause, and the products it ran between."""
 
-    outcome: Outcome
-    kind: Kind
-    decisive: int | None
-    """The number of the exchange that decided."""
+    findings: list[Finding]
+    end: End
+    products: Recognised
 
 
 class Scope(NamedTuple):
@@ -81,6 +82,9 @@ class Judge:
         """Rules that failed: our mistakes, which must not stop the others."""
         self._limits = limits
         self._exchanges = self._transactions = 0
+        self.recognised: list[Recognised] = []
+        """Which products each transaction ran between, as far as was known when it was judged."""
+        self._beside = 0
         self._told: set[tuple[str, str, Endpoint]] = set()
         self._failures: set[int] = set()
         self._each: Counter[str] = Counter()
@@ -109,6 +113,10 @@ class Judge:
         """Whether the connection of this number is closed, and nothing more will be known of it."""
         return connection in self.scene.connections
 
+    def is_history(self, number: int) -> bool:
+        """Whether the device of a transaction got its certificate later: what went wrong in it is history then."""
+        return self.memory.succeeded_later(number)
+
     def scope(self) -> Scope:
         """Whom the capture is about: what else it holds is worth a look only where it concerns them."""
         memory = self.memory
@@ -123,12 +131,12 @@ class Judge:
         scene.anomalies, scene.handshakes = list(anomalies), list(handshakes)
         scene.notices, scene.http_requests = notices, http_requests
 
-    def judge(self, transaction: Transaction, number: int, numbers: Sequence[int]) -> tuple[list[Finding], End]:
-        """Judge a transaction and its exchanges, which must all have been seen; ``numbers`` are those of its exchanges.
-
-        Gives what was found, and what :func:`~scep_analyzer.rules.causes.linked` needs to find the root cause among it.
-        """
+    def judge(self, transaction: Transaction, number: int, numbers: Sequence[int]) -> Judged:
+        """Judge a transaction and its exchanges, which must all have been seen; ``numbers`` are those of its exchanges."""
         self._transactions += 1
+        for each in self.scene.bystanders[self._beside :]:
+            self.memory.products.beside(each)
+        self._beside = len(self.scene.bystanders)
         legs = dict.fromkeys(map(leg_of, transaction.exchanges))
         views = [
             View(each, at, transaction, self.memory, self.scene, legs)
@@ -153,8 +161,16 @@ class Judge:
             if view.request is not None:
                 leg = id(view) not in judged
                 self.memory.attempt(view.exchange, view.number, number, transaction, leg=leg)
+        self.memory.ended(whole.ending)
         decisive = whole.decisive
-        return found, End(transaction.outcome, transaction.kind, decisive.number if decisive is not None else None)
+        end = End(
+            outcome=transaction.outcome,
+            kind=transaction.kind,
+            decisive=decisive.number if decisive is not None else None,
+            earlier=whole.earlier,
+            said=_said(decisive),
+        )
+        return Judged(found, end, whole.recognised)
 
     def _closed(self, view: View) -> None:
         """Count the rules about what is inside an envelope that no key opens."""
@@ -194,7 +210,8 @@ class Judge:
         for failed in (*self.scene.failures, *self._quoted()):
             if failed.connection not in self._failures:
                 found += self._run("failure", (failed, None, self._whole()), None, None)
-        return found + self._run("capture", (self._whole(),), None, None)
+        found += self._run("capture", (self._whole(),), None, None)
+        return found if self._transactions else causes.linked_alone(found)
 
     def _quoted(self) -> Iterator[FailedConnection]:
         """Connections that only an ICMP error tells of: after one SYN and that error a client gives up."""
@@ -230,31 +247,57 @@ class Judge:
                     continue
                 self._each[rule.id] += 1
                 if self._each[rule.id] <= self._limits.findings_each:
-                    found.append(self._finding(rule, each, transaction, exchange))
+                    recognised = self._recognised(arguments[0], each)
+                    found.append(_finding(rule, each, transaction, exchange, recognised))
                 elif self._each[rule.id] == self._limits.findings_each + 1:
                     detail = f"more than {self._limits.findings_each:,} findings of {rule.id}: the rest is not listed"
                     self.anomalies.append(Anomaly("rules", "limit-findings", each.frames[:1], detail))
         return found
 
-    def _finding(self, rule: Rule, evidence: Evidence, transaction: int | None, exchange: int | None) -> Finding:
-        page = rule.page
-        frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
-        return Finding(
-            number=0,
-            rule=rule.id,
-            severity=evidence.severity or rule.severity,
-            strength=evidence.strength or rule.strength,
-            title=evidence.title or page.title,
-            summary=evidence.summary,
-            frames=frames,
-            facts=evidence.facts,
-            causes=tuple(dict.fromkeys((*evidence.causes, *page.why))),
-            actions=tuple(dict.fromkeys((*evidence.actions, *page.do))),
-            references=rule.references,
-            transaction=evidence.transaction if evidence.transaction is not None else transaction,
-            exchange=evidence.exchange if evidence.exchange is not None else exchange,
-            code=evidence.code,
-        )
+    def _recognised(self, subject: object, evidence: Evidence) -> Recognised:
+        """The products that a finding's advice is chosen for."""
+        if evidence.transaction is not None and evidence.transaction <= len(self.recognised):
+            return self.recognised[evidence.transaction - 1]
+        if isinstance(subject, View | TransactionView):
+            return subject.recognised
+        # About the whole capture: what is the same for all of it.
+        servers = {each.server.key: each for each in self.recognised if each.server is not None}
+        return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+def _said(decisive: View | None) -> tuple[str, ...] | None:
+    """What can explain the deciding answer, by the server's words."""
+    words = heard(decisive.exchange) if decisive is not None else None
+    if words is None or words.meaning is None:
+        return None
+    return (words.meaning.finds, *words.meaning.explains) if words.meaning.finds else words.meaning.explains
+
+
+def _finding(
+    rule: Rule,
+    evidence: Evidence,
+    transaction: int | None,
+    exchange: int | None,
+    recognised: Recognised,
+) -> Finding:
+    page = rule.page
+    frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
+    return Finding(
+        number=0,
+        rule=rule.id,
+        severity=evidence.severity or rule.severity,
+        strength=evidence.strength or rule.strength,
+        title=evidence.title or page.title,
+        summary=evidence.summary,
+        frames=frames,
+        facts=evidence.facts,
+        causes=advice.causes(page, evidence, recognised),
+        actions=advice.actions(page, evidence, recognised),
+        references=rule.references,
+        transaction=evidence.transaction if evidence.transaction is not None else transaction,
+        exchange=evidence.exchange if evidence.exchange is not None else exchange,
+        code=evidence.code,
+    )
 
 
 def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[object, ...]]]:

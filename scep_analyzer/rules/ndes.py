@@ -3,13 +3,14 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import unquote
 
 from scep_analyzer.model.exchanges import HttpExchange, header, secrets_in
-from scep_analyzer.model.findings import Evidence, Fact
+from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import (
     AdminPage,
     Bystander,
@@ -19,16 +20,18 @@ from scep_analyzer.model.scep import (
     PkiStatus,
     Transaction,
 )
+from scep_analyzer.rules._memory import Attempt
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
-from scep_analyzer.rules._views import CaptureView, TransactionView, View, answer_frame
+from scep_analyzer.rules._views import SKEW, CaptureView, TransactionView, View, answer_frame
 from scep_analyzer.rules._words import day, long, serial, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
-_SKEW = timedelta(minutes=5)
 _RPC_PORTS = frozenset({135, 445, 593})
 _RPC_DYNAMIC = range(49152, 65536)
 _OLD_IIS = re.compile(r"microsoft-iis/(?:5|6|7|8)\.")
 _WEAK_CIPHERS = ("des-cbc", "rc2", "rc4")
+_HANDSHAKE = re.compile(r"(?:NTLM|Negotiate) \S{8,}", re.IGNORECASE)
+"""A login that goes on: the server's part of it, not its end."""
 _NEAR_NS = 120 * 1_000_000_000
 
 
@@ -123,6 +126,7 @@ def ndes_admin_cache_full(view: CaptureView) -> Found:
         yield Evidence(
             f"The administration page of {each.http.server} says that the password cache is full.",
             (_page_fact(each.http, "The password cache is full."),),
+            **_victims_place(view, each),
         )
 
 
@@ -139,7 +143,68 @@ def ndes_admin_no_permission(view: CaptureView) -> Found:
         yield Evidence(
             f"The administration page of {each.http.server} says that the user has not sufficient permission.",
             (_page_fact(each.http, "no sufficient permission"),),
+            **_victims_place(view, each),
         )
+
+
+@rule.capture(ERROR, "RFC 9110, Section 15.5.2", strength=INFERRED)
+def ndes_admin_login_fails(view: CaptureView) -> Found:
+    """The login to the administration page fails.
+
+    Seen: The page that hands out challenge passwords answers 401 to a login, and never 200.
+    Why: The account's password is wrong or expired, the account is locked, or Windows authentication cannot work from there.
+    Why: Basic authentication is off and the MDM offers nothing else.
+    Matters: Whoever asks gets no challenge password, and enrolls with none or an old one.
+    Do: Log in to /certsrv/mscep_admin with that account in a browser; check its password, its lock and its Enroll right.
+    Do (ndes): Security log of the server, event 4625, tells why; in IIS Manager the page needs Windows (or Basic) authentication.
+    Not: A fault of the SCEP request that follows: it lacks what this login should have given.
+    """
+    tries: dict[tuple[str, object], list[Bystander]] = {}
+    for each in view.scene.bystanders:
+        if each.kind == "admin" and each.http.response is not None:
+            tries.setdefault((each.http.client.address, each.http.server), []).append(each)
+    for (client, server), found in tries.items():
+        refused = [each for each in found if _login_refused(each)]
+        if not refused or any(each.http.response is not None and each.http.response.status == 200 for each in found):
+            continue
+        last = refused[-1]
+        victim = _victim_of(view, client, last.http.time_ns or 0)
+        yield Evidence(
+            f"{client} tried to log in to the administration page of {server} {len(refused)} time(s), and got 401 each time.",
+            tuple(Fact(answer_frame(each.http), "http.response.code", "401 to a login") for each in refused[:4]),
+            transaction=victim.transaction if victim is not None else None,
+            exchange=victim.number if victim is not None else None,
+        )
+
+
+def _victims_place(view: CaptureView, each: Bystander) -> dict[str, Any]:
+    """The transaction and exchange of the request that went without a password for this answer of the page."""
+    victim = _victim_of(view, each.http.client.address, each.http.time_ns or 0)
+    return {"transaction": victim.transaction, "exchange": victim.number} if victim is not None else {}
+
+
+def _login_refused(each: Bystander) -> bool:
+    """Whether a login was sent and answered with 401; NTLM and Negotiate ask once more in between, which is none."""
+    request, response = each.http.request, each.http.response
+    if request is None or response is None or response.status != 401:
+        return False
+    sent = header(request.headers, "authorization")
+    challenge = header(response.headers, "www-authenticate") or ""
+    return sent is not None and _HANDSHAKE.match(challenge) is None
+
+
+def _victim_of(view: CaptureView, client: str, since_ns: int) -> Attempt | None:
+    """The first request of this client after that time that was refused, within ten minutes."""
+    return next(
+        (
+            each
+            for each in view.memory.attempts
+            if each.client == client
+            and 0 <= each.time_ns - since_ns <= 5 * _NEAR_NS
+            and each.status == PkiStatus.FAILURE
+        ),
+        None,
+    )
 
 
 @rule.capture(WARNING, "certnanny/sscep#46")
@@ -287,7 +352,7 @@ def clock_skew(view: View) -> Found:
     if now is None or view.operation != "PKIOperation":
         return
     times: dict[str, tuple[datetime, Fact]] = {"the capture": (now, Fact(view.ans or view.ask, "frame.time", day(now)))}
-    server = _date(view.response_header("date"))
+    server = view.dated
     if server is not None:
         times["the server"] = (server, view.a("http.date", day(server)))
     signing = view.request.signing_time if view.request is not None else None
@@ -299,14 +364,14 @@ def clock_skew(view: View) -> Found:
         and signer is not None
         and signer.self_issued
         and signer.not_before is not None
-        and signer.not_before > now + _SKEW
+        and signer.not_before > now + SKEW
     ):
         times["the client"] = (signer.not_before, view.q("signer.notBefore", day(signer.not_before)))
     apart = {
         name: min((abs(value - other) for key, (other, _) in times.items() if key != name), default=timedelta(0))
         for name, (value, _) in times.items()
     }
-    off = [name for name, distance in apart.items() if distance > _SKEW]
+    off = [name for name, distance in apart.items() if distance > SKEW]
     if len(times) < 2 or not off:
         return
     who = off[0] if len(off) == 1 else " and ".join(off)
@@ -315,20 +380,8 @@ def clock_skew(view: View) -> Found:
     yield Evidence(
         f"The clocks are up to {long(widest)} apart: {'; '.join(f'{name} {day(value)}' for name, (value, _) in times.items())}; {who} {verb}.",
         tuple(each for _, each in times.values()),
+        severity=Severity.INFO if off == ["the capture"] else None,
     )
-
-
-@lru_cache(maxsize=256)  # a server says the same for a second
-def _date(value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        found = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _troubled(view: CaptureView, since_ns: int) -> int | None:

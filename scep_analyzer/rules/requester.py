@@ -7,7 +7,7 @@ from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import MessageType, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
-from scep_analyzer.rules._words import certificate_words, day, long, serial, shown
+from scep_analyzer.rules._words import certificate_words, day, long, shown
 
 _TOLERANCE = timedelta(minutes=5)
 _BOOT_YEARS = range(1970, 2003)
@@ -159,7 +159,7 @@ def signer_expired_for_renewal(view: View, message: PkiMessage) -> Found:
     if is_renewal(message) and signer is not None and not signer.self_issued and now is not None:
         if signer.not_after is not None and signer.not_after < now:
             yield Evidence(
-                f"The renewal is signed with {serial(signer.identity)}, which expired on {day(signer.not_after)}, {long(now - signer.not_after)} before.",
+                f"The renewal is signed with {view.named(signer.identity)}, which expired on {day(signer.not_after)}, {long(now - signer.not_after)} before.",
                 (view.q("signer.notAfter", day(signer.not_after)), view.q("frame.time", day(now))),
                 severity=None if view.failed or view.answer is None else Severity.WARNING,
             )

@@ -112,7 +112,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         query = read_query(request.target, cut=not request.complete) if request is not None else _NO_QUERY
         endpoint = (item.server, query.path)
         is_scep = self._is_scep(item, query)
-        if not is_scep and request is not None and (kind := _bystander(query.path)) is not None:
+        if not is_scep and request is not None and (kind := _bystander(item, query.path)) is not None:
             page = read_admin_page(item.response) if kind == "admin" and item.response is not None else None
             yield Bystander(kind, _without_bodies(item), page)
             return
@@ -306,8 +306,10 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
 _NO_QUERY = Query(path="", operation=None, operation_as_sent=None, message=None, notes=())
 
 
-def _bystander(path: str) -> str | None:
+def _bystander(item: HttpExchange, path: str) -> str | None:
     """What accompanies SCEP at this path, None for everything else."""
+    if item.request is not None and item.request.method.upper() == "CONNECT":
+        return "connect" if item.response is not None and item.response.status >= 400 else None
     lower = path.lower()
     return next((kind for sign, kind in BYSTANDERS.items() if sign in lower), None)
 

@@ -144,7 +144,7 @@ class Reassembler(Stage[Segment, Event]):
         facts.passed(item.frame, item.time_ns)
         side.packets += 1
         if not item.flags & RST:
-            side.ttl = item.ttl or side.ttl
+            side.heard(item.frame, item.ttl, item.window)
         sequence = item.sequence
         acknowledged = None
         if item.flags & ACK and not (item.flags & RST and not item.acknowledgment):

@@ -6,9 +6,10 @@ import pytest
 
 from scep_analyzer.model.findings import Evidence, Finding, Severity
 from scep_analyzer.model.scep import CaCertificates, PkiMessage
+from scep_analyzer.rules import judge
 from scep_analyzer.rules._rule import INFERRED, INFO, PROVED, WARNING, Found, Rule, Subject, rule
 from scep_analyzer.rules._views import View
-from scep_analyzer.rules.judge import Judge
+from scep_analyzer.rules.products import NOTHING
 from tests.conftest import ROOT
 
 GIVEN = {
@@ -105,7 +106,7 @@ def _found(evidence: Evidence) -> Finding:
         """
         return ()
 
-    return Judge()._finding(some_rule, evidence, 1, 2)
+    return judge._finding(some_rule, evidence, 1, 2, NOTHING)
 
 
 def test_an_evidence_may_give_the_title_and_the_code() -> None:

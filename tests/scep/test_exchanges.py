@@ -50,7 +50,7 @@ def test_ca_certificates_and_capabilities() -> None:
             ),
         ]
     )
-    assert caps.response == CaCapabilities(("AES", "SHA-256"))
+    assert caps.response == CaCapabilities(("AES", "SHA-256"), "lf")
     assert isinstance(certificates.response, CaCertificates)
     assert sorted(each.role or "" for each in certificates.response.certificates) == ["ca", "ra-signing"]
     assert certificates.message_parameter == "my CA"
