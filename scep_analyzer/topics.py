@@ -80,7 +80,7 @@ _ATTRIBUTES = {
     "1.3.6.1.4.1.311.25.2": ("ntdsCaSecurityExtension", "The SID of the account, for strong mapping at domain controllers.", "support.microsoft.com, KB5014754"),
     "1.3.6.1.4.1.311.20.2.1": ("certificateRequestAgent", "The purpose that both RA certificates of NDES carry; their keyUsage tells them apart.", "learn.microsoft.com, NDES"),
 }  # fmt: skip
-_CAPABILITIES = {
+CAPABILITIES = {
     "AES": "AES-128-CBC for envelopes.",
     "DES3": "3DES-CBC for envelopes.",
     "GetNextCACert": "The operation GetNextCACert is there.",
@@ -122,7 +122,7 @@ def topics() -> tuple[Topic, ...]:
             Topic("attribute", name, f"{name}, {oid}", (("Meaning", (text,)),), (source,), (oid,))
             for oid, (name, text, source) in _ATTRIBUTES.items()
         ),
-        *(Topic("capability", name, f"Capability {name}", (("Meaning", (text,)),), ("RFC 8894, Section 3.5.2",)) for name, text in _CAPABILITIES.items() if name not in _OPERATIONS),
+        *(Topic("capability", name, f"Capability {name}", (("Meaning", (text,)),), ("RFC 8894, Section 3.5.2",)) for name, text in CAPABILITIES.items() if name not in _OPERATIONS),
         *(Topic("content type", name, name, (("Meaning", (text,)),), (source,)) for name, (text, source) in _CONTENT_TYPES.items()),
         *(_hresult_topic(number) for number in HRESULTS),
     )  # fmt: skip
