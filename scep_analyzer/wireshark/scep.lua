@@ -197,6 +197,7 @@ function scep.init()
 end
 
 local LIMIT = 65535  -- bytes of a value that are read
+local INSIDE = 2 ^ 24  -- bytes of a message that are looked at
 local SIGNED_DATA = "\42\134\72\134\247\13\1\7\2"
 local SCEP_ARC = "\96\134\72\1\134\248\69\1\9"  -- 2.16.840.1.113733.1.9
 
@@ -229,6 +230,21 @@ local function element(bytes, at, depth)
     end
     if begin + length - 1 > #bytes then return nil end
     return tag, begin, begin + length - 1, begin + length
+end
+
+local LENGTHS = { [1] = { 1, 1 }, [2] = { 1, LIMIT }, [5] = { 0, 0 }, [6] = { 1, LIMIT } }  -- BOOLEAN, INTEGER, NULL, OBJECT IDENTIFIER
+
+-- Whether what lies between two places of a string is whole BER, each element inside the one around it.
+local function is_whole(bytes, at, last, depth)
+    while at <= last do
+        local tag, begin, stop, behind = element(bytes, at)
+        if tag == nil or behind > last + 1 or depth > 40 then return false end
+        local length = LENGTHS[tag]
+        if length ~= nil and (stop - begin + 1 < length[1] or stop - begin + 1 > length[2]) then return false end
+        if math.floor(tag / 32) % 2 == 1 and not is_whole(bytes, begin, stop, depth + 1) then return false end
+        at = behind
+    end
+    return true
 end
 
 -- The content of a value, the pieces of a constructed string joined.
@@ -347,6 +363,16 @@ local function add_value(tree, range, name, value, notes)
     return item
 end
 
+-- Keep the first value of an attribute for the message that is being dissected.
+local function keep(name, oid, value, notes, at, length)
+    local found = current.attributes
+    if found[name] == nil or (name == "fail_info_text" and found[name].value == nil) then
+        found[name] = { value = value, notes = notes, at = at, length = length, oid = oid }
+    elseif oid == found[name].oid then
+        note(found[name].notes, "form", ATTRIBUTES[name] .. " has several values; the first is shown")
+    end
+end
+
 local function read_attribute(tvb, oid, tree)
     local name = ATTRIBUTE_NAMES[oid]
     local bytes = tvb:raw(0, math.min(tvb:len(), LIMIT))
@@ -369,12 +395,7 @@ local function read_attribute(tvb, oid, tree)
         return behind - 1
     end
     tree:add(range, ATTRIBUTES[name] .. ": " .. (value ~= nil and words_of(name, value) or printable(text_of(tag, content):sub(1, 40))))
-    local found = current.attributes
-    if found[name] == nil or (name == "fail_info_text" and found[name].value == nil) then
-        found[name] = { value = value, notes = notes, at = tvb:offset() + begin - 1, length = math.max(last - begin + 1, 0), oid = oid }
-    elseif oid == found[name].oid then
-        note(found[name].notes, "form", ATTRIBUTES[name] .. " has several values; the first is shown")
-    end
+    keep(name, oid, value, notes, tvb:offset() + begin - 1, math.max(last - begin + 1, 0))
     return behind - 1
 end
 
@@ -385,18 +406,58 @@ end
 
 -- Where the content of the SignedData lies: it is dissected once CMS has returned, because CMS keeps what it reads in globals.
 function envelope.dissector(tvb, _, _)
+    if tvb:len() == 0 then return 1 end  -- 0 would mean that nobody dissects it, and CMS would read on behind its end
     if current ~= nil and current.content == nil then
         current.content = { at = tvb:offset(), bytes = tvb:raw() }
     end
     return tvb:len()
 end
 
+-- An OID in BER, without tag and length.
+local function encoded(oid)
+    local bytes, arcs = {}, {}
+    for arc in oid:gmatch("%d+") do arcs[#arcs + 1] = tonumber(arc) end
+    table.insert(arcs, 1, table.remove(arcs, 1) * 40 + table.remove(arcs, 1))
+    for _, arc in ipairs(arcs) do
+        local digits = string.char(arc % 128)
+        while arc >= 128 do
+            arc = math.floor(arc / 128)
+            digits = string.char(128 + arc % 128) .. digits
+        end
+        bytes[#bytes + 1] = digits
+    end
+    return table.concat(bytes)
+end
+
+local SIGNS = {}  -- how an attribute begins: its OID, then a SET
+for oid in pairs(ATTRIBUTE_NAMES) do
+    local bytes = encoded(oid)
+    SIGNS[oid] = "\6" .. string.char(#bytes) .. bytes .. "\49"
+end
+
+-- The attributes that can still be read in a message which is damaged or cut.
+local function salvage(tvb, bytes)
+    for oid, name in pairs(ATTRIBUTE_NAMES) do
+        local _, set = bytes:find(SIGNS[oid], 1, true)
+        local _, inside = element(bytes, set or #bytes + 1)
+        local tag, begin, last = element(bytes, inside or #bytes + 1)
+        if tag ~= nil then
+            local notes = {}
+            local value = value_of(name, tag, content_of(bytes, tag, begin, last), notes)
+            keep(name, oid, value, notes, tvb:offset() + begin - 1, math.max(last - begin + 1, 0))
+        end
+    end
+end
+
 ---------------------------------------------------------------------------------------------------------------------------------
 -- Messages
 
 -- Call a dissector of Wireshark's; gives whether it came to the end. id-data, which is registered for mail, is SCEP's meanwhile.
+-- A dissector that runs into damage marks the whole frame as malformed, so it gets whole BER only.
 local function dissect(dissector, tvb, pinfo, tree)
-    if dissector == nil then return false end
+    local bytes = tvb:raw(0, math.min(tvb:len(), INSIDE))
+    local _, _, last = element(bytes, 1)
+    if dissector == nil or last == nil or not is_whole(bytes, 1, last, 0) then return false end
     by_oid:add(ID_DATA, envelope)
     local good = pcall(dissector.call, dissector, tvb, pinfo, tree)
     if mail ~= nil then by_oid:add(ID_DATA, mail) else by_oid:remove(ID_DATA, envelope) end
@@ -520,12 +581,14 @@ end
 -- A pkiMessage: CMS beside `item`, SCEP's attributes and the envelope below it. Gives what the attributes said.
 local function show_message(tvb, pinfo, tree, item)
     current = { attributes = {} }
-    local good = dissect(cms, tvb, pinfo, tree)
+    local bytes = tvb:raw()
+    local good = is_signed_data(bytes) and dissect(cms, tvb, pinfo, tree)
+    if not good then pcall(salvage, tvb, bytes) end
     local found = current
     current = nil
     add_attributes(item, tvb, found.attributes)
     add_envelope(item, tvb, pinfo, found.content)
-    if not good then item:add_proto_expert_info(expert_of.damaged, "The CMS message is damaged or cut") end
+    if not good then item:add_proto_expert_info(expert_of.damaged, "This is not a whole CMS SignedData: damaged, cut, or something else") end
     return found.attributes
 end
 
