@@ -192,10 +192,6 @@ local current
 -- What this frame has shown before its post-dissector runs.
 local shown = { frame = -1 }
 
-function scep.init()
-    asked, current, shown = {}, nil, { frame = -1 }
-end
-
 local LIMIT = 65535  -- bytes of a value that are read
 local INSIDE = 2 ^ 24  -- bytes of a message that are looked at
 local SIGNED_DATA = "\42\134\72\134\247\13\1\7\2"
@@ -890,19 +886,43 @@ end
 ---------------------------------------------------------------------------------------------------------------------------------
 -- Registration
 
+local tcp_ports, web = DissectorTable.get("tcp.port"), Dissector.get("http")
+local found_ports = {}
+
+-- Wireshark recognizes HTTP on an unusual port by a whole first line. A GET with a message in its URL is longer than a segment: where the
+-- line of a SCEP request is not whole, the server's port is HTTP from here on, and TCP is asked for the next segment.
+local function find_requests(tvb, pinfo)
+    local length = tvb:len()
+    if length < 40 or tvb:raw(0, 3) ~= "GET" then return false end
+    local start = tvb:raw(0, math.min(length, 65535))
+    if start:find("\n", 1, true) or not start:sub(1, 1024):lower():find("^get [^%s]-%?[^%s]-operation=[a-z]") then return false end
+    tcp_ports:add(pinfo.dst_port, web)
+    found_ports[pinfo.dst_port] = true
+    pinfo.desegment_offset, pinfo.desegment_len = 0, DESEGMENT_ONE_MORE_SEGMENT
+    return true
+end
+
+function scep.init()
+    for port in pairs(found_ports) do tcp_ports:remove(port, web) end
+    asked, current, shown, found_ports = {}, nil, { frame = -1 }, {}
+end
+
 for oid in pairs(ATTRIBUTE_NAMES) do by_oid:add(oid, attributes) end
 for oid in pairs(OTHER_ATTRIBUTES) do
     if by_oid:get_dissector(oid) == nil then by_oid:add(oid, attributes) end
 end
 for _, name in ipairs(MEDIA_TYPES) do media_types:add(name, scep) end
 register_postdissector(whole_frames)
+scep:register_heuristic("tcp", function(tvb, pinfo)
+    local good, found = pcall(find_requests, tvb, pinfo)
+    return good and found
+end)
 
 local set = { ports = "", media_types = {} }
 function scep.prefs_changed()
-    local tcp, web = DissectorTable.get("tcp.port"), Dissector.get("http")
-    if scep.prefs.ports ~= set.ports and web ~= nil then
-        if set.ports ~= "" then tcp:remove(set.ports, web) end
-        if scep.prefs.ports ~= "" then tcp:add(scep.prefs.ports, web) end
+    if scep.prefs.ports ~= set.ports then
+        if set.ports ~= "" then tcp_ports:remove(set.ports, web) end
+        if scep.prefs.ports ~= "" then tcp_ports:add(scep.prefs.ports, web) end
         set.ports = scep.prefs.ports
     end
     for _, name in ipairs(set.media_types) do media_types:remove(name, scep) end
