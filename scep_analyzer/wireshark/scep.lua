@@ -496,7 +496,7 @@ local function add_envelope(item, tvb, pinfo, content)
     local below = item:add(range, "pkcsPKIEnvelope")
     local tag, begin = element(content.bytes, 1)
     if #content.bytes < 8 then
-        below:append_text(": " .. #content.bytes .. " bytes where an envelope or nothing belongs; they mean nothing (NDES sends them)")
+        below:append_text(": a placeholder of " .. #content.bytes .. (#content.bytes == 1 and " byte" or " bytes") .. ", without meaning (NDES sends it)")
     elseif tag ~= 48 or content.bytes:byte(begin) ~= 6 then
         below:add_proto_expert_info(expert_of.damaged, "The content of the SignedData is not a CMS structure")
     elseif not dissect(cms, inner, pinfo, below) then
