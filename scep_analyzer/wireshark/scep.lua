@@ -228,16 +228,12 @@ local function element(bytes, at, depth)
     return tag, begin, begin + length - 1, begin + length
 end
 
-local LENGTHS = { [1] = { 1, 1 }, [2] = { 1, LIMIT }, [5] = { 0, 0 }, [6] = { 1, LIMIT } }  -- BOOLEAN, INTEGER, NULL, OBJECT IDENTIFIER
-
 -- Whether what lies between two places of a string is whole BER, each element inside the one around it.
 local function is_whole(bytes, at, last, depth)
     while at <= last do
         local tag, begin, stop, behind = element(bytes, at)
-        if tag == nil or behind > last + 1 or depth > 40 then return false end
-        local length = LENGTHS[tag]
-        if length ~= nil and (stop - begin + 1 < length[1] or stop - begin + 1 > length[2]) then return false end
-        if math.floor(tag / 32) % 2 == 1 and not is_whole(bytes, begin, stop, depth + 1) then return false end
+        if tag == nil or behind > last + 1 or (depth or 0) > 40 then return false end
+        if math.floor(tag / 32) % 2 == 1 and not is_whole(bytes, begin, stop, (depth or 0) + 1) then return false end
         at = behind
     end
     return true
@@ -293,6 +289,213 @@ local function number_of(tag, content)
     local digits = text_of(tag, content):match("^%s*([+-]?%d+)%s*$")
     return digits and #digits < 16 and tonumber(digits) or nil
 end
+
+-- An OID in BER, without tag and length.
+local function encoded(oid)
+    local bytes, arcs = {}, {}
+    for arc in oid:gmatch("%d+") do arcs[#arcs + 1] = tonumber(arc) end
+    table.insert(arcs, 1, table.remove(arcs, 1) * 40 + table.remove(arcs, 1))
+    for _, arc in ipairs(arcs) do
+        local digits = string.char(arc % 128)
+        while arc >= 128 do
+            arc = math.floor(arc / 128)
+            digits = string.char(128 + arc % 128) .. digits
+        end
+        bytes[#bytes + 1] = digits
+    end
+    return table.concat(bytes)
+end
+
+-- An OID as dotted numbers, from its bytes.
+local function dotted(bytes)
+    local arcs, arc = {}, 0
+    for at = 1, #bytes do
+        arc = arc * 128 + bytes:byte(at) % 128
+        if bytes:byte(at) < 128 then
+            arcs[#arcs + 1] = string.format("%.0f", arc)
+            arc = 0
+        end
+    end
+    local first = tonumber(arcs[1] or "0")
+    local root = math.min(math.floor(first / 40), 2)
+    arcs[1] = string.format("%.0f.%.0f", root, first - root * 40)
+    return table.concat(arcs, ".")
+end
+
+---------------------------------------------------------------------------------------------------------------------------------
+-- Grammar: what CMS and X.509 take without complaint (RFC 5652, Section 4 and on; RFC 5280, Section 4.1)
+--
+-- Wireshark's dissectors mark a frame as malformed where a structure is not as they expect, and nothing takes the mark away. A damaged
+-- message must not do that to a frame which is fine without this plugin, so they get what fits this grammar only.
+-- A rule takes a string, a place and the last place; it gives the place behind the element, nil where the element is another.
+-- A content rule takes a string, first and last place; it gives whether that fits.
+
+local function of_tag(tag, content)
+    return function(bytes, at, last)
+        local found, begin, stop, behind = element(bytes, at)
+        if found ~= tag or behind > last + 1 or (content and not content(bytes, begin, stop)) then return nil end
+        return behind
+    end
+end
+
+local function either(...)
+    local rules = { ... }
+    return function(bytes, at, last)
+        for _, rule in ipairs(rules) do
+            local behind = rule(bytes, at, last)
+            if behind then return behind end
+        end
+        return nil
+    end
+end
+
+local function maybe(rule)
+    return function(bytes, at, last) return at <= last and rule(bytes, at, last) or at end
+end
+
+local function in_order(...)
+    local rules = { ... }
+    return function(bytes, at, last)
+        for _, rule in ipairs(rules) do
+            at = rule(bytes, at, last)
+            if at == nil then return false end
+        end
+        return at == last + 1
+    end
+end
+
+local function list_of(rule)
+    return function(bytes, at, last)
+        while at <= last do
+            at = rule(bytes, at, last)
+            if at == nil then return false end
+        end
+        return at == last + 1
+    end
+end
+
+local function sized(least, most)
+    return function(_, at, last) return last - at + 1 >= least and last - at + 1 <= most end
+end
+
+local function matching(...)
+    local patterns = { ... }
+    return function(bytes, at, last)
+        for _, pattern in ipairs(patterns) do
+            if bytes:sub(at, last):find(pattern) then return true end
+        end
+        return false
+    end
+end
+
+local function sequence(...) return of_tag(48, in_order(...)) end
+local function sequence_of(rule) return of_tag(48, list_of(rule)) end
+local function set_of(rule) return of_tag(49, list_of(rule)) end
+
+local function anything(bytes, at, last)
+    local tag, _, _, behind = element(bytes, at)
+    return tag and behind <= last + 1 and is_whole(bytes, at, behind - 1) and behind or nil
+end
+
+-- An OID, then what depends on it: `rules` by OID in BER, `other` for the rest (its rule gets the OID, too).
+local function by_type(rules, other)
+    return function(bytes, at, last)
+        local tag, begin, stop, behind = element(bytes, at)
+        if tag ~= 6 or behind > last + 1 or stop < begin or bytes:byte(stop) > 127 or bytes:byte(begin) == 128 then return false end
+        local oid = bytes:sub(begin, stop)
+        return (rules[oid] or other)(bytes, behind, last, oid)
+    end
+end
+
+local OBJECT_ID = of_tag(6, function(bytes, at, last) return last >= at and bytes:byte(last) < 128 and bytes:byte(at) ~= 128 end)
+local SMALL, NUMBER, NOTHING, TRUTH = of_tag(2, sized(1, 4)), of_tag(2, sized(1, LIMIT)), of_tag(5, sized(0, 0)), of_tag(1, sized(1, 1))
+local OCTETS = of_tag(4)
+local LONG_OCTETS = either(OCTETS, of_tag(36, list_of(OCTETS)))
+local function is_bits(bytes, at, last) return last >= at and bytes:byte(at) < 8 and (last > at or bytes:byte(at) == 0) end
+local BITS = of_tag(3, is_bits)
+local ZONE = "[%+%-][01]%d[0-5]%d$"
+local TIME = either(
+    of_tag(23, matching("^%d%d[01]%d[0-3]%d[0-2]%d[0-5]%dZ$", "^%d%d[01]%d[0-3]%d[0-2]%d[0-5]%d[0-5]%dZ$", "^%d%d[01]%d[0-3]%d[0-2]%d[0-5]%d[0-5]%d" .. ZONE)),
+    of_tag(24, matching("^%d%d%d%d[01]%d[0-3]%d[0-2]%d[0-5]%d[0-5]%dZ$", "^%d%d%d%d[01]%d[0-3]%d[0-2]%d[0-5]%d[0-5]%d" .. ZONE)))
+
+local function table_of(...)  -- { rule, OIDs... }, ...
+    local rules = {}
+    for _, each in ipairs({ ... }) do
+        for at = 2, #each do rules[encoded(each[at])] = each[1] end
+    end
+    return rules
+end
+
+-- What this Wireshark has no dissector for is shown as bytes.
+local function of_nobody(rule)
+    return function(bytes, at, last, oid) return by_oid:get_dissector(dotted(oid)) == nil and rule(bytes, at, last) end
+end
+local VECTOR = in_order(OCTETS)
+local ALGORITHM = of_tag(48, by_type(table_of(
+    { VECTOR, "1.3.14.3.2.7", "1.2.840.113549.3.7", "2.16.840.1.101.3.4.1.2", "2.16.840.1.101.3.4.1.22", "2.16.840.1.101.3.4.1.42" },
+    { in_order(sequence(maybe(SMALL), OCTETS)), "1.2.840.113549.3.2" },
+    { in_order(OBJECT_ID), "1.2.840.10045.2.1" },
+    { in_order(maybe(of_tag(48, is_whole))), "1.2.840.113549.1.1.7", "1.2.840.113549.1.1.10" }), in_order(maybe(NOTHING))))
+
+local DIRECTORY_STRING = in_order(either(of_tag(12), of_tag(19), of_tag(20), of_tag(28), of_tag(30)))
+local PRINTABLE, IA5 = in_order(of_tag(19)), in_order(of_tag(22))
+local NAME = sequence_of(set_of(of_tag(48, by_type(table_of(
+    { PRINTABLE, "2.5.4.5", "2.5.4.6", "2.5.4.46" },
+    { IA5, "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.25" },
+    { DIRECTORY_STRING, "2.5.4.3", "2.5.4.4", "2.5.4.7", "2.5.4.8", "2.5.4.9", "2.5.4.10", "2.5.4.11", "2.5.4.12", "2.5.4.13", "2.5.4.17",
+        "2.5.4.41", "2.5.4.42", "2.5.4.43", "2.5.4.44", "2.5.4.65", "0.9.2342.19200300.100.1.1" },
+    { in_order(either(of_tag(22), of_tag(12), of_tag(19), of_tag(20), of_tag(30))), "1.2.840.113549.1.9.2", "1.2.840.113549.1.9.8" }),
+    of_nobody(in_order(anything))))))
+
+local KEY = sequence(NUMBER, NUMBER)
+local PUBLIC_KEY = of_tag(48, function(bytes, at, last)
+    local behind = ALGORITHM(bytes, at, last)
+    if behind == nil or BITS(bytes, behind, last) ~= last + 1 then return false end
+    local _, begin, stop = element(bytes, behind)
+    local is_rsa = bytes:sub(at, behind):find(encoded("1.2.840.113549.1.1.1"), 1, true)
+    return not is_rsa or KEY(bytes, begin + 1, stop) == stop + 1
+end)
+
+local GENERAL_NAME = either(of_tag(129), of_tag(130), of_tag(134), of_tag(135, matching("^....$", "^" .. ("."):rep(16) .. "$")), of_tag(136),
+    of_tag(164, in_order(NAME)), of_tag(160, in_order(OBJECT_ID, of_tag(160, in_order(either(of_tag(12), of_tag(22), of_tag(19)))))))
+local GENERAL_NAMES = list_of(GENERAL_NAME)
+local POINT = sequence(maybe(of_tag(160, in_order(of_tag(160, GENERAL_NAMES)))), maybe(of_tag(162, GENERAL_NAMES)))
+local function inside(rule)  -- an OCTET STRING that holds what the rule says
+    return function(bytes, at, last)
+        local tag, begin, stop, behind = element(bytes, at)
+        return tag == 4 and behind <= last + 1 and rule(bytes, begin, stop) == stop + 1 and behind or nil
+    end
+end
+local function extension(rule) return in_order(maybe(TRUTH), inside(rule)) end
+local EXTENSION = of_tag(48, by_type(table_of(
+    { extension(OCTETS), "2.5.29.14" }, { extension(BITS), "2.5.29.15" },
+    { extension(sequence(maybe(TRUTH), maybe(SMALL))), "2.5.29.19" },
+    { extension(of_tag(48, GENERAL_NAMES)), "2.5.29.17", "2.5.29.18" },
+    { extension(sequence(maybe(of_tag(128)), maybe(of_tag(161, GENERAL_NAMES)), maybe(of_tag(130, sized(1, LIMIT))))), "2.5.29.35" },
+    { extension(sequence_of(OBJECT_ID)), "2.5.29.37" }, { extension(sequence_of(POINT)), "2.5.29.31", "2.5.29.46" },
+    { extension(sequence_of(sequence(OBJECT_ID))), "2.5.29.32" },
+    { extension(sequence_of(sequence(OBJECT_ID, GENERAL_NAME))), "1.3.6.1.5.5.7.1.1" },
+    { extension(of_tag(30)), "1.3.6.1.4.1.311.20.2" }, { extension(NUMBER), "1.3.6.1.4.1.311.21.1" },
+    { extension(OCTETS), "1.3.6.1.4.1.311.21.2" },
+    { extension(sequence(OBJECT_ID, maybe(SMALL), maybe(SMALL))), "1.3.6.1.4.1.311.21.7" },
+    { extension(sequence_of(sequence(OBJECT_ID))), "1.3.6.1.4.1.311.21.10" }), of_nobody(extension(anything))))
+local CERTIFICATE = sequence(
+    sequence(maybe(of_tag(160, in_order(SMALL))), NUMBER, ALGORITHM, NAME, sequence(TIME, TIME), NAME, PUBLIC_KEY, maybe(of_tag(129, is_bits)),
+        maybe(of_tag(130, is_bits)), maybe(of_tag(163, in_order(sequence_of(EXTENSION))))),
+    ALGORITHM, BITS)
+
+local ATTRIBUTE = of_tag(48, by_type(table_of(
+    { in_order(set_of(OBJECT_ID)), "1.2.840.113549.1.9.3" }, { in_order(set_of(OCTETS)), "1.2.840.113549.1.9.4" },
+    { in_order(set_of(TIME)), "1.2.840.113549.1.9.5" }), in_order(set_of(anything))))
+local SIGNER = sequence(NAME, NUMBER)
+local SIGNER_INFO = sequence(SMALL, either(SIGNER, of_tag(128)), ALGORITHM, maybe(of_tag(160, list_of(ATTRIBUTE))), ALGORITHM, OCTETS,
+    maybe(of_tag(161, list_of(ATTRIBUTE))))
+local SIGNED = sequence(SMALL, set_of(ALGORITHM), sequence(OBJECT_ID, maybe(of_tag(160, in_order(LONG_OCTETS)))),
+    maybe(of_tag(160, list_of(CERTIFICATE))), maybe(of_tag(161, sized(0, 0))), set_of(SIGNER_INFO))
+local RECIPIENT = sequence(SMALL, either(SIGNER, of_tag(128)), ALGORITHM, OCTETS)
+local ENVELOPED = sequence(SMALL, set_of(RECIPIENT), sequence(OBJECT_ID, ALGORITHM, maybe(either(of_tag(128), of_tag(160, list_of(OCTETS))))))
+local CMS = of_tag(48, by_type(table_of({ in_order(of_tag(160, in_order(SIGNED))), "1.2.840.113549.1.7.2" },
+    { in_order(of_tag(160, in_order(ENVELOPED))), "1.2.840.113549.1.7.3" }), function() return false end))
 
 ---------------------------------------------------------------------------------------------------------------------------------
 -- Signed attributes
@@ -409,22 +612,6 @@ function envelope.dissector(tvb, _, _)
     return tvb:len()
 end
 
--- An OID in BER, without tag and length.
-local function encoded(oid)
-    local bytes, arcs = {}, {}
-    for arc in oid:gmatch("%d+") do arcs[#arcs + 1] = tonumber(arc) end
-    table.insert(arcs, 1, table.remove(arcs, 1) * 40 + table.remove(arcs, 1))
-    for _, arc in ipairs(arcs) do
-        local digits = string.char(arc % 128)
-        while arc >= 128 do
-            arc = math.floor(arc / 128)
-            digits = string.char(128 + arc % 128) .. digits
-        end
-        bytes[#bytes + 1] = digits
-    end
-    return table.concat(bytes)
-end
-
 local SIGNS = {}  -- how an attribute begins: its OID, then a SET
 for oid in pairs(ATTRIBUTE_NAMES) do
     local bytes = encoded(oid)
@@ -449,11 +636,9 @@ end
 -- Messages
 
 -- Call a dissector of Wireshark's; gives whether it came to the end. id-data, which is registered for mail, is SCEP's meanwhile.
--- A dissector that runs into damage marks the whole frame as malformed, so it gets whole BER only.
-local function dissect(dissector, tvb, pinfo, tree)
-    local bytes = tvb:raw(0, math.min(tvb:len(), INSIDE))
-    local _, _, last = element(bytes, 1)
-    if dissector == nil or last == nil or not is_whole(bytes, 1, last, 0) then return false end
+local function dissect(dissector, grammar, tvb, pinfo, tree)
+    local length = math.min(tvb:len(), INSIDE)
+    if dissector == nil or not grammar(tvb:raw(0, length), 1, length) then return false end
     by_oid:add(ID_DATA, envelope)
     local good = pcall(dissector.call, dissector, tvb, pinfo, tree)
     if mail ~= nil then by_oid:add(ID_DATA, mail) else by_oid:remove(ID_DATA, envelope) end
@@ -499,7 +684,7 @@ local function add_envelope(item, tvb, pinfo, content)
         below:append_text(": a placeholder of " .. #content.bytes .. (#content.bytes == 1 and " byte" or " bytes") .. ", without meaning (NDES sends it)")
     elseif tag ~= 48 or content.bytes:byte(begin) ~= 6 then
         below:add_proto_expert_info(expert_of.damaged, "The content of the SignedData is not a CMS structure")
-    elseif not dissect(cms, inner, pinfo, below) then
+    elseif not dissect(cms, CMS, inner, pinfo, below) then
         below:add_proto_expert_info(expert_of.damaged, "The envelope is damaged or cut")
     end
 end
@@ -578,7 +763,7 @@ end
 local function show_message(tvb, pinfo, tree, item)
     current = { attributes = {} }
     local bytes = tvb:raw()
-    local good = is_signed_data(bytes) and dissect(cms, tvb, pinfo, tree)
+    local good = dissect(cms, CMS, tvb, pinfo, tree)
     if not good then pcall(salvage, tvb, bytes) end
     local found = current
     current = nil
@@ -595,7 +780,7 @@ local function show_certificates(tvb, pinfo, tree, item)
     local count = set and certificates_in(bytes) or not set and bytes:byte(1) == 48 and 1 or nil
     if count ~= nil then item:add(field.certificates, tvb(), count) end
     current = { attributes = {} }
-    local good = bytes:byte(1) == 48 and dissect(set and cms or x509, tvb, pinfo, tree)
+    local good = bytes:byte(1) == 48 and dissect(set and cms or x509, set and CMS or CERTIFICATE, tvb, pinfo, tree)
     current = nil
     if not good then item:add_proto_expert_info(expert_of.damaged, "The certificates are damaged, cut, or not in DER") end
     return count
