@@ -147,6 +147,15 @@ def _open(path: str) -> Iterator[Any]:
         yield stream
 
 
+@contextlib.contextmanager
+def opened_source(path: str) -> Iterator[Source]:
+    """The bytes of one capture file, unpacked; pcap or pcapng, which other kinds become through tshark."""
+    if path != STANDARD_INPUT and Path(path).is_dir():
+        raise InputError(f"{path}: a directory; give one capture file")
+    with _opened(path) as (source, _facts, _reader):
+        yield source
+
+
 def _unreadable(path: str, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path}: no such file; give the path of a capture (pcap or pcapng), or `scep-analyzer --help` for the commands"

@@ -20,6 +20,8 @@ COMMANDS = {
     "explain": "a rule, operation, message type, status, failInfo, attribute, OID, HRESULT or content type in words",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
     "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
+    "annotate": "the same packets as pcapng, with comments on the SCEP frames for Wireshark; --strip takes them out again",
+    "wireshark": "the plugin that gives Wireshark and tshark scep.* fields: install, uninstall, status; overlay: our findings in it",
     "live": "the timeline while it happens: captures on an interface, tells each exchange and what was found",
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }

@@ -22,3 +22,11 @@ def kept_report(paths: list[str], options: argparse.Namespace) -> Report:
         ).report()
     finally:
         clear_progress()
+
+
+def one_report(path: str, options: argparse.Namespace) -> Report:
+    """Read one capture to its end, with progress on a terminal."""
+    try:
+        return Analysis([path], options.engine, progress(), keys_of(options), secrets=secrets_of(options)).report()
+    finally:
+        clear_progress()

@@ -18,8 +18,7 @@ Case = tuple[Report, dict[str, Any]]
 
 
 @pytest.fixture(params=SIDECARS, ids=lambda path: path.stem)
-def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Case:
-    monkeypatch.setattr(Judge, "strict", True)
+def case(request: pytest.FixtureRequest) -> Case:
     sidecar: Path = request.param
     facts = tomllib.loads(sidecar.read_text(encoding="utf-8"))
     keys = [read_private_key((FIELD / each).read_bytes(), each, None) for each in facts["keys"]]
