@@ -17,6 +17,8 @@ class Look(NamedTuple):
     width: int = 80
     color: bool = False
     ascii_only: bool = False
+    links: bool = False
+    """Whether citations are links (OSC 8)."""
     zone: timezone | None = UTC
     quiet: bool = False
     """Headlines only."""
