@@ -23,7 +23,6 @@ class Mark(NamedTuple):
     strength: Strength
     kind: str
     because: str
-    version: str | None = None
 
 
 _LONGEST = 80

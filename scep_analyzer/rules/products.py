@@ -128,11 +128,10 @@ class _Marks:
         if strength is not P and best != _EMULATED and rivals and self.worth(rivals[0]) == self.worth(best):
             return None  # two are as likely
         deciding = sorted(kinds.values(), key=lambda each: -_WORTH[each.strength])
-        version = next((each.version for each in deciding if each.version), None)
         return Product(
             key=best,
             name=PRODUCTS[best],
-            version=version,
+            version=self.version if best == "ndes" else None,  # that of its web server
             strength=strength,
             because=tuple(each.because for each in deciding),
         )
@@ -150,7 +149,10 @@ class Products:
         """Take the marks of one exchange."""
         http = exchange.http
         path = path_of(http.request.target) if http.request is not None else ""
-        _at(self._servers, (http.server, stem_of(path))).add(_server_marks(exchange, path))
+        server = _at(self._servers, (http.server, stem_of(path)))
+        server.add(_server_marks(exchange, path))
+        iis = _IIS.match(header(http.response.headers, "server") or "") if http.response is not None else None
+        server.version = iis[1] if iis is not None else server.version
         _at(self._fronts, http.server).add(_front_marks(exchange))
         _at(self._clients, (http.client.address, http.server)).add(_client_marks(exchange))
 
@@ -215,16 +217,9 @@ def _server_marks(exchange: ScepExchange, path: str) -> Iterator[Mark]:
         value = header(response.headers, name)
         if value is None:
             continue
-        version = _IIS.match(value)
         for product, strength, seen in table.find(value):
             words = f"Server: {value[:60]}" if seen else f"header {name}"
-            yield Mark(
-                product=product,
-                strength=strength,
-                kind="header",
-                because=words,
-                version=version[1] if version else None,
-            )
+            yield Mark(product, strength, "header", words)
     for where, text in _texts(exchange):
         for product, strength, seen in marks.TEXTS.find(text):
             yield Mark(product, strength, "text", f"its words “{seen}” ({where})")
