@@ -45,6 +45,8 @@ _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
         "capture",
     )
 }
+_NO_NEXT = frozenset({400, 403, 404, 500, 501})
+"""Statuses by which servers say that there is no certificate of a next CA yet; nextca-failed tells it."""
 _SAME_FOR_ALL = frozenset({"GetCACaps", "GetCACert", "GetCACertChain"})
 """Operations that a server answers alike whoever asks."""
 
@@ -316,7 +318,7 @@ def _finding(
 def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[object, ...]]]:
     """The subjects that an exchange holds, with what their rules are given."""
     yield "exchange", (view,)
-    if view.status >= 300:
+    if view.status >= 300 and not (view.operation == "GetNextCACert" and view.status in _NO_NEXT):
         yield "status", (view,)
     content = view.exchange.response
     if isinstance(content, CaCertificates) and content.certificates:
