@@ -77,8 +77,6 @@ def _frames(count: int) -> str:
 
 
 def _refuse_same_file(capture: str, output: str) -> None:
-    if capture == "-":
-        raise AnalyzerError("annotate reads the capture twice; save standard input to a file and give that")
     try:
         same = Path(output).samefile(capture)
     except (OSError, ValueError):  # one of them does not exist: told where it is opened

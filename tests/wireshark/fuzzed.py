@@ -20,5 +20,7 @@ def fuzzed(path: Path, seed: int) -> bytes:
         places += range(at + 16 + _HEADERS, min(at + 16 + captured, len(data)))
         at += 16 + captured
     for place in chance.sample(places, min(len(places), chance.randint(1, 8))):
-        data[place] = chance.choice((0, 0x30, 0x80, 0xFF, data[place] ^ (1 << chance.randrange(8)), chance.randrange(256)))
+        data[place] = chance.choice(
+            (0, 0x30, 0x80, 0xFF, data[place] ^ (1 << chance.randrange(8)), chance.randrange(256))
+        )
     return bytes(data)
