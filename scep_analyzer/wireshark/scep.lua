@@ -490,7 +490,9 @@ local ATTRIBUTE = of_tag(48, by_type(table_of(
 local SIGNER = sequence(NAME, NUMBER)
 local SIGNER_INFO = sequence(SMALL, either(SIGNER, of_tag(128)), ALGORITHM, maybe(of_tag(160, list_of(ATTRIBUTE))), ALGORITHM, OCTETS,
     maybe(of_tag(161, list_of(ATTRIBUTE))))
-local SIGNED = sequence(SMALL, set_of(ALGORITHM), sequence(OBJECT_ID, maybe(of_tag(160, in_order(LONG_OCTETS)))),
+-- Content of another type than id-data goes to the dissector of that type, which this grammar does not know.
+local CONTENT = of_tag(48, by_type(table_of({ in_order(maybe(of_tag(160, in_order(LONG_OCTETS)))), ID_DATA }), in_order()))
+local SIGNED = sequence(SMALL, set_of(ALGORITHM), CONTENT,
     maybe(of_tag(160, list_of(CERTIFICATE))), maybe(of_tag(161, sized(0, 0))), set_of(SIGNER_INFO))
 local RECIPIENT = sequence(SMALL, either(SIGNER, of_tag(128)), ALGORITHM, OCTETS)
 local ENVELOPED = sequence(SMALL, set_of(RECIPIENT), sequence(OBJECT_ID, ALGORITHM, maybe(either(of_tag(128), of_tag(160, list_of(OCTETS))))))
