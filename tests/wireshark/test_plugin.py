@@ -109,7 +109,20 @@ def test_the_flow_graph_is_a_ladder_of_scep() -> None:
 
 
 def test_requests_and_responses_lead_to_each_other() -> None:
-    out = tshark(REFUSED, "-2", "-T", "fields", "-e", "frame.number", "-e", "scep.response_in", "-e", "scep.request_in")
+    out = tshark(
+        REFUSED,
+        "-2",
+        "-Y",
+        "scep",
+        "-T",
+        "fields",
+        "-e",
+        "frame.number",
+        "-e",
+        "scep.response_in",
+        "-e",
+        "scep.request_in",
+    )
     linked = [line.split("\t") for line in out.splitlines() if line.strip("0123456789")]
     assert [row for row in linked if row[1] or row[2]] == [
         ["4", "7", ""],
