@@ -506,6 +506,10 @@ local function printable(text)
     return (text:gsub("[%c\127]", function(each) return string.format("\\x%02x", each:byte()) end))
 end
 
+local function ascii(text)
+    return (text:gsub("[%c\127-\255]", function(each) return string.format("\\x%02x", each:byte()) end))
+end
+
 local function note(list, kind, text)
     list[#list + 1] = { kind = kind, text = text }
 end
@@ -515,7 +519,7 @@ local function value_of(name, tag, content, notes)
     if NUMBERS[name] or name == "hresult" then
         local number = number_of(tag, content)
         if number == nil or number < -2147483648 or number > 4294967295 or (number > 2147483647 and name ~= "hresult") then
-            note(notes, "form", ATTRIBUTES[name] .. " is \"" .. printable(text_of(tag, content):sub(1, 40)) .. "\", which is not a number")
+            note(notes, "form", ATTRIBUTES[name] .. " is \"" .. ascii(content:sub(1, 40)) .. "\", which is not a number")
             return nil
         end
         if tag ~= 19 then note(notes, "form", ATTRIBUTES[name] .. " is " .. type_name(tag) .. ", where PrintableString belongs") end
