@@ -62,7 +62,7 @@ TESTED_TOGETHER |= {
 } | {
     "rules/_rule": "rules/test_catalogue", "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
     "model/tls": "tls/test_handshakes",
-    "notes": "test_annotate", "cli/annotate": "test_annotate", "wireshark/lua": "wireshark/test_lua",
+    "annotate": "test_annotate", "notes": "test_annotate", "cli/annotate": "test_annotate", "wireshark/lua": "wireshark/test_lua",
     "wireshark/tables": "wireshark/test_lua", "wireshark/overlay": "cli/test_wireshark", "wireshark/folders": "cli/test_wireshark",
     "wireshark/filters": "wireshark/test_plugin",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
