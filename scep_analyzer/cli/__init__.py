@@ -14,8 +14,10 @@ from scep_analyzer.cli.parser import USAGE, Parser
 from scep_analyzer.version import __version__
 
 COMMANDS = {
-    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents (the default)",
+    "answer": "the answer first: verdict, cause and fix of one enrollment, the table of several (the default)",
+    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents",
     "show": "one exchange in full depth: HTTP, the CMS layers, attributes, certificates, each field named and explained",
+    "list": "one line per enrollment, equal causes grouped above; -f csv, json or jsonl: one row per enrollment",
     "diagnose": "what went wrong: root cause first, evidence, causes in order, what to do",
     "explain": "a rule, operation, message type, status, failInfo, attribute, OID, HRESULT or content type in words",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
@@ -33,7 +35,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
         prog="scep-analyzer",
         description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
-        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer timeline CAPTURE`. "
+        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer answer CAPTURE`. "
         "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong = _no_such_word(words[0]) if not words[0].startswith("-") else None
         if wrong is not None:
             return _told(*wrong)
-        words.insert(0, "timeline")
+        words.insert(0, "answer")
     if arguments is None:  # a process of its own
         # What the stages make dies by its count of references: looking for cycles took a tenth of the time.
         gc.freeze()
