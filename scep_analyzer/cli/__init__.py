@@ -28,6 +28,9 @@ COMMANDS = {
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }
 
+_MODULES = {"list": "listing"}
+"""Modules with another name than their command: a module ``list`` would hide Python's own here."""
+
 OK, INPUT, INTERRUPTED = 0, 3, 130
 
 
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.set_threshold(50_000, 20, 100)
     parser, by_name = _parser()
     name = words[0] if words and words[0] in COMMANDS else None
-    module = import_module(f"scep_analyzer.cli.{name}") if name is not None else None
+    module = import_module(f"scep_analyzer.cli.{_MODULES.get(name, name)}") if name is not None else None
     if module is not None and name is not None:
         module.add_arguments(by_name[name])
     try:

@@ -1,6 +1,5 @@
 """The first screen: the verdict of one enrollment, or the table of several with their causes grouped above it."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
@@ -34,7 +33,7 @@ _LABEL = 7
 _MOST_CAUSE, _MOST_FIX = 3, 4
 _LEAST_PICTURE = 8
 """Rows that a picture of a whole enrollment takes, with the empty lines around it."""
-_MOST_GROUPS, _MOST_ROWS = 8, 8
+_MOST_GROUPS, _MOST_ROWS = 7, 6
 _MOST_FRAMES = 12
 
 
@@ -67,12 +66,13 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
     verdict = chapter.verdict
     used = _headline(chapter, paper, look)
     below = list(_below(story, chapter, look))
-    foot = sum(_height(each, look.width) for each in below)
+    foot = sum(paper.rows(each, 0, 10) for each in below)
     # The picture wants room: further steps of the fix and further proofs make way for it.
-    for steps, proofs in ((2, 3), (1, 2), (1, 1)):
+    for steps, proofs in ((2, 3), (1, 2), (1, 1), (1, 0)):
         why, proof = list(_why(verdict, look, steps)), _proof(verdict, look, proofs)
-        free = _ROWS - used - sum(_height(each, look.width, _LABEL) for each in why) - len(proof) - foot
-        if free >= _LEAST_PICTURE:
+        rows = used + foot + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
+        free = _ROWS - rows
+        if free >= (_LEAST_PICTURE if proofs > 1 else 0):
             break
     for line in why:
         paper.line(line, 0, _LABEL)
@@ -100,7 +100,7 @@ def _headline(chapter: Chapter, paper: Paper, look: Look) -> int:
     legs = say(f"{{}} → {{}}{{}}{when}", chapter.client, chapter.server, where)
     paper.line(legs, 2, 2)
     paper.blank()
-    return _height(left, look.width, 2) + _height(legs, look.width - 2, 2) + 1
+    return paper.rows(left, 0, 2) + paper.rows(legs, 2, 2) + 1
 
 
 def _why(verdict: Verdict, look: Look, steps: int) -> Iterator[Sentence]:
@@ -188,17 +188,6 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
 def _filter(frames: Sequence[int]) -> str:
     """A display filter of Wireshark; it works without the plugin, too."""
     return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
-
-
-def _height(sentence: Sentence, width: int, hang: int = 10) -> int:
-    """How many rows a sentence takes, near enough: words are not split."""
-    room, rows, used = width, 1, 0
-    for word in re.findall(r"\S+\s*", safe(plain(sentence))):
-        size = cells(word.rstrip())
-        if used and used + size > room:
-            rows, used, room = rows + 1, 0, width - hang
-        used += cells(word)
-    return rows
 
 
 # -- none ---------------------------------------------------------------------------------------------------------------

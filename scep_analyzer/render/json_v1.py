@@ -43,7 +43,11 @@ def render(
             for number, each in enumerate(report.exchanges, 1)
             if only is None or report.transaction_of.get(number) in only
         ],
-        "transactions": [transaction_of(each, files, root_causes.get(each.number)) for each in report.ended],
+        "transactions": [
+            transaction_of(each, files, root_causes.get(each.number))
+            for each in report.ended
+            if only is None or each.number in only
+        ],
         "findings": [finding_of(each, files) for each in report.findings if _is_wanted(each, least, only)],
         "anomalies": list(map(anomaly_of, report.anomalies)),
         "not_checked": list(map(unchecked_of, report.not_checked)),
