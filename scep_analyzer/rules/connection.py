@@ -154,7 +154,7 @@ def _prohibited(failed: FailedConnection, scene: Scene) -> list[Fact]:
 def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> Found:
     """The server refuses the connection.
 
-    Seen: The SYN gets a RST.
+    Seen: The SYN gets an RST.
     Why: No program listens on this port: the SCEP service is stopped, or the port in the enrollment URL is wrong.
     Why: A firewall on the server, or in front of it, rejects the connection.
     Do: On the server, check that the SCEP service listens on this port (Linux: `ss -ltnp`, Windows: `netstat -ano`); then check the port in the
@@ -234,13 +234,13 @@ def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | No
 def tcp_reset_during_exchange(view: View) -> Found:
     """The connection is reset before the response is complete.
 
-    Seen: A RST comes after bytes of the request and before the end of the response.
+    Seen: An RST comes after bytes of the request and before the end of the response.
     Why: A firewall, IPS or WAF blocks the long URL or the binary body.
     Why: The server's process crashed, or a timer for idle connections ran out.
     Do: On the host or firewall that sends the RST, read the log at this time. A TTL that differs from the other packets of that address points to a
         device in between.
-    Do (ndes): On the NDES server, look for Connection_Abandoned_By_ReqQueue in httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: the
-        process ended during the request.
+    Do (ndes): On the NDES server, look for Connection_Abandoned_By_ReqQueue in %SystemRoot%\\System32\\LogFiles\\HTTPERR\\httperr*.log. If it is not there, a
+        device in the path sent the RST.
     Not: This is not a SCEP refusal: the server perhaps never read the request.
     """
     facts = view.facts
@@ -266,7 +266,7 @@ def tcp_reset_during_exchange(view: View) -> Found:
             )
     sent = view.asked.body.length + len(view.target)
     yield Evidence(
-        f"A RST with the address of the {sender}{told} ends the connection before the response to {view.operation or 'the request'} is complete.",
+        f"An RST with the address of the {sender}{told} ends the connection before the response to {view.operation or 'the request'} is complete.",
         (
             view.q("http.request", f"{view.method}, about {sent:,} bytes"),
             Fact(facts.reset_frame, "tcp.flags", f"RST from the {sender}"),

@@ -27,7 +27,7 @@ def html_in_200(view: View) -> Found:
     Seen: The status is 200, and the body is HTML.
     Why: The page is a sign-in, a Wi-Fi portal or a block page of a proxy.
     Why: The enrollment URL is wrong: another web site answers for this name or path, or the operation is missing.
-    Do: Read the words of the page. On the client, correct the enrollment URL; or exempt the SCEP path on the proxy that sends the page.
+    Do: On the client, correct the enrollment URL; or exempt the SCEP path from the sign-in or block page on the proxy that sends it.
     Do (ndes): On the client, set the path of the enrollment URL to /certsrv/mscep/mscep.dll. Without the operation, NDES returns its welcome page.
     Not: This is not a response of the SCEP service.
     """
@@ -57,7 +57,7 @@ def empty_200(view: View) -> Found:
         empty_caps = isinstance(view.exchange.response, CaCapabilities) and not view.exchange.response.keywords
         if not view.answer.body.length and (not view.understood or empty_caps) and view.method != "HEAD":
             yield Evidence(
-                f"{who_first(view)} returns 200 without a body for {view.operation}{f' by {view.method}' if view.method else ''}.",
+                f"{who_first(view)} returns HTTP 200 without a body for {view.operation}{f' by {view.method}' if view.method else ''}.",
                 (view.a("http.content_length", "0"),),
                 title=f"The response to {view.operation} is empty",
                 severity=Severity.WARNING if view.operation == "GetCACaps" else None,
@@ -230,7 +230,7 @@ def http10_no_host(view: View) -> Found:
         return
     if view.status in (400, 404) or (view.status == 200 and not view.understood):
         yield Evidence(
-            f"{who_first(view)} returns {view.status} for {view.operation or 'a request'} without a Host header{said(view)}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'a request'} without a Host header{said(view)}.",
             (view.q("http.host", "none"), status_fact(view)),
         )
 
@@ -332,7 +332,8 @@ def slow_operation(view: View) -> Found:
     Why: The server waits for its CA, a CRL or a policy check.
     Matters: Clients stop waiting after some time, usually 10 s to 60 s.
     Do: On the server, read the log for this period, and measure how long its CA and its CRL downloads take.
-    Do (ndes): On the NDES server, measure `certutil -ping -config "CAHOST\\CANAME"` and `certutil -verify -urlfetch ra.cer`.
+    Do (ndes): On the NDES server, run `certutil -ping -config "CAHOST\\CANAME"`, and check the CRL addresses of the RA certificate with
+        `certutil -verify -urlfetch FILE.cer`.
     Not: The network is not the cause if the request was acknowledged at once.
     """
     waited, sending = view.duration_ns, view.asked_for_ns

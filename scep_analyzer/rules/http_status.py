@@ -33,6 +33,8 @@ _PROXY_HEADERS = (
     "x-forwarded-server",
 )
 _VENDORS = ("x-amzn-errortype", "x-amzn-errormessage", "x-digicert-error")
+_LONG_WORDS = 65
+"""Characters of a server's words that still fit into a title."""
 _VENDOR_WORDS = ("enrollment code", "digicert", "connector for scep", "onboarding code")
 _OF_OTHER_RULES = frozenset({"base64", "decode", "empty", "identifier"})
 """Meanings of words that another rule about the status quotes: http-400-bad-message, http-404-ca-identifier."""
@@ -124,9 +126,8 @@ def http_redirect_to_login(view: View) -> Found:
     Matters: A device that enrolls cannot sign in, and the SCEP server never sees the request.
     Do: On the proxy that sends the redirect, exempt the SCEP path from the sign-in. Anyone can then reach the SCEP service; the challenge password
         still protects it.
-    Do (entra-app-proxy): In the Entra admin center, open the enterprise application, Application proxy, and set Pre Authentication to Passthrough.
-        Anyone can then reach the SCEP service; the challenge password still protects it.
-    Do (ndes): If NDES is published through Entra application proxy, set Pre Authentication of the application to Passthrough.
+    Do (ndes, entra-app-proxy): In the Entra admin center, open the enterprise application of the SCEP server, Application proxy, and set Pre
+        Authentication to Passthrough. Anyone can then reach the SCEP service.
     Not: This is not a response of the SCEP server.
     """
     location = view.response_header("location")
@@ -205,7 +206,7 @@ def http_401_on_scep(view: View) -> Found:
     if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
         scheme = view.response_header("www-authenticate")
         yield Evidence(
-            f"{who_first(view)} returns 401 for {view.operation or 'the request'} to {shown(view.path)} and asks for "
+            f"{who_first(view)} returns HTTP 401 for {view.operation or 'the request'} to {shown(view.path)} and asks for "
             + (f"authentication by {shown(scheme, 40)}." if scheme else "a login."),
             (status_fact(view), view.a("http.www_authenticate", scheme or "none")),
         )
@@ -222,7 +223,7 @@ def http_407_proxy(view: View) -> Found:
     """
     if view.status == 407:
         yield Evidence(
-            f"{'A proxy' if who(view) == _UNNAMED else f'The proxy {who(view)}'} returns 407 for {view.operation or 'the request'}.",
+            f"{'A proxy' if who(view) == _UNNAMED else f'The proxy {who(view)}'} returns HTTP 407 for {view.operation or 'the request'}.",
             (
                 status_fact(view),
                 view.a("http.proxy_authenticate", view.response_header("proxy-authenticate") or "none"),
@@ -285,7 +286,7 @@ def http_403_tls_required(view: View) -> Found:
     """
     if _forbidden(view) == "tls":
         yield Evidence(
-            f"{who_first(view)} returns 403 for {view.operation} over HTTP{said(view)}.", (status_fact(view),)
+            f"{who_first(view)} returns HTTP 403 for {view.operation} over HTTP{said(view)}.", (status_fact(view),)
         )
 
 
@@ -312,7 +313,7 @@ def http_403_client_cert(view: View) -> Found:
     Not: This is not a SCEP refusal: the web server did not pass the request on.
     """
     if _forbidden(view) == "certificate":
-        yield Evidence(f"{who_first(view)} returns 403 for {view.operation}{said(view)}.", (status_fact(view),))
+        yield Evidence(f"{who_first(view)} returns HTTP 403 for {view.operation}{said(view)}.", (status_fact(view),))
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
@@ -324,7 +325,7 @@ def http_403_blocked(view: View) -> Found:
     Why: An address filter or a missing permission on the server blocks the client.
     Do: On the device that returns 403, exempt the SCEP path from the blocking rule, for GET and POST. Exempt this path only: the rule keeps
         protecting the rest of the site.
-    Do (ndes): In the IIS log, look for the 403 at this time. If it is not there, a device in front of the server blocks the request.
+    Do: In the log of the web server, look for this 403. If it is not there, a device in front of the server blocks the request.
     Not: The challenge password is not the cause: a SCEP server refuses with a CertRep.
     """
     if _forbidden(view) == "blocked":
@@ -332,7 +333,7 @@ def http_403_blocked(view: View) -> Found:
         text = (view.exchange.body_text or "").lower()
         shows = signs or any(each in text for each in _BLOCKERS)
         yield Evidence(
-            f"{who_first(view)} returns 403 for {view.operation}{said(view)}.",
+            f"{who_first(view)} returns HTTP 403 for {view.operation}{said(view)}.",
             (status_fact(view), *(view.a(f"http.{each}", view.response_header(each) or "") for each in signs)),
             strength=None if shows else POSSIBLE,
         )
@@ -367,7 +368,7 @@ def http_404_wrong_path(view: View) -> Found:
     if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
         return  # the path is right
     yield Evidence(
-        f"{who_first(view)} returns 404 for {view.operation} to {shown(view.path)}.",
+        f"{who_first(view)} returns HTTP 404 for {view.operation} to {shown(view.path)}.",
         (view.q("http.request.uri", shown(view.plain_target, 100)), status_fact(view)),
         title=f"The server has no SCEP service at {shown(view.path, 45)} (HTTP 404)",
     )
@@ -402,8 +403,8 @@ def http_404_ca_identifier(view: View) -> Found:
     frame = _identifier_rejected(view)
     if view.status in (400, 404) and frame is not None:
         yield Evidence(
-            f"{who_first(view)} returns {view.status} for {view.operation} with the CA identifier {shown(view.exchange.message_parameter or '')}, "
-            f"but 200 for GetCACaps on the same path (frame {frame}).",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation} with the CA identifier {shown(view.exchange.message_parameter or '')}, "
+            f"but HTTP 200 for GetCACaps on the same path (frame {frame}).",
             (
                 view.q("message", view.exchange.message_parameter or ""),
                 status_fact(view),
@@ -448,7 +449,7 @@ def iis_query_too_long(view: View) -> Found:
             facts.append(Fact(works, "http.response.code", "200 to a short request"))
         yield Evidence(
             f"The {what} is {length:,} characters long; the default limit of IIS is {limit:,} ({sub}). Short requests to this path "
-            f"{'get 200' if works is not None else 'are not in the capture'}.",
+            f"{'get HTTP 200' if works is not None else 'are not in the capture'}.",
             tuple(facts),
             title=f"The URL is too long for IIS: {what} {length:,} characters, limit {limit:,} ({sub})",
         )
@@ -470,7 +471,7 @@ def iis_body_too_long(view: View) -> Found:
     length = view.asked.body.length if view.asked is not None else 0
     if works is not None:
         yield Evidence(
-            f"IIS returns {view.status} for a POST of {length:,} bytes, and 200 for short requests to the same path.",
+            f"IIS returns HTTP {view.status} for a POST of {length:,} bytes, and HTTP 200 for short requests to the same path.",
             (
                 view.q("http.content_length", length),
                 status_fact(view),
@@ -494,7 +495,7 @@ def http_414_uri_too_long(view: View) -> Found:
     """
     if view.status == 414:
         yield Evidence(
-            f"{who_first(view)} returns 414 for a URL of {len(view.target):,} characters.",
+            f"{who_first(view)} returns HTTP 414 for a URL of {len(view.target):,} characters.",
             (view.q("http.request.uri", f"{len(view.target)} characters"), status_fact(view)),
         )
 
@@ -517,7 +518,7 @@ def http_400_too_long(view: View) -> Found:
         long = len(view.target) > IIS_URL or segment > _SEGMENT
         if long or any(each in text for each in _TOO_LONG):
             yield Evidence(
-                f"{who_first(view)} returns 400{said(view)}; the URL has {len(view.target):,} characters, its longest path segment {segment:,}.",
+                f"{who_first(view)} returns HTTP 400{said(view)}; the URL has {len(view.target):,} characters, its longest path segment {segment:,}.",
                 (view.q("http.request.uri", f"{len(view.target)} characters"), status_fact(view)),
                 actions=_IN_THE_PATH if segment > _SEGMENT else (),
             )
@@ -543,7 +544,7 @@ def http_400_bad_message(view: View) -> Found:
         return  # it looks at the length only
     if view.status == 400 and view.operation == "PKIOperation" and view.method == "GET" and odd is not None:
         yield Evidence(
-            f"{who_first(view)} returns 400 for a message parameter with an encoding error: {odd.detail}.",
+            f"{who_first(view)} returns HTTP 400 for a message parameter with an encoding error: {odd.detail}.",
             (view.q("message", odd.code), status_fact(view)),
         )
 
@@ -562,7 +563,7 @@ def http_405_post(view: View) -> Found:
     if view.method == "POST" and view.status in (405, 501):
         allowed = view.response_header("allow")
         yield Evidence(
-            f"{who_first(view)} returns {view.status} for a POST of {view.operation or 'a message'} "
+            f"{who_first(view)} returns HTTP {view.status} for a POST of {view.operation or 'a message'} "
             + (f"and allows {shown(allowed, 40)}." if allowed else "and does not say which methods it allows."),
             (view.q("http.request.method", "POST"), status_fact(view)),
             title=f"The server rejects POST (HTTP {view.status}, {f'allowed: {shown(allowed, 40)}' if allowed else 'no Allow header'})",
@@ -580,7 +581,7 @@ def http_411_length_required(view: View) -> Found:
     """
     if view.status == 411:
         yield Evidence(
-            f"{who_first(view)} returns 411 for a request with Transfer-Encoding {shown(view.request_header('transfer-encoding') or 'none', 20)}.",
+            f"{who_first(view)} returns HTTP 411 for a request with Transfer-Encoding {shown(view.request_header('transfer-encoding') or 'none', 20)}.",
             (view.q("http.transfer_encoding", view.request_header("transfer-encoding") or "none"), status_fact(view)),
         )
 
@@ -598,7 +599,7 @@ def http_413_too_large(view: View) -> Found:
     if view.status == 413 and not ("microsoft" in view.server_name and short_ones_work(view) is not None):
         length = view.asked.body.length if view.asked is not None else 0
         yield Evidence(
-            f"{who_first(view)} returns 413 for a request body of {length:,} bytes.",
+            f"{who_first(view)} returns HTTP 413 for a request body of {length:,} bytes.",
             (view.q("http.content_length", length), status_fact(view)),
         )
 
@@ -615,7 +616,7 @@ def http_415_media_type(view: View) -> Found:
     if view.status == 415:
         kind = view.request_header("content-type") or "none"
         yield Evidence(
-            f"{who_first(view)} returns 415 for a request with Content-Type {shown(kind)}.",
+            f"{who_first(view)} returns HTTP 415 for a request with Content-Type {shown(kind)}.",
             (view.q("http.content_type", kind), status_fact(view)),
         )
 
@@ -632,7 +633,7 @@ def http_417_expect(view: View) -> Found:
     expects = "100-continue" in (view.request_header("expect") or "").lower()
     if view.status == 417:
         yield Evidence(
-            f"{who_first(view)} returns 417 for {view.operation or 'the request'}.",
+            f"{who_first(view)} returns HTTP 417 for {view.operation or 'the request'}.",
             (view.q("http.expect", view.request_header("expect") or "none"), status_fact(view)),
         )
     elif expects and view.facts is not None and view.asked is not None and len(view.asked.frames) > 1:
@@ -691,7 +692,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
         return  # an old server without GetCACaps: caps-failed
     failing = _failing_operations(view, 500)
     yield Evidence(
-        f"{who_first(view)} returns 500 for {' and '.join(sorted(failing) or [view.operation])}{said(view)}.",
+        f"{who_first(view)} returns HTTP 500 for {' and '.join(sorted(failing) or [view.operation])}{said(view)}.",
         (
             status_fact(view),
             *(
@@ -727,8 +728,8 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     works = " and ".join(f"{name} (frame {frame})" for name, frame in fine.items())
     at = f" at {view.answered:%H:%M:%S} UTC" if view.answered is not None else ""
     yield Evidence(
-        f"{who_first(view)} returns {view.status} for PKIOperation{at}{said(view)}"
-        + (f"; {works} got 200." if works else "."),
+        f"{who_first(view)} returns HTTP {view.status} for PKIOperation{at}{said(view)}"
+        + (f"; {works} got HTTP 200." if works else "."),
         (status_fact(view), *(Fact(frame, "http.response.code", f"200 to {name}") for name, frame in fine.items())),
         title=f"The server returns HTTP {view.status} for the enrollment request",
         causes=meant(view),
@@ -750,7 +751,7 @@ def http_502(view: View) -> Found:
     """
     if view.status == 502:
         yield Evidence(
-            f"{who_first(view)} returns 502 for {view.operation or 'the request'}{said(view)}.",
+            f"{who_first(view)} returns HTTP 502 for {view.operation or 'the request'}{said(view)}.",
             (status_fact(view), *_proxy_facts(view)),
         )
 
@@ -768,17 +769,19 @@ def ndes_http_503_app_pool(view: View) -> Found:
     Why: The application pool is stopped or crashed: an intermediate CA certificate is in the Trusted Root store, a CRL cannot be reached, or the
         certificate of the policy module has expired.
     Why: The account of the pool is locked, or it lost a right or its password.
-    Do: On the Windows server, start the application pool SCEP in IIS Manager, then read why it stopped: System log, event 5009; Application log,
-        event 1000.
-    Do (ndes): Read httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: AppOffline means that the pool crashed too often, Disabled that it
-        was stopped.
-    Do (ndes): List intermediate CA certificates in the Root store: `Get-ChildItem Cert:\\LocalMachine\\Root | ? {$_.Issuer -ne $_.Subject}`. Move
-        them to the store Intermediate Certification Authorities.
+    Do: On the Windows server, read why the application pool stopped: System log, event 5009; Application log, event 1000. Then start it in IIS Manager,
+        Application Pools.
+    Do: Read httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: AppOffline means that the application pool crashed too often, Disabled
+        that it was stopped.
+    Do (ndes): On the NDES server, start the application pool SCEP: `appcmd start apppool /apppool.name:SCEP` (in %windir%\\system32\\inetsrv), or IIS Manager,
+        Application Pools.
+    Do (ndes): List intermediate CA certificates in the Root store: `Get-ChildItem Cert:\\LocalMachine\\Root | ? {$_.Issuer -ne $_.Subject}`. Move them to the
+        store Intermediate Certification Authorities.
     Not: The server is not overloaded: http.sys returns this at once for a pool that does not run.
     """
     if view.status == 503 and _HTTP_SYS in view.server_name:
         yield Evidence(
-            f"{who_first(view)} returns 503 for {view.operation or 'the request'}: http.sys has no running application pool for this path.",
+            f"{who_first(view)} returns HTTP 503 for {view.operation or 'the request'}: http.sys has no running application pool for this path.",
             (status_fact(view), view.a("http.server", who(view))),
         )
 
@@ -803,12 +806,12 @@ def http_503_load(view: View) -> Found:
     more = (
         f" and asks to try again later (Retry-After {shown(later, 20)})"
         if later
-        else f" and 200 for {' and '.join(fine)}"
+        else f" and HTTP 200 for {' and '.join(fine)}"
         if fine
         else ""
     )
     yield Evidence(
-        f"{who_first(view)} returns 503 for {view.operation or 'the request'}{more}{said(view)}.",
+        f"{who_first(view)} returns HTTP 503 for {view.operation or 'the request'}{more}{said(view)}.",
         (status_fact(view), *_proxy_facts(view)),
     )
 
@@ -828,7 +831,7 @@ def http_504(view: View) -> Found:
         waited = view.duration_ns
         after = f" after {seconds(waited)}" if waited is not None else ""
         yield Evidence(
-            f"{who_first(view)} returns 504 for {view.operation or 'the request'}{after}{said(view)}.",
+            f"{who_first(view)} returns HTTP 504 for {view.operation or 'the request'}{after}{said(view)}.",
             (status_fact(view), *_proxy_facts(view)),
         )
 
@@ -874,8 +877,9 @@ def http_vendor_error(view: View) -> Found:
     Do (ejbca): For 401, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
         `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
     Do (fleet): Send the profile again: the one-time challenge in it has expired.
-    Do (digicert): Check the enrollment code for 401 (wrong), 406 (expired) and 412 (used or locked); for 400, check the values of the request.
-    Do (aws-c4scep): Read the header x-amzn-ErrorType, which names the error. If the text is "must contain base64", send PKIOperation by POST.
+    Do (digicert): Correct the enrollment code for 401 (wrong), 406 (expired) and 412 (used or locked); for 400, correct the values of the request.
+    Do (aws-c4scep): Correct what the error names. For "must contain base64", send PKIOperation by POST; for LimitExceededException, raise the quota;
+        for a CA that is not active, activate it in AWS Private CA.
     Do (xipki): Set the challenge password to user:password of a requestor; the audit log scep-gw names the reason.
     Not: The network is not the cause: the server read the request.
     """
@@ -887,7 +891,7 @@ def http_vendor_error(view: View) -> Found:
     meaning = spoken.meaning if spoken is not None else None
     if spoken is not None and meaning is not None and meaning.finds is None and meaning.key not in _OF_OTHER_RULES:
         yield Evidence(
-            f"{who_first(view)} returns {view.status} for {view.operation or 'the request'}: {shown(spoken.text, 160)}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'}: {shown(spoken.text, 160)}.",
             (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
             title=f"The server explains HTTP {view.status}: {shown(spoken.text, 60)}",
             causes=(meaning.says,),
@@ -895,7 +899,7 @@ def http_vendor_error(view: View) -> Found:
         )
     elif refusal is not None and not found:
         yield Evidence(
-            f"{who_first(view)} returns {view.status} for {view.operation}{said(view)}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation}{said(view)}.",
             (status_fact(view),),
             title=f"The server refuses the request with HTTP {view.status}",
             causes=(refusal,),
@@ -906,8 +910,9 @@ def http_vendor_error(view: View) -> Found:
             view.exchange.body_text or f"status {view.status}", 120
         )
         yield Evidence(
-            f"{who_first(view)} returns {view.status} for {view.operation or 'the request'}: {words}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'}: {words}.",
             (status_fact(view), *(view.a(f"http.{name}", shown(value or "", 80)) for name, value in found)),
+            title=f"The server explains HTTP {view.status}: {words}" if len(words) <= _LONG_WORDS else None,
         )
 
 
@@ -918,7 +923,8 @@ def certrep_in_error_status(view: View) -> Found:
     Seen: The response has a status of 400 or more, and its body is a pkiMessage.
     Why: Some servers combine an HTTP error with a SCEP response.
     Matters: Many clients stop at the HTTP status and never read the SCEP response.
-    Do: Read the SCEP response: its pkiStatus and failInfo name the cause.
+    Do: If the client ignores the SCEP response, configure the server to send SCEP responses with HTTP 200. The pkiStatus and failInfo of the
+        response name the cause of the refusal.
     Not: This is not an HTTP error alone.
     """
     if view.status >= 400 and isinstance(view.exchange.response, PkiMessage):

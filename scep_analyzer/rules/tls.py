@@ -330,7 +330,7 @@ def http_on_tls_port(view: View) -> Found:
         )
     elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
         yield Evidence(
-            f"{view.http.server} returns 400 for {view.operation or 'a request'} over HTTP: {shown(text, 80)}.",
+            f"{view.http.server} returns HTTP 400 for {view.operation or 'a request'} over HTTP: {shown(text, 80)}.",
             (view.q("http", "a plain request"), view.a("http.response.code", "400")),
         )
 
@@ -387,8 +387,8 @@ def capture_tls_opaque(view: CaptureView) -> Found:
 
     Seen: The capture has TLS connections that are not decrypted, to a host with no other SCEP, or with only a part of it.
     Why: The enrollment URL begins with https, or an application proxy is in front of the server.
-    Do: While you capture, write the TLS keys of the client to a file (SSLKEYLOGFILE=FILE for curl, strongSwan, browsers, mitmproxy), then run
-        scep-analyzer with --keylog FILE. docs/how-to/https.md describes other clients and servers.
+    Do: Capture again while the client writes its TLS keys (`SSLKEYLOGFILE=FILE` for curl, strongSwan, browsers, mitmproxy), then use `--keylog FILE`. Other
+        ways are in docs/how-to/https.md.
     Do: Or capture behind the proxy, where HTTP is plain. For a test, an http URL on the client is enough: SCEP messages are encrypted and signed
         themselves.
     Not: This is not a fault.
@@ -413,9 +413,10 @@ def _opaque(name: str, handshakes: list[Handshake]) -> str:
     """What is visible of connections to one server that are not decrypted."""
     one, flowed = len(handshakes) == 1, sum(each.application_data for each in handshakes)
     data = ("data flows" if flowed else "no data flows") if one else f"data flows in {flowed}"
-    verb = "is" if one else "are"
+    shaken = _shaken(handshakes)
+    known = f"{shaken}," if shaken else ""
     return (
-        f"{count(len(handshakes), 'TLS connection')} to {name} {verb} not decrypted{_shaken(handshakes)}; {data}. "
+        f"{count(len(handshakes), 'TLS connection')} to {name}{known} {'is' if one else 'are'} not decrypted; {data}. "
         "Use --keylog to read the contents."
     )
 

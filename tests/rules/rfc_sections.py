@@ -1,8 +1,8 @@
 """The sections of the RFCs that we cite, with their titles: what a citation "RFC n, Section m" is checked against.
 
-From the tables of contents as published: RFC 8894, 5280 and 9112 in full; RFC 9110 sections 9 to 18 in full and the numbers of all others;
-RFC 9525 from its headings. RFC 5652 from its text as far as other projects quote it (sections 3 to 6 and 11), the rest, RFC 2985 and RFC 2986
-from memory of them. Only sections are listed, no appendices.
+From the tables of contents as published: RFC 8894, 5280 and 9112 in full; RFC 9110 sections 9 to 18 in full, and the numbers of all others.
+RFC 9525 from its headings; RFC 5652 from its text as far as other projects quote it (sections 3 to 6 and 11). The rest of it, RFC 2985
+and RFC 2986 are from memory. Only sections are listed, no appendices.
 """
 
 from collections.abc import Iterator
