@@ -181,9 +181,8 @@ def caps_no_post(view: View) -> Found:
     Seen: The capabilities contain neither POSTPKIOperation nor SCEPStandard.
     Why: The server is old, or POST is disabled on it.
     Matters: Clients then use GET, and long URLs hit the length limits of servers and proxies.
-    Do: On the server, enable POSTPKIOperation or update to a version that supports it.
+    Do: Where long URLs fail, raise the limits for URLs on the server and on proxies, or use a server version that offers POSTPKIOperation.
     Do (dogtag): Configure the client to use GET: Dogtag does not support POST.
-    Do (ios-ca): Raise the limit for URLs on proxies in the path: this CA accepts GET only.
     Not: The end of the enrollment: clients can use GET.
     """
     words = _words(view)

@@ -66,7 +66,7 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
     if envelope.problem is None:
         yield NotChecked("no RA key given")
     elif not envelope.key_fits:
-        yield NotChecked("the keys given do not decrypt the request")
+        yield NotChecked("the keys given do not open the request")
     else:
         yield Evidence(
             f"The private key of the recipient does not decrypt the request: {envelope.problem.rstrip('.')}.",
@@ -501,7 +501,7 @@ def _is_base64(value: str) -> bool:
     return True
 
 
-@rule.csr(ERROR, "Gradenegger, events 31 and 87", strength=INFERRED)
+@rule.csr(ERROR, "NIST SP 800-131A", "Gradenegger, events 31 and 87", strength=INFERRED)
 def csr_key_short(view: View, content: Content) -> Found:
     """The RSA key in the request is shorter than 2048 bits.
 

@@ -137,7 +137,7 @@ def get_padding_stripped(view: View) -> Found:
         yield Evidence("The base64 of the message parameter has no “=” padding.", (view.q("message", "no padding"),))
 
 
-@rule.exchange(INFO, "RFC 8894, Section 4.1", "smallstep/docs#364")
+@rule.exchange(INFO, "RFC 8894, Section 4.1", "RFC 4648, Section 3.1", "smallstep/docs#364")
 def get_line_breaks(view: View) -> Found:
     """The base64 in the URL contains line breaks.
 
