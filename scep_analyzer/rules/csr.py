@@ -189,6 +189,7 @@ def csr_challenge_missing(view: View, content: Content) -> Found:
     client.
     Do (ios-client, cisco-wlc): In the trustpoint, set `password 0 CHALLENGE`, then run `crypto pki enroll TRUSTPOINT`.
     Do (junos): On the device, add `challenge-password CHALLENGE` to `request security pki local-certificate enroll`.
+    Do (sscep): On the client, add challengePassword to the [req_attributes] section of openssl.cnf and create the PKCS #10 request again.
     Do (strongswan): On the client, add `--password CHALLENGE` to `pki --scep`.
     Do (apple): In the MDM, fill in Challenge in the SCEP payload and push the profile again.
     Not: A fault on servers that do not require a challenge password.
