@@ -163,7 +163,7 @@ def proxy_connect_refused(view: CaptureView) -> Found:
                 ),
             ),
             strength=None if sure else POSSIBLE,
-            title=f"A proxy refuses the connection to {asked.target} (HTTP {answer.status})",
+            title=f"A proxy refuses the connection to {shown(asked.target)} (HTTP {answer.status})",
         )
 
 

@@ -161,16 +161,19 @@ def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
         yield Evidence(
             f"The issued certificate is valid from {day(issued.not_before)}, {long(issued.not_before - now)} after the response.",
             (view.a("certificate.notBefore", day(issued.not_before)),),
+            title="The issued certificate is not valid yet",
         )
     elif signing is not None and issued.not_before > signing + timedelta(minutes=5):
         yield Evidence(
             f"The issued certificate is valid from {day(issued.not_before)}; the client's clock says {day(signing)}.",
             (view.a("certificate.notBefore", day(issued.not_before)), view.q("signedAttrs.signingTime", day(signing))),
+            title="The issued certificate starts after the client's own time",
         )
     elif issued.not_after < now:
         yield Evidence(
             f"The issued certificate expired on {day(issued.not_after)}, before the response.",
             (view.a("certificate.notAfter", day(issued.not_after)),),
+            title="The issued certificate has already expired",
         )
     else:
         for certificate, frame in view.offered.values():
@@ -182,6 +185,7 @@ def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
                             view.a("certificate.notAfter", day(issued.not_after)),
                             Fact(frame, "CA.notAfter", day(certificate.not_after)),
                         ),
+                        title="The issued certificate expires together with its CA's certificate",
                     )
                     return
 
