@@ -401,8 +401,8 @@ def renewal_refused(view: View, message: PkiMessage) -> Found:
     Why: The server does not accept certificates of the CA that issued the old certificate.
     Why: The server requires a challenge password for renewals too.
     Do: On the client, enroll again with a new challenge password instead of renewing; on the server, check the settings for renewals.
-    Do (ndes): On the client, enroll again with a new challenge password. On the NDES server, event 28 in the Application log tells why: the old
-        certificate must chain to the same CA.
+    Do (ndes): On the client, enroll again with a new challenge password. The old certificate must chain to the same CA; event 28 in the
+        Application log of the NDES server confirms the refusal.
     Do (scepman): In Azure, set `AppConfig:ENDPOINT:AllowRenewals` to true and list the types in `:ReenrollmentAllowedCertificateTypes`. Intune itself
         never renews this way.
     Do (ejbca): In the SCEP alias, switch on "Allow Client Certificate Renewal" (Enterprise only), and check the renewal period of the end entity
