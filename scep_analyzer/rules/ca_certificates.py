@@ -127,7 +127,7 @@ def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
     ]
     if ras and rsa and not any(map(_encrypts, offer.certificates)):
         yield Evidence(
-            f"No certificate of {count(len(offer.certificates), 'certificate')} allows encryption. Key usage of "
+            f"The response contains {count(len(offer.certificates), 'certificate')}, and none allows encryption. Key usage of "
             f"{'; of '.join(f'{each.subject}: {usage_words(each)}' for each in offer.certificates[:4])}.",
             tuple(view.a(f"keyUsage of {_path(each)}", usage_words(each)) for each in offer.certificates[:4]),
         )
@@ -151,9 +151,9 @@ def cacert_no_signing_cert(view: View, offer: CaCertificates) -> Found:
     signing_ca = any(map(_signs, offer.certificates))
     if not signing_ca or not _succeeded(view):
         yield Evidence(
-            f"No certificate of {count(len(offer.certificates), 'certificate')} has the key usage digitalSignature."
+            f"The response contains {count(len(offer.certificates), 'certificate')}, and none has the key usage digitalSignature."
             if not signing_ca
-            else f"No RA certificate of {count(len(_ras(offer)), 'certificate')} has the key usage digitalSignature; only a CA certificate has it.",
+            else f"The response contains {count(len(_ras(offer)), 'RA certificate')}, and none has the key usage digitalSignature; only a CA certificate has it.",
             tuple(view.a(f"keyUsage of {_path(each)}", usage_words(each)) for each in offer.certificates[:4]),
             strength=INFERRED if signing_ca else None,
         )
@@ -458,7 +458,7 @@ def cacert_not_rsa(view: View, offer: CaCertificates) -> Found:
     if keys and all(key is not None and not key.algorithm.startswith("rsa") for key in keys):
         kinds = ", ".join(sorted({key.algorithm for key in keys if key is not None}))
         yield Evidence(
-            f"No certificate of {count(len(keys), 'certificate')} has an RSA key (key type: {kinds}), so a client cannot encrypt for the server.",
+            f"The response contains {count(len(keys), 'certificate')}, and none has an RSA key (key type: {kinds}): a client cannot encrypt for the server.",
             tuple(
                 view.a(f"subjectPublicKey of {each.subject}", each.public_key.algorithm if each.public_key else "?")
                 for each in offer.certificates[:4]
@@ -508,7 +508,7 @@ def cacert_order(view: View, offer: CaCertificates) -> Found:
 def cacert_changed(view: CaptureView) -> Found:
     """The server's CA or RA certificates changed.
 
-    Seen: Two responses of the same server to GetCACert contain different RA certificates, or different CA certificates if there is no RA.
+    Seen: Two responses of the same server to GetCACert contain different RA certificates, or different CA certificates if the server has no RA.
     Why: The RA certificates were renewed.
     Why: Several servers with different RA certificates are behind one name.
     Matters: A client that still uses the old RA certificate encrypts requests that the server can no longer decrypt.
@@ -525,19 +525,20 @@ def cacert_changed(view: CaptureView) -> Found:
                 continue
             before, after = _acting(earlier.content), _acting(later.content)
             if before != after:
+                kind = "RA" if _ras(later.content) else "CA"
                 yield Evidence(
-                    f"{server} returns {_named(view, before - after)} in frame {earlier.frame} and {_named(view, after - before)} in frame {later.frame}.",
+                    f"The {kind} certificates of {server} changed from {_serials(before)} (frame {earlier.frame}) to {_serials(after)} (frame {later.frame}).",
                     (
                         Fact(earlier.frame, "certificates", _listed(before)),
                         Fact(later.frame, "certificates", _listed(after)),
                     ),
-                    title=f"The server's {'RA' if _ras(later.content) else 'CA'} certificates changed between frame {earlier.frame} and frame {later.frame}",
+                    title=f"The server's {kind} certificates changed between frame {earlier.frame} and frame {later.frame}",
                 )
                 break
 
 
-def _named(view: CaptureView, identities: set[tuple[str, str]]) -> str:
-    return ", ".join(map(view.memory.named, sorted(identities)[:3])) or "no other certificate"
+def _serials(identities: set[tuple[str, str]]) -> str:
+    return "serial " + ", ".join(number for _, number in sorted(identities)[:3])
 
 
 def _listed(identities: set[tuple[str, str]]) -> str:

@@ -152,7 +152,7 @@ def ndes_admin_no_permission(view: CaptureView) -> Found:
     """
     for each, _ in _pages(view, "no-permission"):
         yield Evidence(
-            f"The administration page of {each.http.server} says that the account has no sufficient permission.",
+            f"The administration page of {each.http.server} says that the account does not have sufficient permission.",
             (_page_fact(each.http, "no sufficient permission"),),
             **_victims_place(view, each),
         )
@@ -166,7 +166,7 @@ def ndes_admin_login_fails(view: CaptureView) -> Found:
     Why: The password of the account is wrong or expired, or the account is locked.
     Why: Windows authentication does not work from this client, for example without access to a domain controller.
     Why: Basic authentication is switched off, and the MDM supports nothing else.
-    Matters: Without a login there is no challenge password: the client enrolls without one or with an old one, and is refused.
+    Matters: Without a login the client gets no challenge password: it enrolls without one or with an old one, and is refused.
     Do: In the MDM or connector, correct the account and password for /certsrv/mscep_admin, and test them in a browser. Check that the account is not
         locked.
     Do (ndes): On the NDES server, read event 4625 in the Security log: it says why the login failed. In IIS Manager > mscep_admin > Authentication,
@@ -627,7 +627,7 @@ def _is_private(address: str) -> bool:
 
 @rule.transaction(INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
 def weak_authentication_note(view: TransactionView) -> Found:
-    """What a successful enrollment does not prove.
+    """A challenge password does not prove who the requester is.
 
     Seen: The server issued a certificate for a PKCSReq.
     Why: A challenge password authorizes enrollment but not a specific identity.
