@@ -613,7 +613,7 @@ def certrep_success_without_envelope(view: View, reply: PkiMessage) -> Found:
     """The response says SUCCESS but contains no certificate.
 
     Seen: The CertRep has pkiStatus 0 (SUCCESS) and no EnvelopedData.
-    Why: The server did not issue a certificate and still reports SUCCESS. Dogtag does this while a request waits for approval.
+    Why: The server did not issue a certificate and still reports SUCCESS. Some servers do this while a request waits for approval.
     Matters: The client has no certificate, although the server reports success.
     Do: On the server, look for the request and approve it, then start the enrollment again.
     Do (dogtag): In the Dogtag agent pages, approve the pending request, then run the client again.

@@ -474,9 +474,10 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
     Seen: After PENDING, the same key sends a request with another transactionID.
     Why: The client was restarted or lost its state and starts a new transaction, as RFC 8894 (Section 5.2) recommends for recovery.
     Why: The client generates a new transactionID for each message. A poll (CertPoll) must keep the transactionID.
-    Matters: Servers that follow the old drafts, and OpenXPKI, find a pending request by its transactionID. For them this is a new request.
+    Matters: Servers that follow the old drafts find a pending request by its transactionID. For them this is a new request.
     Do: On the client, keep the transactionID while polling. After a restart of the client, approve the newer request on the CA and reject the older
         one.
+    Do (openxpki): On the client, keep the transactionID while polling: OpenXPKI finds a pending request by it.
     Not: It is not a new enrollment after a final response.
     """
     waiting: dict[tuple[object, str], Attempt] = {}
