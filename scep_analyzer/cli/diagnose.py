@@ -3,10 +3,9 @@
 import argparse
 from typing import TextIO
 
-from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, secrets_of
-from scep_analyzer.cli.output import add_output_arguments, clear_progress, look_of, opened, progress
-from scep_analyzer.cli.reading import add_engine_argument
+from scep_analyzer.cli.options import add_common_arguments
+from scep_analyzer.cli.output import look_of, output_of
+from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.render import renderer
 from scep_analyzer.report import Report
@@ -28,21 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="exit with 1 where a finding is this bad or worse (default: error)",
     )
-    add_severity_argument(parser)
-    add_output_arguments(parser)
-    add_engine_argument(parser)
-    add_key_arguments(parser)
+    add_common_arguments(parser, idle=("--utc", "--local", "--quiet", "--verbose"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print what is wrong with it."""
-    try:
-        report = Analysis(
-            options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options)
-        ).report()
-    finally:
-        clear_progress()
-    with opened(options.output, force=options.force, as_is=options.format != "text") as stream:
+    report = report_of(options.capture, options)
+    with output_of(options, as_is=options.format != "text") as stream:
         _write(report, stream, options)
     wanted = _FAIL_ON[options.fail_on]
     return FOUND if any(each.severity in wanted for each in report.findings) else 0

@@ -4,9 +4,10 @@ import argparse
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from scep_analyzer.cli.output import add_color_argument, opened, paper_for
+from scep_analyzer.cli.options import add_page_arguments
+from scep_analyzer.cli.output import output_of, paper_for
 from scep_analyzer.model.anomalies import AnalyzerError
-from scep_analyzer.story.model import Tone
+from scep_analyzer.story.model import Tone, cite, joined
 from scep_analyzer.topics import KINDS, Topic, find, near, topics
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("text", "markdown"), default="text", help="what to print (default: text)"
     )
-    add_color_argument(parser)
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         names = near(wanted)
         hint = f"did you mean {', '.join(names)}?" if names else "`scep-analyzer explain` lists the topics"
         raise AnalyzerError(f"there is no topic {wanted!r}; {hint}")
-    with opened(None, force=False) as stream:
+    with output_of(options, as_is=options.format == "markdown") as stream:
         if options.format == "markdown":
             stream.write("\n".join(map(markdown, found or topics())))
             return 0
@@ -65,10 +66,12 @@ def _draw(topic: Topic, paper: "Paper") -> None:
         paper.line(topic.name, tone=Tone.QUIET)
     paper.line(topic.title, strong=True)
     paper.blank()
-    for heading, paragraphs in (*topic.sections, ("References", ("; ".join(topic.references),))):
+    for heading, paragraphs in topic.sections:
         paper.line(heading, strong=True)
         for each in paragraphs:
             paper.line(each, 2)
+    paper.line("References", strong=True)
+    paper.line(joined([(cite(each),) for each in topic.references], "; "), 2)
 
 
 def markdown(topic: Topic) -> str:

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT
-from scep_analyzer.cli.options import (
-    add_key_arguments,
-    add_severity_argument,
-    add_style_arguments,
-    keys_of,
-    secrets_of,
-)
-from scep_analyzer.cli.output import add_output_arguments, clear_progress, least_of, look_of, opened, progress
-from scep_analyzer.cli.reading import add_engine_argument
+from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
+from scep_analyzer.cli.output import least_of, look_of, output_of
+from scep_analyzer.cli.progress import progress
+from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.limits import AT_ONCE
@@ -37,11 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pcap or pcapng, also gzipped; several, or a directory, are read as one; - is stdin",
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    add_output_arguments(parser)
-    add_engine_argument(parser)
-    add_key_arguments(parser)
-    add_severity_argument(parser)
-    add_style_arguments(parser)
+    add_common_arguments(parser)
     parser.add_argument(
         "--jobs",
         type=positive,
@@ -66,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         raise AnalyzerError("--jobs gives a report for each file, and JSON is one document: use -f jsonl or text")
     from scep_analyzer.cli.jobs import each_file
 
-    with opened(options.output, force=options.force, as_is=options.format == "jsonl") as stream:
+    with output_of(options, as_is=options.format == "jsonl", at_once=True) as stream:
         return each_file(options, stream, _rendered)
 
 
@@ -85,16 +76,16 @@ def _rendered(options: argparse.Namespace) -> str:
 def _one(options: argparse.Namespace) -> int:
     if options.capture == [STANDARD_INPUT] and options.format == "text":
         return _as_it_comes(options)
-    analysis = Analysis(options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options))
-    try:
-        if options.format == "jsonl":
-            with opened(options.output, force=options.force, as_is=True) as stream:
+    if options.format == "jsonl":
+        with progress(options.capture) as on_bytes:
+            analysis = Analysis(
+                options.capture, options.engine, on_bytes, keys_of(options), secrets=secrets_of(options)
+            )
+            with output_of(options, as_is=True, at_once=True) as stream:
                 _lines(options, analysis, stream)
-            return 0
-        report = analysis.report()
-    finally:
-        clear_progress()
-    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
+        return 0
+    report = report_of(options.capture, options)
+    with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             from scep_analyzer.render import json_v1
 
@@ -115,7 +106,7 @@ def _as_it_comes(options: argparse.Namespace) -> int:
     analysis = Analysis(
         options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options), limits=AT_ONCE
     )
-    with opened(options.output, force=options.force) as stream:
+    with output_of(options, at_once=True) as stream:
         tell(options, analysis.events(), stream)
     return 0
 

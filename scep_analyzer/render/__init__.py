@@ -17,6 +17,8 @@ class Look(NamedTuple):
     width: int = 80
     color: bool = False
     ascii_only: bool = False
+    links: bool = False
+    """Whether citations are links (OSC 8)."""
     zone: timezone | None = UTC
     quiet: bool = False
     """Headlines only."""
@@ -44,6 +46,7 @@ class Streaming(Renderer, Protocol):
 
 
 RENDERERS = {
+    ("answer", "text"): "answer",
     ("timeline", "text"): "timeline",
     ("diagnose", "text"): "diagnosis",
     ("diagnose", "markdown"): "markdown",

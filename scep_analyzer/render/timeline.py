@@ -82,7 +82,7 @@ class _Drawing:
     """One drawing on one paper. ``nothing``: there is nothing else to tell, so notes are shown."""
 
     def __init__(self, out: TextIO, look: Look, *, nothing: bool = False) -> None:
-        self.paper = Paper(out, look.width, color=look.color, ascii_only=look.ascii_only)
+        self.paper = Paper.of(look, out)
         self._look = look
         self._least = Severity.INFO if nothing else look.least
 

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Severity
-from scep_analyzer.story.model import Chapter, Remark, Sentence, Story, Tone, cut, plain, say
+from scep_analyzer.story.model import Chapter, Remark, Sentence, Story, Tone, cite, cut, joined, plain, say
 from scep_analyzer.story.times import day_and_clock
 
 _TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.NOTE}
@@ -103,7 +103,7 @@ def _root(story: Story, root: Remark, symptoms: list[Remark]) -> Iterator[Line]:
     if symptoms:
         named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
         yield Line(say(", ".join(dict.fromkeys(named))), lead="Its symptoms:")
-    yield Line(say("{}", "; ".join(root.sources)), lead="See:")
+    yield Line(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
 
 
 def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Line]:
