@@ -70,6 +70,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help explain": lambda: program("explain", "--help"),
     "score": score,
     "help live": lambda: program("live", "--help"),
+    "help annotate": lambda: program("annotate", "--help"),
+    "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),
+    "show list": lambda: program("show", "captures/scenarios/ndes-refused-template.pcap"),
     "help doctor": lambda: program("doctor", "--help"),
 }
 
