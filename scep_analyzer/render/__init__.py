@@ -46,6 +46,7 @@ class Streaming(Renderer, Protocol):
 
 
 RENDERERS = {
+    ("answer", "text"): "answer",
     ("timeline", "text"): "timeline",
     ("diagnose", "text"): "diagnosis",
     ("diagnose", "markdown"): "markdown",

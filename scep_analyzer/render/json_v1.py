@@ -3,21 +3,21 @@
 Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from scep_analyzer.events import Amended, Counts, Over
+from scep_analyzer.events import Amended, Counts, Ended, Over
 from scep_analyzer.glossary import fail_info_name, hresult_name, message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate, PublicKey
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Request, Response, header, without_secrets
-from scep_analyzer.model.findings import Finding, Severity, Unchecked
+from scep_analyzer.model.findings import Applied, Finding, Severity, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange
+from scep_analyzer.model.verdicts import Conclusion
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.report import Files, Report, link_type_name
-from scep_analyzer.rules.products import NOTHING, Product, Recognised
+from scep_analyzer.rules.products import Product
 from scep_analyzer.story.times import iso, iso_of
 from scep_analyzer.version import __version__
 
@@ -37,15 +37,11 @@ def render(report: Report, *, secrets: bool = False, least: Severity = Severity.
             exchange_of(each, number, report.transaction_of.get(number), files, secrets=secrets)
             for number, each in enumerate(report.exchanges, 1)
         ],
-        "transactions": [
-            transaction_of(each, number, exchanges, files, root_causes.get(number), products)
-            for number, (each, exchanges, products) in enumerate(
-                zip(report.transactions, report.members, report.products, strict=True), 1
-            )
-        ],
+        "transactions": [transaction_of(each, files, root_causes.get(each.number)) for each in report.ended],
         "findings": [finding_of(each, files) for each in report.findings if each.severity.rank <= least.rank],
         "anomalies": list(map(anomaly_of, report.anomalies)),
         "not_checked": list(map(unchecked_of, report.not_checked)),
+        "passed": list(map(passed_of, report.passed)),
         "summary": summary_of(report.counts),
     }
     return json_text(document, indent=2) + "\n"
@@ -114,6 +110,11 @@ def unchecked_of(unchecked: Unchecked) -> Json:
     return {"rule": unchecked.rule, "reason": unchecked.reason, "count": unchecked.times}
 
 
+def passed_of(applied: Applied) -> Json:
+    """A rule that was applied and found nothing."""
+    return {"rule": applied.rule, "count": applied.times}
+
+
 def summary_of(counts: Counts) -> Json:
     """The counts."""
     return {
@@ -130,6 +131,7 @@ def amendment_of(amended: Amended, files: Files, least: Severity) -> Json:
     return {
         "capture": files.index(first),
         "transaction": amended.transaction,
+        **_concluded(amended.conclusion),
         "root_cause": next((each.number for each in amended.findings if each.root_cause), None),
         "findings": [finding_of(each, files) for each in amended.findings if each.severity.rank <= least.rank],
     }
@@ -143,6 +145,7 @@ def last_of(over: Over) -> Json:
         "generator": generator_of(over.engine),
         "anomalies": list(map(anomaly_of, over.anomalies)),
         "not_checked": list(map(unchecked_of, over.not_checked)),
+        "passed": list(map(passed_of, over.passed)),
     }
 
 
@@ -348,26 +351,22 @@ def certificate_of(certificate: Certificate) -> Json:
     }
 
 
-def transaction_of(
-    transaction: Transaction,
-    number: int,
-    exchange_ids: Sequence[int],
-    files: Files,
-    root_cause: int | None = None,
-    products: Recognised = NOTHING,
-) -> Json:
+def transaction_of(ended: Ended, files: Files, root_cause: int | None) -> Json:
     """One transaction."""
+    transaction, conclusion, products = ended.transaction, ended.conclusion, ended.products
     capture = files.index(transaction.frame)
     digits = files.digits(capture)
     return {
-        "id": number,
+        "id": ended.number,
         "capture": capture,
         "transaction_id": transaction.transaction_id,
         "client": {"address": transaction.client},
         "server": _endpoint(transaction.server),
-        "exchanges": list(exchange_ids),
+        "exchanges": list(ended.exchanges),
         "kind": transaction.kind.value,
         "outcome": transaction.outcome.value,
+        **_concluded(conclusion),
+        "checked": [{"name": each.name, "says": each.says, "rules": list(each.rules)} for each in ended.checks],
         "server_product": _product(products.server),
         "front_product": _product(products.front),
         "client_product": _product(products.client),
@@ -386,6 +385,15 @@ def transaction_of(
             for each in transaction.failed_connections
         ],
         "root_cause": root_cause,
+    }
+
+
+def _concluded(conclusion: Conclusion) -> Json:
+    return {
+        "verdict": conclusion.result.value,
+        "verdict_strength": conclusion.strength.value,
+        "attempts": conclusion.attempts,
+        "history": conclusion.history,
     }
 
 
