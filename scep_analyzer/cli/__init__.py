@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from scep_analyzer.cli.parser import USAGE, Parser
 from scep_analyzer.version import __version__
@@ -46,15 +45,20 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
 
 
-def _no_such_word(word: str) -> tuple[str, int] | None:
-    """What is wrong with a first word that is neither a command nor a file, and the exit code; None where it is for the reader."""
+def _no_such_word(word: str, *, alone: bool) -> tuple[str, int] | None:
+    """What is wrong with a first word that is no command, and the exit code; None where it is a file, or is judged later."""
+    from scep_analyzer.cli.suggest import nearest
+
+    if word.startswith("-"):
+        option = nearest(word, ("--help", "--version")) if alone else None
+        return (f"unknown option: {word}; did you mean {option}?", USAGE) if option is not None else None
+    from pathlib import Path
+
     try:
         if Path(word).exists():
             return None
     except (OSError, ValueError):  # too long for a name, a NUL in it
         return None
-    from scep_analyzer.cli.suggest import nearest
-
     if not word.replace("-", "").isalpha():
         return None  # it looks like a file, and is told as one that is missing
     command = nearest(word, COMMANDS)
@@ -68,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code of the contract."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
-        wrong = _no_such_word(words[0]) if not words[0].startswith("-") else None
+        wrong = _no_such_word(words[0], alone=len(words) == 1)
         if wrong is not None:
             return _told(*wrong)
         words.insert(0, "answer")
