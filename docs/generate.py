@@ -75,8 +75,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help wireshark": lambda: program("wireshark", "--help"),
     "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),
     "help live": lambda: program("live", "--help"),
-    "help annotate": lambda: program("annotate", "--help"),
-    "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),
     "show list": lambda: program("show", "captures/scenarios/ndes-refused-template.pcap"),
     "help doctor": lambda: program("doctor", "--help"),
 }
