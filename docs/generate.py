@@ -12,6 +12,8 @@ from typing import Any
 
 from rule_pages import rule_pages
 
+from scep_analyzer.wireshark.tables import with_tables
+
 ROOT = Path(__file__).parent.parent
 FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md", "docs/json.md")
 
@@ -81,6 +83,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help diagnose": lambda: program("diagnose", "--help"),
     "help explain": lambda: program("explain", "--help"),
     "score": score,
+    "help annotate": lambda: program("annotate", "--help"),
+    "help wireshark": lambda: program("wireshark", "--help"),
+    "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),
     "help live": lambda: program("live", "--help"),
     "help doctor": lambda: program("doctor", "--help"),
 }
@@ -97,10 +102,16 @@ def generated(text: str) -> str:
     return "<!-- generated: ".join(whole)
 
 
+def plugin() -> dict[str, str]:
+    """Wireshark's plugin with its tables."""
+    name = "scep_analyzer/wireshark/scep.lua"
+    return {name: with_tables((ROOT / name).read_text(encoding="utf-8"))}
+
+
 def main() -> int:
     """Write or check; gives the exit status."""
     stale = []
-    for name, text in rule_pages().items():
+    for name, text in (rule_pages() | plugin()).items():
         path = ROOT / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

@@ -71,6 +71,7 @@ class Analysis:
             http_requests=engine.http_requests,
             anomalies=run.anomalies.listed(),
             not_checked=judge.unchecked(),
+            passed=judge.passed(),
             counts=run.counts(),
         )
 

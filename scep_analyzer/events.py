@@ -10,15 +10,17 @@ from itertools import count
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.findings import Finding, Severity, Unchecked
+from scep_analyzer.model.findings import Applied, Finding, Severity, Unchecked
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.streams import ConnectionFacts, Tick
+from scep_analyzer.model.verdicts import Check, Conclusion, Result
 from scep_analyzer.rules import causes
 from scep_analyzer.rules.causes import End
 from scep_analyzer.rules.judge import Judge
 from scep_analyzer.rules.products import Recognised
+from scep_analyzer.rules.verdicts import Grounds, concluded
 from scep_analyzer.scep.transactions import Grouper
 
 Item = ScepExchange | FailedConnection | Bystander | ConnectionFacts | Anomaly | Tick
@@ -35,14 +37,16 @@ class Seen(NamedTuple):
 class Ended(NamedTuple):
     """A transaction can no longer grow. ``exchanges`` are the numbers of its exchanges, in their order; the findings are linked.
 
-    ``products`` are those that were recognised by then.
+    ``products`` are those that were recognised by then, ``checks`` what was checked and is fine.
     """
 
     number: int
     transaction: Transaction
     exchanges: tuple[int, ...]
     findings: tuple[Finding, ...]
+    conclusion: Conclusion
     products: Recognised
+    checks: tuple[Check, ...]
 
 
 class Amended(NamedTuple):
@@ -50,6 +54,7 @@ class Amended(NamedTuple):
 
     transaction: int
     findings: tuple[Finding, ...]
+    conclusion: Conclusion
 
 
 class About(NamedTuple):
@@ -65,10 +70,11 @@ class Odd(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How much there was: transactions by their outcome, findings by their severity as they stand at the end."""
+    """How much there was: transactions by outcome and by result, findings by their severity as they stand at the end."""
 
     exchanges: int
     outcomes: Mapping[Outcome, int]
+    results: Mapping[Result, int]
     findings: Mapping[Severity, int]
 
     @property
@@ -85,6 +91,8 @@ class Over(NamedTuple):
     http_requests: int
     anomalies: tuple[Anomaly, ...]
     not_checked: tuple[Unchecked, ...]
+    passed: tuple[Applied, ...]
+    """How often each rule was applied and found nothing."""
     counts: Counts
 
 
@@ -101,6 +109,7 @@ class Run:
         self.judge = judge
         self.anomalies = AnomalyList(limits)
         self._outcomes: Counter[Outcome] = Counter()
+        self._results: Counter[Result] = Counter()
         self._severities: Counter[Severity] = Counter()
         self._grouper = Grouper(limits, over=judge.is_over)
         self._notices = notices
@@ -108,9 +117,8 @@ class Run:
         self._findings = count(1)
         self._numbers: dict[int, int] = {}
         """The number of an exchange by its identity: only while it is held here, until its transaction has ended."""
-        self._ends: list[End] = []
         self._unlinked: dict[int, _Told] = {}
-        """What was found in a transaction. Where nothing but notes was found beside an issued certificate it is not kept."""
+        """What was found in each transaction, at most ``Limits.findings_each`` of a rule in all."""
 
     def take(self, item: Item) -> Iterator[Event]:
         """Take what comes next; the exchanges come in the order of their requests."""
@@ -141,7 +149,9 @@ class Run:
 
     def counts(self) -> Counts:
         """How much there was so far."""
-        return Counts(exchanges=self._exchanges, outcomes=self._outcomes, findings=self._severities)
+        return Counts(
+            exchanges=self._exchanges, outcomes=self._outcomes, results=self._results, findings=self._severities
+        )
 
     def _odd(self, anomaly: Anomaly) -> Odd:
         self.anomalies.add(anomaly)
@@ -157,18 +167,26 @@ class Run:
                 continue
             if item.failed_connections:
                 self.judge.scene.notices = self._notices()
-            number = len(self._ends) + 1
+            number = len(self._unlinked) + 1
             exchanges = tuple(self._numbers.pop(id(each)) for each in item.exchanges)
-            judged, end, products = self.judge.judge(item, number, exchanges)
-            found = tuple(map(self._numbered, judged))
-            self._ends.append(end)
+            judged = self.judge.judge(item, number, exchanges)
+            end, found = judged.end, tuple(map(self._numbered, judged.findings))
             over = self.judge.is_history(number)
             linked = tuple(causes.linked(found, end, over=over))
             self._outcomes[end.outcome] += 1
             self._severities.update(each.severity for each in linked)
-            if end.outcome is not Outcome.SUCCESS or any(each.severity is not Severity.INFO for each in found):
-                self._unlinked[number] = _Told(found, end, over)
-            yield Ended(number, item, exchanges, linked, products)
+            self._unlinked[number] = _Told(found, end, judged.grounds, over)
+            conclusion = concluded(judged.grounds, linked, history=over)
+            self._results[conclusion.result] += 1
+            yield Ended(
+                number=number,
+                transaction=item,
+                exchanges=exchanges,
+                findings=linked,
+                conclusion=conclusion,
+                products=judged.products,
+                checks=judged.checks,
+            )
 
     def _late(self, found: Sequence[Finding]) -> Iterator[Event]:
         """Findings of the end, and failures that a later success made history: what they concern is linked again, from the start."""
@@ -183,13 +201,14 @@ class Run:
                 after = tuple(causes.linked((*told.findings, *theirs), told.end, over=over))
                 self._severities.subtract(each.severity for each in before)
                 self._severities.update(each.severity for each in after)
-                if before == after[: len(before)]:
-                    yield from map(About, after[len(before) :])
+                news = after[len(before) :]
+                if before == after[: len(before)] and over == told.over and not any(each.root_cause for each in news):
+                    yield from map(About, news)
                 else:
-                    yield Amended(number, after)
-        # What is left is about transactions that ended well, and in which nothing but notes was found.
-        for quiet, theirs in by_transaction.items():
-            yield from map(About, self._counted(causes.linked(theirs, self._ends[(quiet or 1) - 1])))
+                    conclusion = concluded(told.grounds, after, history=over)
+                    self._results[told.conclusion.result] -= 1
+                    self._results[conclusion.result] += 1
+                    yield Amended(number, after, conclusion)
 
     def _counted(self, found: Sequence[Finding]) -> Sequence[Finding]:
         self._severities.update(each.severity for each in found)
@@ -201,11 +220,17 @@ class _Told(NamedTuple):
 
     findings: tuple[Finding, ...]
     end: End
+    grounds: Grounds
     over: bool
 
     def linked(self) -> tuple[Finding, ...]:
         """The findings as they were told."""
         return tuple(causes.linked(self.findings, self.end, over=self.over))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """The conclusion as it was told."""
+        return concluded(self.grounds, self.linked(), history=self.over)
 
 
 class Whole(NamedTuple):
@@ -214,7 +239,9 @@ class Whole(NamedTuple):
     exchanges: tuple[ScepExchange, ...]
     transactions: tuple[Transaction, ...]
     members: tuple[tuple[int, ...], ...]
+    conclusions: tuple[Conclusion, ...]
     products: tuple[Recognised, ...]
+    checks: tuple[tuple[Check, ...], ...]
     findings: tuple[Finding, ...]
     over: Over
 
@@ -235,8 +262,8 @@ def in_order(events: Iterable[Event]) -> Whole:
                 seen.append(event)
             case Ended(number=number):
                 ended[number] = event
-            case Amended(transaction=number, findings=findings):
-                ended[number] = ended[number]._replace(findings=findings)
+            case Amended(transaction=number):
+                ended[number] = ended[number]._replace(findings=event.findings, conclusion=event.conclusion)
             case About(finding=finding):
                 about.append(finding)
             case Over():
@@ -253,7 +280,9 @@ def in_order(events: Iterable[Event]) -> Whole:
         exchanges=tuple(each.exchange for each in seen),
         transactions=tuple(each.transaction for each in transactions),
         members=tuple(tuple(sorted(exchange_numbers[each] for each in one.exchanges)) for one in transactions),
+        conclusions=tuple(each.conclusion for each in transactions),
         products=tuple(each.products for each in transactions),
+        checks=tuple(each.checks for each in transactions),
         findings=tuple(
             each._replace(
                 number=at,

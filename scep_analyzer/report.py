@@ -2,15 +2,16 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from scep_analyzer.events import Counts, Event, in_order
+from scep_analyzer.events import About, Counts, Ended, Event, Over, Seen, in_order
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.findings import Finding, Unchecked
+from scep_analyzer.model.findings import Applied, Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import ScepExchange, Transaction
+from scep_analyzer.model.verdicts import Check, Conclusion
 from scep_analyzer.rules.products import Recognised
 
 LINK_TYPES = {
@@ -84,11 +85,17 @@ class Report:
     """The numbers of each transaction's exchanges."""
     products: tuple[Recognised, ...] = ()
     """The products that each transaction ran between, as far as they were recognised."""
+    conclusions: tuple[Conclusion, ...] = ()
+    """What came of each transaction."""
+    checks: tuple[tuple[Check, ...], ...] = ()
+    """What was checked in each transaction and is fine."""
     http_requests: int = 0
     """HTTP requests in the capture, SCEP's included."""
     findings: tuple[Finding, ...] = ()
     """Root causes first, then by severity and time; numbered from 1 in this order."""
     not_checked: tuple[Unchecked, ...] = ()
+    passed: tuple[Applied, ...] = ()
+    """How often each rule was applied and found nothing."""
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> "Report":
@@ -102,6 +109,9 @@ class Report:
             anomalies=found.over.anomalies,
             members=found.members,
             products=found.products,
+            conclusions=found.conclusions,
+            checks=found.checks,
+            passed=found.over.passed,
             http_requests=found.over.http_requests,
             findings=found.findings,
             not_checked=found.over.not_checked,
@@ -116,6 +126,41 @@ class Report:
     def transaction_of(self) -> dict[int, int]:
         """The number of the transaction that an exchange belongs to, by the exchange's number."""
         return {exchange: number for number, theirs in enumerate(self.members, 1) for exchange in theirs}
+
+    @property
+    def ended(self) -> Iterator[Ended]:
+        """Each transaction with all that is known of it."""
+        of: dict[int, list[Finding]] = {}
+        for each in self.findings:
+            if each.transaction is not None:
+                of.setdefault(each.transaction, []).append(each)
+        for number, (transaction, members) in enumerate(zip(self.transactions, self.members, strict=True), 1):
+            yield Ended(
+                number=number,
+                transaction=transaction,
+                exchanges=members,
+                findings=tuple(of.get(number, ())),
+                conclusion=self.conclusions[number - 1],
+                products=self.products[number - 1],
+                checks=self.checks[number - 1],
+            )
+
+    def again(self, only: frozenset[int] | None = None) -> Iterator[Event]:
+        """Tell the report as events, in order; ``only``: these transactions, with their exchanges and findings."""
+        for number, exchange in enumerate(self.exchanges, 1):
+            if only is None or self.transaction_of.get(number) in only:
+                yield Seen(number, exchange)
+        yield from (each for each in self.ended if only is None or each.number in only)
+        yield from (About(each) for each in self.findings if each.transaction is None)
+        yield Over(
+            captures=self.captures,
+            engine=self.engine,
+            http_requests=self.http_requests,
+            anomalies=self.anomalies,
+            not_checked=self.not_checked,
+            passed=self.passed,
+            counts=self.counts,
+        )
 
     @cached_property
     def files(self) -> Files:
@@ -133,6 +178,7 @@ class Report:
         return Counts(
             exchanges=len(self.exchanges),
             outcomes=Counter(each.outcome for each in self.transactions),
+            results=Counter(each.result for each in self.conclusions),
             findings=Counter(each.severity for each in self.findings),
         )
 

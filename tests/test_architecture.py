@@ -83,7 +83,12 @@ TESTED_TOGETHER |= {
     "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
     "story/diagnosis": "cli/test_diagnose",
     "model/tls": "tls/test_handshakes", "model/products": "rules/test_catalogue",
+    "annotate": "test_annotate", "notes": "test_annotate", "cli/annotate": "test_annotate", "wireshark/lua": "wireshark/test_lua",
+    "wireshark/tables": "wireshark/test_lua", "wireshark/overlay": "cli/test_wireshark", "wireshark/folders": "cli/test_wireshark",
+    "wireshark/filters": "wireshark/test_plugin",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
+    "model/verdicts": "story/test_verdicts", "rules/verdicts": "story/test_verdicts", "render/answer": "story/test_verdicts",
+    "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 
 

@@ -57,9 +57,8 @@ def folded(lines: list[dict[str, Any]]) -> dict[str, Any]:
     findings = {each["id"]: each for each in of.get("finding", [])}
     for amendment in of.get("amendment", []):
         findings |= {each["id"]: each for each in amendment["findings"]}
-        next(each for each in transactions if each["id"] == amendment["transaction"])["root_cause"] = amendment[
-            "root_cause"
-        ]
+        amended = next(each for each in transactions if each["id"] == amendment["transaction"])
+        amended |= {key: amendment[key] for key in ("root_cause", "verdict", "verdict_strength", "attempts", "history")}
     started = {each["id"]: _began(each) for each in exchanges}
     exchanges.sort(key=_began)
     transactions.sort(

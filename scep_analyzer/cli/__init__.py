@@ -3,19 +3,21 @@
 Only argparse is imported here: ``--help`` and ``--version`` should feel instant. A command imports what it needs when it runs.
 """
 
-import argparse
 import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from pathlib import Path
 
+from scep_analyzer.cli.parser import USAGE, Parser
 from scep_analyzer.version import __version__
 
 COMMANDS = {
-    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents (the default)",
+    "answer": "the answer first: verdict, cause and fix of one enrollment, the table of several (the default)",
+    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents",
     "show": "one exchange in full depth: HTTP, the CMS layers, attributes, certificates, each field named and explained",
+    "list": "one line per enrollment, equal causes grouped above; -f csv, json or jsonl: one row per enrollment",
     "diagnose": "what went wrong: root cause first, evidence, causes in order, what to do",
     "explain": "a rule, a word of SCEP, or a code (HRESULT, HTTP status, OID, event, …) explained; glossary",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
@@ -26,33 +28,47 @@ COMMANDS = {
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }
 
-OK, USAGE, INPUT, INTERRUPTED = 0, 2, 3, 130
+OK, INPUT, INTERRUPTED = 0, 3, 130
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for a mistake, ending with what to type next."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"scep-analyzer: {message}; try `{self.prog} --help`\n")
-
-
-def _parser() -> tuple[_Parser, dict[str, _Parser]]:
-    parser = _Parser(
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
         prog="scep-analyzer",
         description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
-        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer timeline CAPTURE`. "
+        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer answer CAPTURE`. "
         "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     return parser, {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
+
+
+def _no_such_word(word: str) -> tuple[str, int] | None:
+    """What is wrong with a first word that is neither a command nor a file, and the exit code; None where it is for the reader."""
+    try:
+        if Path(word).exists():
+            return None
+    except (OSError, ValueError):  # too long for a name, a NUL in it
+        return None
+    from scep_analyzer.cli.suggest import nearest
+
+    if not word.replace("-", "").isalpha():
+        return None  # it looks like a file, and is told as one that is missing
+    command = nearest(word, COMMANDS)
+    if command is not None:
+        return f"no command and no file is called {word}; did you mean `scep-analyzer {command}`?", USAGE
+    hint = "give the path of a capture (pcap or pcapng), or a command: `scep-analyzer --help` lists them"
+    return f"no file and no command is called {word}; {hint}", INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code of the contract."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
-        words.insert(0, "timeline")
+        wrong = _no_such_word(words[0]) if not words[0].startswith("-") else None
+        if wrong is not None:
+            return _told(*wrong)
+        words.insert(0, "answer")
     if arguments is None:  # a process of its own
         # What the stages make dies by its count of references: looking for cycles took a tenth of the time.
         gc.freeze()
@@ -72,10 +88,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
     except Exception as error:
         from scep_analyzer.model.anomalies import AnalyzerError
-        from scep_analyzer.render.safe import safe
 
         if not isinstance(error, AnalyzerError):
             raise
         sys.stdout.flush()
-        print(f"scep-analyzer: {safe(str(error))}", file=sys.stderr)  # noqa: T201  # the one line the contract promises
-        return error.exit_code
+        return _told(str(error), error.exit_code)
+
+
+def _told(what: str, code: int) -> int:
+    """The one line on stderr that the contract promises."""
+    from scep_analyzer.render.safe import safe
+
+    print(f"scep-analyzer: {safe(what)}", file=sys.stderr)  # noqa: T201
+    return code

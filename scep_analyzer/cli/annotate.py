@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument
+from scep_analyzer.cli.options import Target, add_common_arguments
 from scep_analyzer.cli.output import least_of
-from scep_analyzer.cli.reading import add_engine_argument, one_report
+from scep_analyzer.cli.reading import one_report
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 
@@ -16,14 +16,14 @@ from scep_analyzer.model.findings import Severity
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("capture", metavar="CAPTURE", help="the capture, pcap or pcapng")
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write, FILE.pcapng")
-    parser.add_argument("--force", action="store_true", help="overwrite the output file")
     parser.add_argument(
         "--strip", action="store_true", help="take our comments out again: gives the original bytes of a pcapng file"
     )
-    add_severity_argument(parser)
-    add_engine_argument(parser)
-    add_key_arguments(parser)
+    add_common_arguments(
+        parser,
+        Target(help="the file to write, FILE.pcapng", required=True),
+        idle=("--utc", "--local", "--quiet", "--show-secrets", "--width", "--color", "--no-pager"),
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,8 +78,6 @@ def _frames(count: int) -> str:
 
 
 def _refuse_same_file(capture: str, output: str) -> None:
-    if capture == "-":
-        raise AnalyzerError("annotate reads the capture twice; save standard input to a file and give that")
     try:
         same = Path(output).samefile(capture)
     except (OSError, ValueError):  # one of them does not exist: told where it is opened

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from scep_analyzer.capture.files import READERS
-from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import add_output_arguments, opened, paper_for
+from scep_analyzer.cli.options import add_common_arguments, keys_of
+from scep_analyzer.cli.output import output_of, paper_for
 from scep_analyzer.cli.show import add_detail_arguments, bytes_lines
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
@@ -31,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with DER, PEM, base64, hex, a URL, a query string or log lines; or the URL itself; - or nothing is stdin",
     )
     add_detail_arguments(parser)
-    add_output_arguments(parser)
-    add_key_arguments(parser)
+    add_common_arguments(
+        parser,
+        idle=("--engine", "--keylog", "--min-severity", "--all", "--utc", "--local", "--quiet", "--verbose"),
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     name = "standard input" if options.input == "-" else options.input[:80]
     data = _read(options.input)
     if data.startswith(tuple(READERS)):
-        raise InputError(f"{name}: a capture; read it with `scep-analyzer timeline`")
+        raise InputError(
+            f"{name}: a capture; read it with `scep-analyzer timeline`, or `scep-analyzer show` for every field of its messages"
+        )
     try:
         messages = find_messages(data)
     except DecodeError as error:
@@ -53,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(value.value, CaCertificates | PkiMessage):
             known |= {each.identity: each for each in value.value.certificates}
         decoded.append((found, value))
-    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
+    with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             shown = [_object(found, value, secrets=options.show_secrets) for found, value in decoded]
             stream.write(json_text(shown, indent=2) + "\n")

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
-from scep_analyzer.cli.output import add_color_argument, opened, paper_for
+from scep_analyzer.cli.options import add_page_arguments
+from scep_analyzer.cli.output import output_of, paper_for
 from scep_analyzer.story.model import say
 from scep_analyzer.version import __version__
 
@@ -27,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema that every JSON output validates against"
     )
-    add_color_argument(parser)
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print."""
-    with opened(None, force=False, as_is=options.schema) as stream:
+    with output_of(options, as_is=options.schema) as stream:
         if options.schema:
             stream.write(files("scep_analyzer.schema").joinpath("report-1.json").read_text(encoding="utf-8"))
             return 0
@@ -54,6 +55,13 @@ def _facts() -> Iterator[Line]:
     yield from _crypto()
     yield from _engines()
     yield from _live()
+    yield _wireshark()
+
+
+def _wireshark() -> Line:
+    from scep_analyzer.wireshark import doctor_line
+
+    return doctor_line()
 
 
 def _tight_pass() -> str:

@@ -3,9 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scep_analyzer.cli.output import add_color_argument, opened, paper_for
+from scep_analyzer.cli.options import add_page_arguments
+from scep_analyzer.cli.output import output_of, paper_for
 from scep_analyzer.model.anomalies import AnalyzerError
-from scep_analyzer.story.model import Tone
+from scep_analyzer.story.model import Tone, cite, joined
 from scep_analyzer.topics import GLOSSARY, KINDS, Topic, find, kind_of, near, of_kind, topics
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("text", "markdown"), default="text", help="what to print (default: text)"
     )
-    add_color_argument(parser)
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         names = near(wanted)
         hint = f"did you mean {', '.join(names)}?" if names else "`scep-analyzer explain` lists the kinds of topics"
         raise AnalyzerError(f"there is no topic {wanted!r}; {hint}")
-    with opened(None, force=False) as stream:
+    with output_of(options, as_is=options.format == "markdown") as stream:
         if options.format == "markdown":
             pages = [*map(markdown, found), *map(_list_in_markdown, kinds)]
             stream.write("\n".join(pages or map(markdown, topics())))
@@ -98,10 +99,12 @@ def _draw(topic: Topic, paper: "Paper") -> None:
         paper.line(topic.name, tone=Tone.QUIET)
     paper.line(topic.title if topic.kind not in GLOSSARY else f"{topic.title} ({topic.kind})", strong=True)
     paper.blank()
-    for heading, paragraphs in (*topic.sections, ("References", ("; ".join(topic.references),))):
+    for heading, paragraphs in topic.sections:
         paper.line(heading, strong=True)
         for each in paragraphs:
             paper.line(each, 2)
+    paper.line("References", strong=True)
+    paper.line(joined([(cite(each),) for each in topic.references], "; "), 2)
 
 
 def markdown(topic: Topic) -> str:

@@ -13,14 +13,8 @@ from typing import TYPE_CHECKING
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture import interfaces
-from scep_analyzer.cli.options import (
-    add_key_arguments,
-    add_severity_argument,
-    add_style_arguments,
-    keys_of,
-    secrets_of,
-)
-from scep_analyzer.cli.output import add_output_arguments, created, opened
+from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
+from scep_analyzer.cli.output import created, output_of
 from scep_analyzer.cli.timeline import positive, tell, write_lines
 from scep_analyzer.engines.live import LiveEngine
 from scep_analyzer.model.anomalies import AnalyzerError, InputError
@@ -54,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("text", "jsonl"), default="text", help="what to print (default: text)"
     )
-    add_output_arguments(parser)
-    add_key_arguments(parser)
-    add_severity_argument(parser)
-    add_style_arguments(parser)
+    add_common_arguments(parser, idle=("--engine", "--no-pager"))
 
 
 def _seconds(text: str) -> float:
@@ -74,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     """Capture and tell until Ctrl-C, the time is up, or enough has been seen. Ctrl-C is the way to end it, not a fault: exit code 0."""
     keys, secrets = keys_of(options), _secrets(options)
     with contextlib.ExitStack() as held:
-        stream = held.enter_context(opened(options.output, force=options.force, as_is=options.format == "jsonl"))
+        stream = held.enter_context(output_of(options, as_is=options.format == "jsonl", at_once=True))
         keep = held.enter_context(created(options.write, force=options.force)) if options.write is not None else None
         sniffer = interfaces.sniff(options.interface, options.filter)
         held.callback(sniffer.stop)

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT
-from scep_analyzer.cli.options import (
-    add_key_arguments,
-    add_severity_argument,
-    add_style_arguments,
-    keys_of,
-    secrets_of,
-)
-from scep_analyzer.cli.output import add_output_arguments, clear_progress, least_of, look_of, opened, progress
-from scep_analyzer.cli.reading import add_engine_argument
+from scep_analyzer.cli.filters import add_filter_arguments, chooses, expected, told
+from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
+from scep_analyzer.cli.output import least_of, look_of, output_of
+from scep_analyzer.cli.progress import progress
+from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.limits import AT_ONCE
@@ -37,11 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pcap or pcapng, also gzipped; several, or a directory, are read as one; - is stdin",
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    add_output_arguments(parser)
-    add_engine_argument(parser)
-    add_key_arguments(parser)
-    add_severity_argument(parser)
-    add_style_arguments(parser)
+    parser.add_argument("--ladder", action="store_true", help="the picture of each transaction instead of its steps")
+    add_filter_arguments(parser)
+    add_common_arguments(parser)
     parser.add_argument(
         "--jobs",
         type=positive,
@@ -66,43 +60,58 @@ def run(options: argparse.Namespace) -> int:
         raise AnalyzerError("--jobs gives a report for each file, and JSON is one document: use -f jsonl or text")
     from scep_analyzer.cli.jobs import each_file
 
-    with opened(options.output, force=options.force, as_is=options.format == "jsonl") as stream:
+    with output_of(options, as_is=options.format == "jsonl", at_once=True) as stream:
         return each_file(options, stream, _rendered)
 
 
-def _rendered(options: argparse.Namespace) -> str:
-    """The output for one file, in a process of its own; ``options.first`` is its place among the files."""
+def _rendered(options: argparse.Namespace) -> tuple[str, int]:
+    """The output for one file, in a process of its own, and its exit code; ``options.first`` is its place among the files."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=options.encoding or "utf-8", newline="\n")
     analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
-    if options.format == "jsonl":
+    code = 0
+    if options.format == "jsonl" and not chooses(options):
         _lines(options, analysis, stream)
     else:
-        _text(analysis.report(), stream, options)
+        code = _whole(analysis.report(), stream, options)
     stream.seek(0)
-    return stream.read()
+    return stream.read(), code
 
 
 def _one(options: argparse.Namespace) -> int:
-    if options.capture == [STANDARD_INPUT] and options.format == "text":
+    streamed = not chooses(options)
+    if streamed and options.capture == [STANDARD_INPUT] and options.format == "text" and not options.ladder:
         return _as_it_comes(options)
-    analysis = Analysis(options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options))
-    try:
-        if options.format == "jsonl":
-            with opened(options.output, force=options.force, as_is=True) as stream:
+    if streamed and options.format == "jsonl":
+        with progress(options.capture) as on_bytes:
+            analysis = Analysis(
+                options.capture, options.engine, on_bytes, keys_of(options), secrets=secrets_of(options)
+            )
+            with output_of(options, as_is=True, at_once=True) as stream:
                 _lines(options, analysis, stream)
-            return 0
-        report = analysis.report()
-    finally:
-        clear_progress()
-    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
-        if options.format == "json":
-            from scep_analyzer.render import json_v1
+        return 0
+    report = report_of(options.capture, options)
+    with output_of(options, as_is=options.format != "text") as stream:
+        return _whole(report, stream, options)
 
-            least = least_of(options, Severity.INFO)
-            stream.write(json_v1.render(report, secrets=options.show_secrets, least=least))
-        else:
-            _text(report, stream, options)
-    return 0
+
+def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
+    """Write what the options choose of a report; gives the exit code."""
+    if options.format == "json" and not chooses(options):
+        story, only = None, None
+    else:
+        story, only = told(options, report)
+    if options.format == "json":
+        from scep_analyzer.render import json_v1
+
+        least = least_of(options, Severity.INFO)
+        stream.write(json_v1.render(report, secrets=options.show_secrets, least=least, only=only))
+    elif options.format == "jsonl":
+        files = Files(report.captures, options.first)
+        write_lines(options, report.again(only), files, stream, at_once=False)
+    elif story is not None:
+        look = look_of(options, stream, Severity.WARNING)._replace(ladder=options.ladder)
+        renderer("timeline", "text").whole(story, stream, look)
+    return expected(options, story) if story is not None else 0
 
 
 def _lines(options: argparse.Namespace, analysis: Analysis, stream: TextIO) -> None:
@@ -115,7 +124,7 @@ def _as_it_comes(options: argparse.Namespace) -> int:
     analysis = Analysis(
         options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options), limits=AT_ONCE
     )
-    with opened(options.output, force=options.force) as stream:
+    with output_of(options, at_once=True) as stream:
         tell(options, analysis.events(), stream)
     return 0
 
@@ -139,10 +148,3 @@ def write_lines(
 
     least = least_of(options, Severity.INFO)
     jsonl.write(events, files, stream, secrets=options.show_secrets, least=least, at_once=at_once)
-
-
-def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
-    from scep_analyzer.story.narrator import story_of
-
-    story = story_of(report, secrets=options.show_secrets)
-    renderer("timeline", "text").whole(story, stream, look_of(options, stream, Severity.WARNING))

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument
+from scep_analyzer.cli.options import Target, add_common_arguments
 from scep_analyzer.cli.output import least_of
-from scep_analyzer.cli.reading import add_engine_argument, one_report
+from scep_analyzer.cli.reading import one_report
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 
@@ -30,11 +30,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "write the findings of a capture as a Lua script that Wireshark shows as expert items and fields"
     overlay = actions.add_parser("overlay", help=text, description=text)
     overlay.add_argument("capture", metavar="CAPTURE", help="the capture")
-    overlay.add_argument("-o", "--output", metavar="FILE", required=True, help="the script to write, FILE.lua")
-    overlay.add_argument("--force", action="store_true", help="overwrite the output file")
-    add_severity_argument(overlay)
-    add_engine_argument(overlay)
-    add_key_arguments(overlay)
+    add_common_arguments(
+        overlay,
+        Target(help="the script to write, FILE.lua", required=True),
+        idle=(
+            "--all",
+            "--utc",
+            "--local",
+            "--quiet",
+            "--verbose",
+            "--show-secrets",
+            "--width",
+            "--color",
+            "--no-pager",
+        ),
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -96,3 +96,10 @@ class Unchecked(NamedTuple):
     rule: str
     reason: str
     times: int
+
+
+class Applied(NamedTuple):
+    """A rule that was applied and found nothing, and how often."""
+
+    rule: str
+    times: int

@@ -16,7 +16,7 @@ class Diagnosis:
 
     def whole(self, story: Story, out: TextIO, look: Look) -> None:
         """Draw it."""
-        paper = Paper(out, look.width, color=look.color, ascii_only=look.ascii_only)
+        paper = Paper.of(look, out)
         for at, line in enumerate(lines(story, look.least)):
             if line.level and at:
                 paper.blank()

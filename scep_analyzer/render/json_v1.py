@@ -3,21 +3,21 @@
 Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from scep_analyzer.events import Amended, Counts, Over
+from scep_analyzer.events import Amended, Counts, Ended, Over
 from scep_analyzer.glossary import fail_info_name, hresult_name, message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate, PublicKey
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Request, Response, header, without_secrets
-from scep_analyzer.model.findings import Finding, Severity, Unchecked
+from scep_analyzer.model.findings import Applied, Finding, Severity, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange
+from scep_analyzer.model.verdicts import Conclusion
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.report import Files, Report, link_type_name
-from scep_analyzer.rules.products import NOTHING, Product, Recognised
+from scep_analyzer.rules.products import Product
 from scep_analyzer.story.times import iso, iso_of
 from scep_analyzer.version import __version__
 
@@ -25,8 +25,13 @@ SCHEMA = "scep-analyzer.report/1"
 Json = dict[str, Any]
 
 
-def render(report: Report, *, secrets: bool = False, least: Severity = Severity.INFO) -> str:
-    """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out."""
+def render(
+    report: Report, *, secrets: bool = False, least: Severity = Severity.INFO, only: frozenset[int] | None = None
+) -> str:
+    """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out.
+
+    ``only``: of these transactions, with their exchanges and findings; the summary is still that of the whole.
+    """
     files = report.files
     root_causes = {number: each.number for number, each in report.root_causes.items()}
     document = {
@@ -36,19 +41,21 @@ def render(report: Report, *, secrets: bool = False, least: Severity = Severity.
         "exchanges": [
             exchange_of(each, number, report.transaction_of.get(number), files, secrets=secrets)
             for number, each in enumerate(report.exchanges, 1)
+            if only is None or report.transaction_of.get(number) in only
         ],
-        "transactions": [
-            transaction_of(each, number, exchanges, files, root_causes.get(number), products)
-            for number, (each, exchanges, products) in enumerate(
-                zip(report.transactions, report.members, report.products, strict=True), 1
-            )
-        ],
-        "findings": [finding_of(each, files) for each in report.findings if each.severity.rank <= least.rank],
+        "transactions": [transaction_of(each, files, root_causes.get(each.number)) for each in report.ended],
+        "findings": [finding_of(each, files) for each in report.findings if _is_wanted(each, least, only)],
         "anomalies": list(map(anomaly_of, report.anomalies)),
         "not_checked": list(map(unchecked_of, report.not_checked)),
+        "passed": list(map(passed_of, report.passed)),
         "summary": summary_of(report.counts),
     }
     return json_text(document, indent=2) + "\n"
+
+
+def _is_wanted(finding: Finding, least: Severity, only: frozenset[int] | None) -> bool:
+    about = only is None or finding.transaction is None or finding.transaction in only
+    return about and finding.severity.rank <= least.rank
 
 
 def line(record: str, value: Json) -> str:
@@ -114,12 +121,18 @@ def unchecked_of(unchecked: Unchecked) -> Json:
     return {"rule": unchecked.rule, "reason": unchecked.reason, "count": unchecked.times}
 
 
+def passed_of(applied: Applied) -> Json:
+    """A rule that was applied and found nothing."""
+    return {"rule": applied.rule, "count": applied.times}
+
+
 def summary_of(counts: Counts) -> Json:
     """The counts."""
     return {
         "exchanges": counts.exchanges,
         "transactions": counts.transactions,
         "outcomes": {outcome.value: number for outcome, number in counts.outcomes.items()},
+        "verdicts": {result.value: number for result, number in counts.results.items() if number},
         "findings": {each.value: counts.findings.get(each, 0) for each in Severity},
     }
 
@@ -130,6 +143,7 @@ def amendment_of(amended: Amended, files: Files, least: Severity) -> Json:
     return {
         "capture": files.index(first),
         "transaction": amended.transaction,
+        **_concluded(amended.conclusion),
         "root_cause": next((each.number for each in amended.findings if each.root_cause), None),
         "findings": [finding_of(each, files) for each in amended.findings if each.severity.rank <= least.rank],
     }
@@ -143,6 +157,7 @@ def last_of(over: Over) -> Json:
         "generator": generator_of(over.engine),
         "anomalies": list(map(anomaly_of, over.anomalies)),
         "not_checked": list(map(unchecked_of, over.not_checked)),
+        "passed": list(map(passed_of, over.passed)),
     }
 
 
@@ -348,26 +363,22 @@ def certificate_of(certificate: Certificate) -> Json:
     }
 
 
-def transaction_of(
-    transaction: Transaction,
-    number: int,
-    exchange_ids: Sequence[int],
-    files: Files,
-    root_cause: int | None = None,
-    products: Recognised = NOTHING,
-) -> Json:
+def transaction_of(ended: Ended, files: Files, root_cause: int | None) -> Json:
     """One transaction."""
+    transaction, conclusion, products = ended.transaction, ended.conclusion, ended.products
     capture = files.index(transaction.frame)
     digits = files.digits(capture)
     return {
-        "id": number,
+        "id": ended.number,
         "capture": capture,
         "transaction_id": transaction.transaction_id,
         "client": {"address": transaction.client},
         "server": _endpoint(transaction.server),
-        "exchanges": list(exchange_ids),
+        "exchanges": list(ended.exchanges),
         "kind": transaction.kind.value,
         "outcome": transaction.outcome.value,
+        **_concluded(conclusion),
+        "checked": [{"name": each.name, "says": each.says, "rules": list(each.rules)} for each in ended.checks],
         "server_product": _product(products.server),
         "front_product": _product(products.front),
         "client_product": _product(products.client),
@@ -386,6 +397,15 @@ def transaction_of(
             for each in transaction.failed_connections
         ],
         "root_cause": root_cause,
+    }
+
+
+def _concluded(conclusion: Conclusion) -> Json:
+    return {
+        "verdict": conclusion.result.value,
+        "verdict_strength": conclusion.strength.value,
+        "attempts": conclusion.attempts,
+        "history": conclusion.history,
     }
 
 

@@ -38,11 +38,7 @@ def _records(event: Event, files: Files, *, secrets: bool, least: Severity) -> I
         case Seen(number=number, exchange=exchange):
             yield "exchange", json_v1.exchange_of(exchange, number, None, files, secrets=secrets)
         case Ended():
-            root = _root(event.findings)
-            yield (
-                "transaction",
-                json_v1.transaction_of(event.transaction, event.number, event.exchanges, files, root, event.products),
-            )
+            yield "transaction", json_v1.transaction_of(event, files, _root(event.findings))
             for each in event.findings:
                 if each.severity.rank <= least.rank:
                     yield "finding", json_v1.finding_of(each, files)

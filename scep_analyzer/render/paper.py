@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple, TextIO
+from zlib import crc32
 
+from scep_analyzer.render import Look
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.model import Kind, Sentence, Span, Tone
 
@@ -16,27 +18,57 @@ _FRAME = "36"
 _STRONG = "1"
 
 _IN_ASCII = str.maketrans(
-    {"→": ">", "←": "<", "─": "-", "━": "=", "…": "~", "·": "*", "“": '"', "”": '"', "µ": "u", "✗": "x", "—": "-"}
+    {
+        "→": ">",
+        "←": "<",
+        "─": "-",
+        "━": "=",
+        "…": "~",
+        "·": "*",
+        "“": '"',
+        "”": '"',
+        "µ": "u",
+        "✗": "x",
+        "—": "-",
+        "✓": "+",
+        "│": "|",
+        "▶": ">",
+        "◀": "<",
+        "×": "x",
+    }
 )
 _WORD = re.compile(r"\s*\S+\s*")
 _NARROW = re.compile("[\x20-\x7e\xa0-\u02ff‐-‧‰-⁞←-⇿─-╿■-◿✓✗]*")
 """Text whose characters take one cell each: what this program writes itself, and Latin names."""
+_PLAIN_URL = re.compile(r"https://[A-Za-z0-9./#?&=_~%()@:+,-]+")
+"""URLs that are ASCII without anything that could end the escape sequence around them."""
 _LEAST_ROOM = 20
 """Columns that a paragraph gets, however narrow the paper is."""
 
 
 class Ink(NamedTuple):
-    """Text in one look: an SGR parameter list, empty for the plain one."""
+    """Text in one look: an SGR parameter list, empty for the plain one. ``url`` is what it links to, empty for nothing."""
 
     text: str
     look: str
+    url: str = ""
 
 
 class Paper:
-    """A stream with a width. ``color``: whether escape sequences may be written; ``ascii_only``: whether nothing but ASCII may."""
+    """A stream with a width. ``color``: whether escape sequences may be written, ``links``: also those that make links of citations.
 
-    def __init__(self, out: TextIO, width: int, *, color: bool = False, ascii_only: bool = False) -> None:
-        self._out, self.width, self._color, self._ascii = out, width, color, ascii_only
+    ``ascii_only``: whether nothing but ASCII may be written.
+    """
+
+    def __init__(
+        self, out: TextIO, width: int, *, color: bool = False, ascii_only: bool = False, links: bool = False
+    ) -> None:
+        self._out, self.width, self._color, self._ascii, self._links = out, width, color, ascii_only, links
+
+    @classmethod
+    def of(cls, look: Look, out: TextIO) -> "Paper":
+        """Paper as a look wants it."""
+        return cls(out, look.width, color=look.color, ascii_only=look.ascii_only, links=look.links)
 
     def blank(self) -> None:
         """An empty line."""
@@ -45,6 +77,13 @@ class Paper:
     def as_is(self, row: str) -> None:
         """A row that must not be wrapped, a hex dump's."""
         self._out.write(row + "\n")
+
+    def row(self, sentence: Sentence, tone: Tone = Tone.PLAIN) -> None:
+        """A row of a table: not wrapped, blanks at its end left out. Who calls it has made it fit."""
+        text = safe("".join([span.text for span in sentence])).rstrip()
+        inks = self._inks(sentence, tone, strong=False) if self._color else ()
+        plain = in_ascii(text) if self._ascii else text
+        self._out.write((_colored(inks, 0, len(text)) if inks else plain) + "\n")
 
     def line(
         self, sentence: Sentence | str, indent: int = 0, hang: int = 0, tone: Tone = Tone.PLAIN, *, strong: bool = False
@@ -72,8 +111,17 @@ class Paper:
         inks = []
         for span in spans:
             text = safe(span.text)
-            inks.append(Ink(in_ascii(text) if self._ascii else text, _look(span.tone, span.kind, tone, strong=strong)))
-        return tuple(inks) if any(ink.look for ink in inks) else ()
+            look = _look(span.tone, span.kind, tone, strong=strong)
+            inks.append(Ink(in_ascii(text) if self._ascii else text, look, self._url(span)))
+        return tuple(inks) if any(ink.look or ink.url for ink in inks) else ()
+
+    def _url(self, span: Span) -> str:
+        if not self._links or span.kind is not Kind.CITATION:
+            return ""
+        from scep_analyzer.story.references import url_of
+
+        url = span.target or url_of(span.text) or ""
+        return url if _PLAIN_URL.fullmatch(url) else ""
 
 
 @cache
@@ -88,14 +136,20 @@ def _colored(inks: Iterable[Ink], start: int, end: int) -> str:
     """The characters from ``start`` to ``end`` with their looks."""
     pieces = []
     at = 0
-    for text, look in inks:
+    for text, look, url in inks:
         piece = text[max(start - at, 0) : max(end - at, 0)]
         at += len(text)
         if piece:
-            pieces.append(f"\x1b[{look}m{piece}\x1b[0m" if look else piece)
+            piece = f"\x1b[{look}m{piece}\x1b[0m" if look else piece
+            pieces.append(_linked(piece, url) if url else piece)
         if at >= end:
             break
     return "".join(pieces)
+
+
+def _linked(piece: str, url: str) -> str:
+    """A piece of text as a link (OSC 8). The id joins the pieces of a link that is broken into two lines."""
+    return f"\x1b]8;id={crc32(url.encode()):x};{url}\x1b\\{piece}\x1b]8;;\x1b\\"
 
 
 def cells(text: str) -> int:

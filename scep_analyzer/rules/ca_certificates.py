@@ -83,7 +83,7 @@ def cacert_pem_or_base64(view: View) -> Found:
             )
 
 
-@rule.offer(ERROR, "RFC 8894, Section 3.2.2", "obvus.be, In the land of NDES")
+@rule.offer(ERROR, "RFC 8894, Section 2.1.2", "obvus.be, In the land of NDES")
 def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there to encrypt for.
 

@@ -224,13 +224,9 @@ _STOPPED: Names = (
 )  # fmt: skip
 """The same where the client got certificates and asked for none of its own."""
 _ALONE: Names = (
-    "proxy-connect-refused",
-    "dns-name-not-resolved",
-    "tcp-admin-prohibited",
-    "tcp-refused",
-    "tcp-connect-timeout",
-    "tls-handshake-alert",
-)
+    "proxy-connect-refused", "dns-name-not-resolved", "tcp-admin-prohibited", "tcp-refused", "tcp-connect-timeout", "tls-handshake-alert",
+    "tls-server-name-mismatch", "tls-server-cert-expired",
+)  # fmt: skip
 """The same of a capture without SCEP: what stopped it before it began."""
 _ALONE_EXPLAINED_BY: dict[str, Names] = {
     "tls-handshake-alert": (

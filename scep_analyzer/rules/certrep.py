@@ -17,7 +17,7 @@ HRESULT_ACTIONS = {
     0x80092013: "Publish the CA's CRL and make its distribution point reachable from the NDES server.",
     0x800B0101: "Renew the expired RA or signer certificate.",
     0x80094001: "Shorten or correct the subject that the client asks for.",
-    0x80094012: "Give the NDES service account (or the device administrator) Read and Enroll on the certificate template.",
+    0x80094012: "Give the NDES service account, and only it, Read and Enroll on the certificate template.",
     0x80094014: "Ask the CA manager why the request was denied.",
     0x80094016: "Use a longer key and SHA-256.",
     0x80094800: "Publish the template that NDES's registry names (HKLM\\Software\\Microsoft\\Cryptography\\MSCEP) on the CA, by its name without blanks.",

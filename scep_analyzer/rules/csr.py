@@ -151,14 +151,19 @@ def csr_subject_differs_from_signer(view: View, content: Content) -> Found:
             )
 
 
-@rule.csr(ERROR, "RFC 8894, Section 7.3", "certnanny/sscep#46")
+@rule.csr(ERROR, "RFC 8894, Section 2.4", "certnanny/sscep#46")
 def csr_challenge_missing(view: View, content: Content) -> Found:
     """The request has no challenge password.
 
     Seen: No challengePassword in a first enrollment.
     Why: It was left empty, or the tool that made the request cannot add one.
     Why: A renewal that the server does not take for one.
-    Do: Get a password from the administration page (/certsrv/mscep_admin on NDES) and put it into the request.
+    Matters: A server that wants one refuses, or lets the request wait for an approval by hand.
+    Do: Get a challenge password from the server and put it into the request.
+    Do (ndes): /certsrv/mscep_admin/ gives one; `EnforcePassword` in the registry, below MSCEP, says whether NDES wants it.
+    Do (ios-client): `password 0 VALUE` under the trustpoint.
+    Do (sscep): Make the request with challengePassword in it: the [req_attributes] section of openssl.cnf.
+    Do (strongswan): `pki --scep … --password VALUE`.
     Not: A fault where the server wants none.
     """
     for csr in _csr(content):

@@ -317,8 +317,6 @@ def http_404_wrong_path(view: View) -> Found:
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
         return
-    if view.operation == "GetNextCACert":
-        return  # there is none before a rollover: nextca-failed
     if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
         return  # the path is right
     yield Evidence(

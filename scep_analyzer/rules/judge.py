@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.findings import Evidence, Finding, NotChecked, Severity, Unchecked
+from scep_analyzer.model.findings import Applied, Evidence, Finding, NotChecked, Severity, Unchecked
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
 from scep_analyzer.model.scep import (
@@ -19,6 +19,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
+from scep_analyzer.model.verdicts import Check
 from scep_analyzer.rules import advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
@@ -27,6 +28,7 @@ from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.causes import End
 from scep_analyzer.rules.products import NOTHING, Recognised
 from scep_analyzer.rules.server_words import heard
+from scep_analyzer.rules.verdicts import Grounds, fine, grounds_of
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
@@ -43,6 +45,8 @@ _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
         "capture",
     )
 }
+_NO_NEXT = frozenset({400, 403, 404, 500, 501})
+"""Statuses by which servers say that there is no certificate of a next CA yet; nextca-failed tells it."""
 _SAME_FOR_ALL = frozenset({"GetCACaps", "GetCACert", "GetCACertChain"})
 """Operations that a server answers alike whoever asks."""
 
@@ -53,6 +57,9 @@ class Judged(NamedTuple):
     findings: list[Finding]
     end: End
     products: Recognised
+    grounds: Grounds
+    checks: tuple[Check, ...]
+    """What was checked and is fine."""
 
 
 class Scope(NamedTuple):
@@ -89,6 +96,7 @@ class Judge:
         self._failures: set[int] = set()
         self._each: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
+        self._passed: Counter[str] = Counter()
 
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take an exchange."""
@@ -170,7 +178,8 @@ class Judge:
             earlier=whole.earlier,
             said=_said(decisive),
         )
-        return Judged(found, end, whole.recognised)
+        checks = fine(whole, {each.rule for each in found})
+        return Judged(found, end, whole.recognised, grounds_of(whole), checks)
 
     def _closed(self, view: View) -> None:
         """Count the rules about what is inside an envelope that no key opens."""
@@ -224,6 +233,10 @@ class Judge:
     def _whole(self) -> CaptureView:
         return CaptureView(self.memory, self.scene, self._exchanges, self._transactions)
 
+    def passed(self) -> tuple[Applied, ...]:
+        """How often each rule was applied and found nothing."""
+        return tuple(Applied(rule, times) for rule, times in sorted(self._passed.items()))
+
     def unchecked(self) -> tuple[Unchecked, ...]:
         """What could not be judged, and how often."""
         return tuple(Unchecked(rule, reason, times) for (rule, reason), times in sorted(self._unchecked.items()))
@@ -241,6 +254,8 @@ class Judge:
                 detail = f"the rule {rule.id} failed ({type(error).__name__}: {error}); please report this"
                 self.anomalies.append(Anomaly("rules", "rule-failed", (), detail))
                 continue
+            if not given:
+                self._passed[rule.id] += 1
             for each in given:
                 if isinstance(each, NotChecked):
                     self._unchecked[rule.id, each.reason] += 1
@@ -303,7 +318,7 @@ def _finding(
 def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[object, ...]]]:
     """The subjects that an exchange holds, with what their rules are given."""
     yield "exchange", (view,)
-    if view.status >= 300:
+    if view.status >= 300 and not (view.operation == "GetNextCACert" and view.status in _NO_NEXT):
         yield "status", (view,)
     content = view.exchange.response
     if isinstance(content, CaCertificates) and content.certificates:

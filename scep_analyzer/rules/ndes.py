@@ -136,7 +136,8 @@ def ndes_admin_no_permission(view: CaptureView) -> Found:
 
     Seen: The page says that the permission is not sufficient.
     Why: The account has no Enroll right on the templates, or a template is not published on the CA (event 6).
-    Do: Give Enroll to the account; publish the templates that NDES's registry names.
+    Do: Give Enroll on the templates to this one account or a group made for it, never to Domain Users: who may enroll there may ask for any name.
+    Do: Publish the templates that NDES's registry names on the CA.
     Not: A full cache.
     """
     for each, _ in _pages(view, "no-permission"):

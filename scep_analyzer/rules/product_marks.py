@@ -23,7 +23,6 @@ class Mark(NamedTuple):
     strength: Strength
     kind: str
     because: str
-    version: str | None = None
 
 
 _LONGEST = 80
@@ -118,7 +117,7 @@ TEXTS = Table(
     ("ucm", P, r"^(SCEP is disabled|No CA configured for SCEP|Unknown SCEP profile)|Failed to decrypt SCEP envelope"),
     ("scepman", P, r"Cannot download ZIP"),
     ("openxpki", L, r"Unable to (initialize endpoint parameters|connect to backend)|I18N_OPENXPKI"),
-    ("openxpki", P, r"^Request Pending - Retry Later \("),
+    ("openxpki", P, r"^(Request Pending - Retry Later \(|Signature invalid$|Unable to parse request$|Request was rejected$)"),
     ("otilm", L, r"(SCEP|RA) Profile is not enabled|active certificate registration"),
     ("aws-c4scep", L, r"connector for scep"),
     ("digicert", L, r"digicert|enrollment code"),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from scep_analyzer.cms.extensions import extensions_of
-from scep_analyzer.model.exchanges import header, path_of
+from scep_analyzer.model.exchanges import Response, header, path_of
 from scep_analyzer.model.findings import Strength
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.products import PRODUCTS
@@ -22,6 +22,8 @@ from scep_analyzer.rules.product_marks import L, Mark, P, S
 K = TypeVar("K")
 _MOST_PLACES = 10_000
 _IIS = re.compile(r"^Microsoft-IIS/([\d.]+)", re.IGNORECASE)
+_ENOUGH = 64
+"""Exchanges of a place that are looked at one by one."""
 _WORTH = {P: 4, L: 2, S: 1}
 _ORDER = {P: 0, L: 1, S: 2}
 _EMULATED = "ndes"
@@ -84,11 +86,15 @@ def stem_of(path: str) -> str:
 class _Marks:
     """The marks of one place: by product and kind the strongest."""
 
-    __slots__ = ("by_product", "version")
+    __slots__ = ("_decided", "_fresh", "by_product", "exchanges", "version")
 
     def __init__(self) -> None:
         self.by_product: dict[str, dict[str, Mark]] = {}
         self.version: str | None = None
+        self.exchanges = 0
+        """How many were looked at."""
+        self._decided: Product | None = None
+        self._fresh = False
 
     def add(self, found: Iterable[Mark]) -> None:
         for each in found:
@@ -96,6 +102,7 @@ class _Marks:
             known = kinds.get(each.kind)
             if known is None or _WORTH[each.strength] > _WORTH[known.strength]:
                 kinds[each.kind] = each
+                self._fresh = False
 
     def worth(self, product: str) -> tuple[int, int]:
         kinds = self.by_product[product]
@@ -107,6 +114,11 @@ class _Marks:
 
     def decided(self) -> Product | None:
         """The product that the marks decide for, None where they are hints only or disagree."""
+        if not self._fresh:
+            self._decided, self._fresh = self._decide(), True
+        return self._decided
+
+    def _decide(self) -> Product | None:
         ranked = self.ordered()
         if not ranked:
             return None
@@ -128,11 +140,10 @@ class _Marks:
         if strength is not P and best != _EMULATED and rivals and self.worth(rivals[0]) == self.worth(best):
             return None  # two are as likely
         deciding = sorted(kinds.values(), key=lambda each: -_WORTH[each.strength])
-        version = next((each.version for each in deciding if each.version), None)
         return Product(
             key=best,
             name=PRODUCTS[best],
-            version=version,
+            version=self.version if best == "ndes" else None,  # that of its web server
             strength=strength,
             because=tuple(each.because for each in deciding),
         )
@@ -147,12 +158,27 @@ class Products:
         self._clients: OrderedDict[tuple[str, Endpoint], _Marks] = OrderedDict()
 
     def see(self, exchange: ScepExchange) -> None:
-        """Take the marks of one exchange."""
+        """Take the marks of one exchange. A server says the same all the time: after a while only answers that are no success are looked at."""
         http = exchange.http
         path = path_of(http.request.target) if http.request is not None else ""
-        _at(self._servers, (http.server, stem_of(path))).add(_server_marks(exchange, path))
-        _at(self._fronts, http.server).add(_front_marks(exchange))
-        _at(self._clients, (http.client.address, http.server)).add(_client_marks(exchange))
+        server = _at(self._servers, (http.server, stem_of(path)))
+        front, client = _at(self._fronts, http.server), _at(self._clients, (http.client.address, http.server))
+        for place in (server, front, client):
+            place.exchanges += 1
+        if server.exchanges <= _ENOUGH or not _usual(exchange):
+            headers = _headers(http.response)
+            host = (
+                (header(http.request.headers, "host") or "").partition(":")[0].lower()
+                if http.request is not None
+                else ""
+            )
+            server.add(_server_marks(exchange, path, host, headers))
+            front.add(_front_marks(exchange, host, headers))
+            iis = _IIS.match(headers.get("server", ""))
+            if iis is not None:
+                server.version = iis[1]
+        if client.exchanges <= _ENOUGH:
+            client.add(_client_marks(exchange))
 
     def beside(self, bystander: Bystander) -> None:
         """Take the marks of an exchange that only accompanies SCEP."""
@@ -190,6 +216,25 @@ def _at(places: OrderedDict[K, _Marks], key: K) -> _Marks:
     return found
 
 
+def _usual(exchange: ScepExchange) -> bool:
+    """Whether an answer is one that a server gives all the time."""
+    response, reply = exchange.http.response, exchange.reply
+    return response is not None and response.status == 200 and (reply is None or reply.pki_status != PkiStatus.FAILURE)
+
+
+_NAMES = frozenset({*marks.HEADERS, *marks.FRONT_HEADERS, "content-type", "x-content-type-options"})
+
+
+def _headers(response: Response | None) -> dict[str, str]:
+    """The headers that tell something, the first of each name in lower case."""
+    found: dict[str, str] = {}
+    for name, value in response.headers if response is not None else ():
+        lower = name.lower()
+        if lower in _NAMES:
+            found.setdefault(lower, value)
+    return found
+
+
 def _texts(exchange: ScepExchange) -> Iterator[tuple[str, str]]:
     """What the server says in words, and where."""
     response, reply = exchange.http.response, exchange.reply
@@ -201,36 +246,26 @@ def _texts(exchange: ScepExchange) -> Iterator[tuple[str, str]]:
         yield "reason", response.reason
 
 
-def _server_marks(exchange: ScepExchange, path: str) -> Iterator[Mark]:
-    http, response = exchange.http, exchange.http.response
+def _server_marks(exchange: ScepExchange, path: str, host: str, headers: dict[str, str]) -> Iterator[Mark]:
+    response = exchange.http.response
     for product, strength, seen in marks.PATHS.find(path):
         yield Mark(product, strength, "path", f"path {seen}")
-    request_host = header(http.request.headers, "host") if http.request is not None else None
-    if request_host:
-        for product, strength, seen in marks.HOSTS.find(request_host.partition(":")[0].lower()):
-            yield Mark(product, strength, "host", f"host …{seen}")
+    for product, strength, seen in marks.HOSTS.find(host) if host else ():
+        yield Mark(product, strength, "host", f"host …{seen}")
     if response is None:
         return
-    for name, table in marks.HEADERS.items():
-        value = header(response.headers, name)
-        if value is None:
+    for name, value in headers.items():
+        table = marks.HEADERS.get(name)
+        if table is None:
             continue
-        version = _IIS.match(value)
         for product, strength, seen in table.find(value):
             words = f"Server: {value[:60]}" if seen else f"header {name}"
-            yield Mark(
-                product=product,
-                strength=strength,
-                kind="header",
-                because=words,
-                version=version[1] if version else None,
-            )
+            yield Mark(product, strength, "header", words)
     for where, text in _texts(exchange):
         for product, strength, seen in marks.TEXTS.find(text):
             yield Mark(product, strength, "text", f"its words “{seen}” ({where})")
-    if response.status == 500 and (header(response.headers, "x-content-type-options") or "") == "nosniff":
-        kind = header(response.headers, "content-type") or ""
-        if kind.startswith("text/plain"):
+    if response.status == 500 and headers.get("x-content-type-options") == "nosniff":
+        if headers.get("content-type", "").startswith("text/plain"):
             for product in marks.GO:
                 yield Mark(product, S, "go", "an error as Go's http.Error writes it")
     yield from _content_marks(exchange)
@@ -264,17 +299,12 @@ def _content_marks(exchange: ScepExchange) -> Iterator[Mark]:
                 yield Mark(product, strength, "issued", f"extension {each.oid} of the issued certificate")
 
 
-def _front_marks(exchange: ScepExchange) -> Iterator[Mark]:
-    http, response = exchange.http, exchange.http.response
-    host = header(http.request.headers, "host") if http.request is not None else None
-    if host:
-        for product, strength, seen in marks.FRONT_HOSTS.find(host.partition(":")[0].lower()):
-            yield Mark(product, strength, "host", f"host …{seen}")
-    if response is None:
-        return
-    for name, table in marks.FRONT_HEADERS.items():
-        value = header(response.headers, name)
-        if value is not None:
+def _front_marks(exchange: ScepExchange, host: str, headers: dict[str, str]) -> Iterator[Mark]:
+    for product, strength, seen in marks.FRONT_HOSTS.find(host) if host else ():
+        yield Mark(product, strength, "host", f"host …{seen}")
+    for name, value in headers.items():
+        table = marks.FRONT_HEADERS.get(name)
+        if table is not None:
             for product, strength, seen in table.find(value):
                 yield Mark(product, strength, "header", f"{name.title()}: {value[:60]}" if seen else f"header {name}")
     for where, text in _texts(exchange):

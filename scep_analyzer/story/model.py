@@ -211,6 +211,8 @@ class Remark(NamedTuple):
     actions: tuple[str, ...]
     sources: tuple[str, ...]
     root: bool
+    code: int | None = None
+    """A number that it is about: an HRESULT."""
 
 
 class StepKind(Enum):
@@ -247,6 +249,61 @@ class Step(NamedTuple):
     tone: Tone = Tone.PLAIN
 
 
+class Arrow(NamedTuple):
+    """One arrow of a ladder: from one lane to another (their places), what it carries, its frame, how often it repeats.
+
+    ``broken``: nothing came of it, or what it carries is where it went wrong.
+    """
+
+    source: int
+    target: int
+    label: Sentence
+    frame: int | None
+    tone: Tone = Tone.PLAIN
+    broken: bool = False
+    times: int = 1
+
+
+class Ladder(NamedTuple):
+    """The picture of a transaction: who takes part, from left to right, and what goes between them, in order of time."""
+
+    lanes: tuple[Lane, ...]
+    arrows: tuple[Arrow, ...]
+
+
+class Ruling(Enum):
+    """What came of something, for the mark in front of it."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WAITING = "waiting"
+    OPEN = "open"
+
+
+class Verdict(NamedTuple):
+    """The answer first: what came of it, why, what to do, the proof, and what is fine.
+
+    ``cause`` is the root cause in a few words, ``because`` the sentence with this capture's values, ``sure`` how certain it is. Where no
+    cause was found ``cause`` says so and ``because`` what is known. ``frames`` are those to look at in Wireshark, ``more`` is the rule.
+    """
+
+    ruling: Ruling
+    whom: Sentence
+    says: Sentence
+    short: Sentence
+    """What came of it in a word or two, for a column."""
+    cause: Sentence
+    because: Sentence
+    sure: str
+    fix: tuple[Sentence, ...]
+    proof: tuple[Evidence, ...]
+    fine: tuple[str, ...]
+    frames: tuple[int, ...]
+    rule: str | None
+    notes: int
+    unchecked: Sentence
+
+
 class Chapter(NamedTuple):
     """A transaction: how it ended, between whom, its steps, and what was found in it that belongs to no step.
 
@@ -271,6 +328,21 @@ class Chapter(NamedTuple):
     remarks: tuple[Remark, ...]
     explained: bool
     """Whether its end needs no root cause, or has one."""
+    verdict: Verdict
+    kind: str
+    """What it was for, in the words of the JSON."""
+    result: str
+    """The result's word: issued, unusable, refused, pending, failed, no-enrollment, unknown."""
+    enrollment: bool
+    """Whether a certificate was asked for, or would have been."""
+    history: bool
+    """Whether the same device got its certificate later."""
+    attempt: int
+    """On which attempt, those in earlier transactions of the device included."""
+    server_words: str
+    """The server's product and what stands in front of it, empty where neither is known."""
+    frame: int
+    ladder: Ladder
 
 
 class Oddity(NamedTuple):
@@ -288,6 +360,17 @@ class Skipped(NamedTuple):
     rules: tuple[str, ...]
 
 
+class Group(NamedTuple):
+    """Failures with one cause: its letter, its name in a few words, the numbers of its chapters in order of time, and the first time."""
+
+    letter: str
+    says: Sentence
+    rule: str | None
+    chapters: tuple[int, ...]
+    first_ns: int | None
+    last_ns: int | None
+
+
 class Story(NamedTuple):
     """All that there is to tell of a capture."""
 
@@ -301,6 +384,10 @@ class Story(NamedTuple):
     oddities: tuple[Oddity, ...]
     not_checked: tuple[Skipped, ...]
     exchanges: int
+    groups: tuple[Group, ...] = ()
+    """Why the failed ones failed, the most frequent cause first."""
+    verdict: Verdict | None = None
+    """Where there is no transaction: what stopped it before it began, or that there is nothing."""
 
 
 class Turn(NamedTuple):

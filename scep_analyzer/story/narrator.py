@@ -18,6 +18,7 @@ from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Kind, Outcome, ScepExchange, Transaction
 from scep_analyzer.report import Report, link_type_name
 from scep_analyzer.story import exchanges as sentences
+from scep_analyzer.story.ladder import ladder_of
 from scep_analyzer.story.messages import Surroundings, key_words
 from scep_analyzer.story.model import (
     Card,
@@ -28,6 +29,7 @@ from scep_analyzer.story.model import (
     Oddity,
     Piece,
     Remark,
+    Ruling,
     Said,
     Sentence,
     Skipped,
@@ -37,12 +39,14 @@ from scep_analyzer.story.model import (
     Story,
     Tone,
     Turn,
+    Verdict,
     name,
     plain,
     say,
     serial,
 )
 from scep_analyzer.story.times import span
+from scep_analyzer.story.verdicts import RULINGS, attempts_of, counted, grouped, titled, verdict_about, verdict_of
 
 _MOST_PAIRS = 1_000
 """Clients and servers whose last exchanges are remembered, for sentences that refer to them."""
@@ -51,8 +55,9 @@ _MOST_TOLD = 10_000
 """Sets of certificates and sentences remembered as told, certificates as issued, and oddities as told at their step."""
 _SAID_ONCE = ("User-Agent: ", "Server: ", "In words: ")
 """How sentences start that are the same for every message of a host."""
-_TONES = {Outcome.SUCCESS: Tone.GOOD, Outcome.PENDING: Tone.WAITING, Outcome.UNKNOWN: Tone.WAITING}
-_UNDECIDED = frozenset(_TONES)
+_TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
+_ENROLLS = frozenset({Kind.ENROLLMENT, Kind.RENEWAL, Kind.POLL})
+_UNDECIDED = frozenset({Outcome.SUCCESS, Outcome.PENDING, Outcome.UNKNOWN})
 """Outcomes that need no root cause."""
 
 
@@ -84,7 +89,7 @@ class Narrator:
                     self._leg = None
                     self._recent.pop((event.transaction.client, event.transaction.server), None)
                     failed = tuple(map(_attempt, event.transaction.failed_connections))
-                    yield _chapter(event.number, event.transaction, event.exchanges, event.findings, failed)
+                    yield _chapter(event, failed)
                 case Amended():
                     remarks = remarks_of(event.findings)
                     root = next((each for each in remarks if each.root), None)
@@ -136,28 +141,36 @@ class Narrator:
             self._note_issued(exchange, number)
         remarks = remarks_of(report.findings)
         at_step: dict[int, list[Remark]] = {}
-        for_all: dict[int, list[Finding]] = {}
-        for finding, remark in zip(report.findings, remarks, strict=True):
+        for remark in remarks:
             if remark.exchange is not None:
                 at_step.setdefault(remark.exchange, []).append(remark)
-            if remark.transaction is not None:
-                for_all.setdefault(remark.transaction, []).append(finding)
+        skipped = _skipped(report.not_checked)
+        every = list(report.ended)
+        attempts = attempts_of(every)
         chapters = []
-        for number, (transaction, members) in enumerate(zip(report.transactions, report.members, strict=True), 1):
+        for ended in every:
+            transaction = ended.transaction
             steps: list[tuple[tuple[int, int], tuple[Step, ...]]] = [
                 ((each.time_ns or 0, each.frames[0]), (_attempt(each),)) for each in transaction.failed_connections
             ]
-            for at in members:
-                exchange = report.exchanges[at - 1]
+            numbered = [(at, report.exchanges[at - 1]) for at in ended.exchanges]
+            for at, exchange in numbered:
                 told = self._steps(exchange, at, transaction, transaction.started_ns, at_step.get(at, ()))
                 steps.append(((exchange.http.time_ns or 0, exchange.http.frame), told))
             steps.sort(key=lambda each: each[0])
             in_order = tuple(step for _, theirs in steps for step in theirs)
-            chapters.append(_chapter(number, transaction, members, for_all.get(number, ()), in_order))
-        about = report.counts
-        return self._story(
-            report.captures, about, report.http_requests, report.anomalies, report.not_checked, tuple(chapters), remarks
+            chapters.append(_chapter(ended, in_order, numbered, attempts[ended.number], skipped))
+        story = self._story(
+            report.captures,
+            report.counts,
+            report.http_requests,
+            report.anomalies,
+            report.not_checked,
+            tuple(chapters),
+            remarks,
         )
+        about = [each for each in report.findings if each.transaction is None]
+        return story._replace(groups=grouped(chapters), verdict=None if chapters else _without_any(report, about))
 
     def _story(
         self,
@@ -169,12 +182,9 @@ class Narrator:
         chapters: tuple[Chapter, ...],
         remarks: tuple[Remark, ...],
     ) -> Story:
-        summary = sentences.counted(counts.exchanges, counts.outcomes)
+        summary = counted(counts.exchanges, counts.results)
         if not counts.exchanges and not counts.transactions and http_requests:
             summary += say(f" HTTP requests of other kinds: {http_requests:,}.")
-        skipped: dict[str, list[str]] = {}
-        for each in not_checked:
-            skipped.setdefault(each.reason, []).append(each.rule)
         return Story(
             sources=tuple(map(_source, captures)),
             summary=summary,
@@ -182,7 +192,7 @@ class Narrator:
             remarks=remarks,
             about=tuple(each for each in remarks if each.transaction is None and each.exchange is None),
             oddities=tuple(_oddity(each) for each in anomalies if each not in self._said),
-            not_checked=tuple(Skipped(reason, tuple(rules)) for reason, rules in skipped.items()),
+            not_checked=_skipped(not_checked),
             exchanges=counts.exchanges,
         )
 
@@ -305,6 +315,7 @@ def _remark(finding: Finding, rules: Mapping[int, str]) -> Remark:
         title=finding.title,
         says=say("{}", finding.summary),
         cause=cause,
+        code=finding.code,
         because_of=rules.get(cause, "another one") if cause is not None else None,
         transaction=finding.transaction,
         exchange=finding.exchange,
@@ -317,19 +328,37 @@ def _remark(finding: Finding, rules: Mapping[int, str]) -> Remark:
     )
 
 
+def _skipped(not_checked: Iterable[Unchecked]) -> tuple[Skipped, ...]:
+    """Rules that could not be judged, by reason."""
+    rules: dict[str, list[str]] = {}
+    for each in not_checked:
+        rules.setdefault(each.reason, []).append(each.rule)
+    return tuple(Skipped(reason, tuple(theirs)) for reason, theirs in rules.items())
+
+
+def _without_any(report: Report, about: Sequence[Finding]) -> Verdict:
+    """The answer where nothing of SCEP was found."""
+    root = next((each for each in about if each.root_cause), None)
+    seen = next((each for each in about if each.rule == "capture-no-scep-found"), None)
+    packets = "1 packet" if report.packets == 1 else f"{report.packets:,} packets"
+    summary = say("{}", seen.summary) if seen is not None else say(f"There are {packets} in the capture.")
+    return verdict_about(root, say(f"no SCEP in {packets}"), summary, len(about))
+
+
 def _chapter(
-    number: int,
-    transaction: Transaction,
-    members: tuple[int, ...],
-    findings: Sequence[Finding],
+    ended: Ended,
     steps: tuple[Step, ...],
+    numbered: Sequence[tuple[int, ScepExchange]] = (),
+    attempt: int = 1,
+    skipped: tuple[Skipped, ...] = (),
 ) -> Chapter:
-    remarks = remarks_of(findings)
+    transaction, conclusion = ended.transaction, ended.conclusion
+    remarks = remarks_of(ended.findings)
     root = next((each for each in remarks if each.root), None)
     return Chapter(
-        number=number,
-        title=sentences.title(transaction),
-        tone=_TONES.get(transaction.outcome, Tone.BAD),
+        number=ended.number,
+        title=titled(ended, attempt),
+        tone=_TONES[RULINGS.get(conclusion.result, Ruling.BAD)],
         why=sentences.why(transaction),
         client=transaction.client,
         server=str(transaction.server),
@@ -339,11 +368,20 @@ def _chapter(
         subject=transaction.subject,
         issued=transaction.issued is not None,
         transaction_id=transaction.transaction_id,
-        exchanges=members,
+        exchanges=ended.exchanges,
         steps=steps,
         root=root,
         remarks=remarks,
-        explained=root is not None or transaction.outcome in _UNDECIDED,
+        explained=root is not None or transaction.outcome in _UNDECIDED or conclusion.history,
+        verdict=verdict_of(ended, attempt, skipped),
+        kind=transaction.kind.value,
+        result=conclusion.result.value,
+        enrollment=transaction.kind in _ENROLLS or conclusion.result.is_failure,
+        history=conclusion.history,
+        attempt=attempt,
+        server_words=ended.products.words,
+        frame=transaction.frame,
+        ladder=ladder_of(ended, numbered, root.frames if root is not None else ()),
     )
 
 

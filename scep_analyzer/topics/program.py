@@ -112,6 +112,7 @@ _OUTCOMES = (
     ("get-cert", "kind of transaction: GetCert", "", ""),
     ("get-crl", "kind of transaction: GetCRL", "", ""),
     ("poll", "kind of transaction: a poll whose request is not in the capture", "", ""),
+    ("certificates", "kind of content: certificates, without a request", "An issued certificate, or a set of them.", ""),
     ("ra-signing", "role of a certificate: the RA signs responses with it", "", ""),
     ("ra-encryption", "role of a certificate: clients encrypt for it", "", ""),
     ("requester", "role of a certificate: it signed the request", "", ""),

@@ -245,6 +245,15 @@ def _codes_of(value: object, key: str = "") -> Iterator[str]:
             yield from _IN_TEXT.findall(value)
 
 
+def test_every_word_of_the_schema_is_explained() -> None:
+    schema = (ROOT / "scep_analyzer" / "schema" / "report-1.json").read_text(encoding="utf-8")
+    words = {
+        word for listed in re.findall(r'"enum": *\[([^]]*)\]', schema) for word in re.findall(r'"([^"]+)"', listed)
+    }
+    assert len(words) > 30
+    assert {word for word in words if not find(word) and not kind_of(word)} == set()
+
+
 _FROM_THE_WIRE = {"GetCertificate"}
 """An operation that does not exist, sent by a client."""
 

@@ -121,6 +121,11 @@ def _next_ca_of_a_healthy_server(story: Story) -> None:
         story.get(f"{IOS_CA}?operation=GetNextCACert", page("404 Not Found"), "text/html", "404 Not Found")
 
 
+def _next_ca_forbidden(story: Story) -> None:
+    _at(story, EJBCA).caps("GetNextCACert\nSHA-256\nAES\n")
+    story.get(f"{EJBCA}?operation=GetNextCACert", page("No rollover certificate"), "text/html", "403 Forbidden")
+
+
 def _ejbca_401(story: Story) -> None:
     _at(story, EJBCA).lead()
     story.fails("401 Unauthorized", b"", None)
@@ -205,6 +210,7 @@ CAUSES: dict[str, tuple[Tell, dict[int, str]]] = {
     "EJBCA refuses the retry of a client that hung up": (_hung_up_at_ejbca, {1: "client-gave-up"}),
     "a client that stops for no reason that can be seen": (_stops_for_no_reason, {}),
     "no rollover at a healthy server": (_next_ca_of_a_healthy_server, {}),
+    "no rollover at EJBCA": (_next_ca_forbidden, {}),
     "EJBCA's 401 is a refusal": (_ejbca_401, {1: "http-vendor-error"}),
     "SCEP is switched off": (_ucm_disabled, {1: "scep-disabled-on-server"}),
     "Dogtag names the hash": (_dogtag_sha1, {1: "digest-not-offered"}),
