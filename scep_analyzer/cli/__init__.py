@@ -18,7 +18,7 @@ COMMANDS = {
     "show": "one exchange in full depth: HTTP, the CMS layers, attributes, certificates, each field named and explained",
     "list": "one line per enrollment, equal causes grouped above; -f csv, json or jsonl: one row per enrollment",
     "diagnose": "what went wrong: root cause first, evidence, causes in order, what to do",
-    "explain": "a rule, operation, message type, status, failInfo, attribute, OID, HRESULT or content type in words",
+    "explain": "a rule, a word of SCEP, or a code (HRESULT, HTTP status, OID, event, …) explained; glossary",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
     "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
     "annotate": "the same packets as pcapng, with comments on the SCEP frames for Wireshark; --strip takes them out again",
