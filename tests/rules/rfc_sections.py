@@ -20,6 +20,9 @@ _TABLES = {
 5 Selected attribute types
 5.1 Attribute types for use with the "pkcsEntity" object class
 5.2 Attribute types for use with the "naturalPerson" object class
+5.2.1 Electronic-mail address
+5.2.2 Unstructured name
+5.2.3 Unstructured address
 5.3 Attribute types for use in PKCS #7 data
 5.3.1 Content type
 5.3.2 Message digest
