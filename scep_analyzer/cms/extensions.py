@@ -4,10 +4,17 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from asn1crypto import core, x509
+from asn1crypto import x509
 
-from scep_analyzer.cms.ber import children, read
-from scep_analyzer.cms.certificates import EXTENSIONS, alt_names_of, extended_key_usage_of, key_usage_of, or_none
+from scep_analyzer.cms.ber import children, oid_of, read
+from scep_analyzer.cms.certificates import (
+    EXTENSIONS,
+    alt_names_of,
+    extended_key_usage_of,
+    key_usage_of,
+    oid_in,
+    or_none,
+)
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import NamedValue
 
@@ -16,7 +23,7 @@ _SID = re.compile(rb"S-1-[0-9-]+")
 
 def extensions_of(certificate: Certificate) -> tuple[NamedValue, ...]:
     """Every extension of a certificate, in order; none where they cannot be read."""
-    loaded = or_none(lambda: list(x509.Certificate.load(certificate.encoded)["tbs_certificate"]["extensions"] or ()))
+    loaded = or_none(lambda: list(loaded(x509.Certificate, certificate.encoded)["tbs_certificate"]["extensions"] or ()))
     return extensions_in_words(loaded or ())
 
 
@@ -28,7 +35,7 @@ def extensions_in_words(extensions: Iterable[Any]) -> tuple[NamedValue, ...]:
 
 def extension_in_words(extension: Any) -> NamedValue:
     """An extension with its value in words where it is one of the common ones, else in hex."""
-    oid = extension["extn_id"].dotted
+    oid = oid_in(extension["extn_id"])
     reader = _READERS.get(oid)
     words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
     raw = or_none(lambda: bytes(extension["extn_value"].contents).hex()) or ""
@@ -74,7 +81,7 @@ def _directory_sid(extension: Any) -> tuple[str, ...]:
 def _template(extension: Any) -> tuple[str, ...]:
     fields = list(children(read(extension["extn_value"].contents).content))
     numbers = [str(int.from_bytes(read(each).content, "big")) for each in fields[1:]]
-    return (core.ObjectIdentifier.load(fields[0]).dotted, *(f"version {number}" for number in numbers[:1]))
+    return (oid_of(fields[0]), *(f"version {number}" for number in numbers[:1]))
 
 
 _READERS = {

@@ -98,6 +98,70 @@ class Limits(NamedTuple):
     quiet_ns: int = 86_400 * 1_000_000_000
     """The same as ``transaction_idle_ns`` for one that neither was answered for good nor is pending."""
 
+    certificate_bytes: int = 128 * KIB
+    """One certificate, CRLs apart. With today's keys one has 1 to 3 KiB, with SLH-DSA (FIPS 205) about 60 KiB."""
+
+    elements: int = 5_000
+    """ASN.1 elements of one certificate or request. The largest in the field, with hundreds of names, have about a thousand."""
+
+    oid_bytes: int = 127
+    """One OBJECT IDENTIFIER. The longest in use (Microsoft's templates) have about 40; writing one in dots takes time that grows
+    with the square of its length. No more than 127: what is longer is told by the form of its length."""
+
+    certificates_each: int = 256
+    """Certificates of one message or set that are read. A CA with all its RAs and predecessors has about ten."""
+
+    signature_checks: int = 64
+    """Signatures checked in one set of certificates, or tried for one message: each costs up to two milliseconds."""
+
+    key_bytes: int = 8 * KIB
+    """A public key that signatures are checked with; RSA of 16,384 bits, the most that OpenSSL takes, has 2 KiB."""
+
+    modulus_bits: int = 16_384
+    """Its RSA modulus. OpenSSL's OPENSSL_RSA_MAX_MODULUS_BITS."""
+
+    exponent_bits: int = 64
+    """Its RSA exponent. OpenSSL's OPENSSL_RSA_MAX_PUBEXP_BITS; the time of a check grows with it."""
+
+    envelope_openings: int = 32
+    """Private-key operations tried for one envelope. An envelope of SCEP has one recipient, and few keys are given."""
+
+    codings: int = 4
+    """Content codings of one HTTP message that are undone. More than one is hardly ever seen."""
+
+    beside_bytes: int = 4 * MIB
+    """Bytes of DNS messages, of paths of requests that were left out, and of what else is remembered in case it matters, each."""
+
+    streams: int = 1_000
+    """Streams of one HTTP/2 connection that are open at a time; servers allow 100 to 250 (RFC 9113, Section 5.1.2)."""
+
+    streams_bytes: int = 8 * MIB
+    """Their header fields and bodies, over all HTTP/2 connections."""
+
+    interfaces: int = 4_096
+    """Interfaces of one section of a pcapng file. A packet of a further one is counted and cannot be read."""
+
+    interface_bytes: int = 64 * KIB
+    """One block that describes an interface or its statistics, or begins a section."""
+
+    secrets_bytes: int = 16 * MIB
+    """TLS secrets inside one capture file. A connection needs about 500 bytes."""
+
+    xz_memory_bytes: int = 66 * MIB
+    """What an xz stream may make its reader remember: the 64 MiB of ``xz -9``, the most of its presets, and its tables."""
+
+    zstd_window_bytes: int = 128 * MIB
+    """The same for zstd: ``--long=27``, as much as ``zstd -d`` takes without being asked; its usual levels need 8 MiB."""
+
+    key_file_bytes: int = 1 * MIB
+    """A private key's file, or its password's."""
+
+    key_log_bytes: int = 64 * MIB
+    """A key log's file."""
+
+    paste_bytes: int = 16 * MIB
+    """What `decode` reads; a message in hex, with offsets, takes five times its bytes."""
+
     beside: int = 20_000
     """Failed connections, administration pages and the like that are kept for the rules, of each kind."""
 
