@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from scep_analyzer.cli.options import add_key_arguments
 from scep_analyzer.cli.output import add_output_arguments, console_for, opened
 from scep_analyzer.cli.reading import add_engine_argument, kept_report
+from scep_analyzer.cms.challenge import Masked, masked
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import AnalyzerError
@@ -79,12 +80,13 @@ def draw_bytes(console: "Console", name: str, encoded: bytes, *, secrets: bool) 
     """Print a message's ASN.1 tree with offsets, and its bytes in hex unless they hold a secret."""
     from scep_analyzer.render import detail
 
+    hidden = Masked(encoded, ()) if secrets else masked(encoded)
     tree = read_tree(encoded, ATTRIBUTE_NAMES, secrets=secrets)
     lines = list(detail.node_lines(tree, 1))
     console.print()
     heading = detail.Line(0, f"Bytes of the {name}", f"{len(encoded):,}")
     detail.draw([heading, *lines], console)
-    if any("(redacted" in line.value for line in lines):
+    if hidden.spans:
         console.print("The hex is withheld: it holds a challenge password. --show-secrets shows it.", soft_wrap=True)
         return
     for row in detail.hex_lines(encoded[:_MOST_HEX]):

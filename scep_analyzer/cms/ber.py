@@ -154,7 +154,7 @@ def oid_of(encoded: bytes) -> str:
     return dotted(read(encoded).content)
 
 
-def _header(data: bytes, at: int, end: int) -> tuple[int, int | None]:
+def header_of(data: bytes, at: int, end: int) -> tuple[int, int | None]:
     """Where the content of the element at ``at`` begins, and its length, None for the indefinite form."""
     start = at + 1
     if at < end and data[at] & 0x1F == 0x1F:
@@ -179,7 +179,7 @@ def extent(data: bytes, at: int) -> int:
     end, open_ones = len(data), 0
     while True:
         ends_here = open_ones and data[at : at + 2] == b"\0\0"
-        start, length = _header(data, at, end)
+        start, length = header_of(data, at, end)
         if length is None:
             open_ones += 1
             if open_ones > _DEEPEST:
@@ -216,7 +216,7 @@ def _walk(data: bytes, elements: int) -> None:
         try:
             while at < end:
                 first = data[at]
-                start, length = _header(data, at, end)
+                start, length = header_of(data, at, end)
                 stop = end if length is None else min(start + length, end)
                 count += 1
                 if count > elements:

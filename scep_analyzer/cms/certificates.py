@@ -9,6 +9,7 @@ from asn1crypto import x509
 
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, loaded, read
+from scep_analyzer.cms.challenge import shown
 from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.cms.values import dotted, time_of
 from scep_analyzer.model.anomalies import DecodeError
@@ -195,5 +196,5 @@ def _general_name(name: Any) -> str:
         oid = oid_in(value["type_id"])
         inner = read(value["value"].dump()).content  # the explicit [0] around the value
         text = read(inner).text()
-        return f"{'UPN' if oid == _UPN else oid}:{text if text is not None else inner.hex()}"
-    return f"{kind}:{value.dump().hex()}"
+        return f"{'UPN' if oid == _UPN else oid}:{text if text is not None else shown(inner)}"
+    return f"{kind}:{shown(value.dump())}"

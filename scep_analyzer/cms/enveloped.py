@@ -5,6 +5,7 @@ import re
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, OCTET_STRING, algorithm_of, children, oid_of, read
 from scep_analyzer.cms.certificates import serial_in
+from scep_analyzer.cms.challenge import shown
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.scep import Envelope, Recipient
 
@@ -66,6 +67,6 @@ def _recipient(encoded: bytes) -> Recipient:
     parts = list(children(read(encoded).content))
     who, length = parts[1], len(read(parts[3]).content) if len(parts) > 3 else None
     if who[0] != _TRANSPORT:
-        return Recipient(kind, None, None, read(who).content.hex(), length)
+        return Recipient(kind, None, None, shown(read(who).content), length)
     issuer, number = list(children(read(who).content))[:2]
     return Recipient(kind, names.name_in(issuer), serial_in(number), None, length)

@@ -6,7 +6,7 @@ from typing import Any
 
 from asn1crypto import x509
 
-from scep_analyzer.cms.ber import children, oid_of, read
+from scep_analyzer.cms.ber import children, loaded, oid_of, read
 from scep_analyzer.cms.certificates import (
     EXTENSIONS,
     alt_names_of,
@@ -15,6 +15,7 @@ from scep_analyzer.cms.certificates import (
     oid_in,
     or_none,
 )
+from scep_analyzer.cms.challenge import shown
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import NamedValue
 
@@ -23,8 +24,8 @@ _SID = re.compile(rb"S-1-[0-9-]+")
 
 def extensions_of(certificate: Certificate) -> tuple[NamedValue, ...]:
     """Every extension of a certificate, in order; none where they cannot be read."""
-    loaded = or_none(lambda: list(loaded(x509.Certificate, certificate.encoded)["tbs_certificate"]["extensions"] or ()))
-    return extensions_in_words(loaded or ())
+    every = or_none(lambda: list(loaded(x509.Certificate, certificate.encoded)["tbs_certificate"]["extensions"] or ()))
+    return extensions_in_words(every or ())
 
 
 def extensions_in_words(extensions: Iterable[Any]) -> tuple[NamedValue, ...]:
@@ -38,7 +39,7 @@ def extension_in_words(extension: Any) -> NamedValue:
     oid = oid_in(extension["extn_id"])
     reader = _READERS.get(oid)
     words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
-    raw = or_none(lambda: bytes(extension["extn_value"].contents).hex()) or ""
+    raw = or_none(lambda: shown(bytes(extension["extn_value"].contents))) or ""
     critical = bool(or_none(lambda: extension["critical"].native))
     return NamedValue(oid, EXTENSIONS.get(oid), words if words is not None else raw, critical)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from scep_analyzer.cms.ber import children, oid_of, read
+from scep_analyzer.cms.challenge import shown
 from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.model.anomalies import DecodeError
 
@@ -51,7 +52,7 @@ def name_in(encoded: bytes) -> str:
     try:
         sets = [list(map(_pair, children(_inside(each, 0x31)))) for each in children(_inside(encoded, 0x30))]
     except DecodeError:
-        return "#" + encoded.hex()
+        return "#" + shown(encoded)
     return ",".join("+".join(reversed(each)) for each in reversed(sets))
 
 
@@ -68,7 +69,7 @@ def _pair(pair: bytes) -> str:
     oid, encoded = oid_of(parts[0]), parts[1]
     value = read(encoded).text()
     if value is None or oid not in _TYPES:
-        return f"{_TYPES.get(oid, oid)}=#{encoded.hex()}"
+        return f"{_TYPES.get(oid, oid)}=#{shown(encoded)}"
     return f"{_TYPES[oid]}={escape(value)}"
 
 

@@ -15,7 +15,8 @@ def remembered(most: int, bytes_each: int) -> Callable[[Callable[P, T]], Callabl
     """
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:
-        many, one = lru_cache(maxsize=most)(function), lru_cache(maxsize=1)(function)
+        many: Callable[P, T] = lru_cache(maxsize=most)(function)  # type: ignore[assignment]  # what it is given is hashable
+        one: Callable[P, T] = lru_cache(maxsize=1)(function)  # type: ignore[assignment]
 
         @wraps(function)
         def chosen(*arguments: P.args, **named: P.kwargs) -> T:

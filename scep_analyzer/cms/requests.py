@@ -14,6 +14,7 @@ from scep_analyzer.cms.certificates import (
     or_none,
     public_key_of,
 )
+from scep_analyzer.cms.challenge import holds_secret, shown
 from scep_analyzer.cms.extensions import extensions_in_words
 from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD, EXTENSION_REQUESTS
 from scep_analyzer.cms.verification import check_signature
@@ -106,4 +107,4 @@ def _in_words(oid: str, encoded: bytes) -> str:
             return f"{pair[0]}={pair[1]}"
     element = or_none(lambda: read(encoded))
     text = element.text() if element is not None else None
-    return text if text is not None else encoded.hex()
+    return text if text is not None and not holds_secret(encoded) else shown(encoded)

@@ -76,6 +76,10 @@ RESPONSES = Kind(starts_response, read_response_head)
 CMS_STARTS = (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83", b"MII", b"MIA")
 
 
+_LONGEST_CHUNK_LINE = 4096
+"""Bytes of the line that begins or ends a chunk; extensions are hardly ever seen there."""
+
+
 class MessageParser:
     """Give it the events of one direction; it gives messages when they end.
 
@@ -276,7 +280,7 @@ class MessageParser:
     def _read_chunk_size(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
-            return self._break_off("limit") if len(self._buffer) > 4096 else ()
+            return self._break_off("limit") if len(self._buffer) > _LONGEST_CHUNK_LINE else ()
         digits = self._take(at + 1).split(b";")[0].strip()
         try:
             self._remaining = int(digits, 16)
@@ -297,7 +301,7 @@ class MessageParser:
     def _read_chunk_end(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
-            return ()
+            return self._break_off("limit") if len(self._buffer) > _LONGEST_CHUNK_LINE else ()
         self._take(at + 1)
         return self._goto(MessageParser._read_chunk_size)
 

@@ -129,6 +129,10 @@ class Limits(NamedTuple):
     codings: int = 4
     """Content codings of one HTTP message that are undone. More than one is hardly ever seen."""
 
+    inflated_times: int = 32
+    """How many times its own size a compressed body may unpack to, ``unasked_body_bytes`` at least. DER hardly shrinks; a web page
+    to a tenth; zlib's most is a thousand times, and unpacking that would cost a hundred times what reading does."""
+
     beside_bytes: int = 4 * MIB
     """Bytes of DNS messages, of paths of requests that were left out, and of what else is remembered in case it matters, each."""
 
@@ -159,8 +163,8 @@ class Limits(NamedTuple):
     key_log_bytes: int = 64 * MIB
     """A key log's file."""
 
-    paste_bytes: int = 16 * MIB
-    """What `decode` reads; a message in hex, with offsets, takes five times its bytes."""
+    paste_bytes: int = 8 * MIB
+    """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
 
     beside: int = 20_000
     """Failed connections, administration pages and the like that are kept for the rules, of each kind."""

@@ -22,6 +22,7 @@ from scep_analyzer.model.names import (
     pki_status_name,
 )
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
+from scep_analyzer.model.secrets import field_without_secrets
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.render.ascii import in_ascii, is_ascii
 from scep_analyzer.render.certificate_words import ROLES, key_words
@@ -131,8 +132,7 @@ def _frames(frames: tuple[int, ...]) -> str:
 
 def _headers(headers: tuple[Header, ...]) -> Iterator[Line]:
     for name, value in headers:
-        secret = name.lower() in ("authorization", "proxy-authorization", "cookie", "set-cookie")
-        yield Line(1, name, f"(redacted, {len(value)} characters)" if secret else value)
+        yield Line(1, name, field_without_secrets(name, value))
 
 
 def _oddities(exchange: ScepExchange, frames: tuple[int, ...]) -> Iterator[Line]:

@@ -1,10 +1,9 @@
 """The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
-import re
-
 from scep_analyzer.model.exchanges import Response, header
+from scep_analyzer.model.secrets import digits_hidden, may_hold_secret, without_secrets
+from scep_analyzer.scep.markup import without_tags
 
-_TAGS = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _LONGEST = 400
 WITHHELD = "(not shown: the page may hold a challenge password)"
 
@@ -27,11 +26,11 @@ def text_of_page(response: Response, path: str) -> str | None:
     ):
         return None
     lowered = text.lower()
-    if "mscep_admin" in path.lower() or ("challenge" in lowered and "password" in lowered):
+    if "mscep_admin" in path.lower() or may_hold_secret(text):
         return WITHHELD
     if "html" in kind or "<html" in lowered or "<!doctype" in lowered:
         import html
 
-        text = html.unescape(_TAGS.sub(" ", text))
-    text = " ".join(text.split())
+        text = html.unescape(without_tags(text))
+    text = digits_hidden(without_secrets(" ".join(text.split())))
     return (text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…") or None

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from scep_analyzer.cms.signed import read_signed
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.exchanges import BYSTANDERS, Body, HttpExchange, Request, Response, header
+from scep_analyzer.model.exchanges import BYSTANDERS, Body, Header, HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import (
@@ -22,6 +22,7 @@ from scep_analyzer.model.scep import (
     ResponseContent,
     ScepExchange,
 )
+from scep_analyzer.model.secrets import field_without_secrets
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
 from scep_analyzer.scep.admin_pages import read_admin_page
@@ -331,15 +332,22 @@ def _holds_pki_message(body: bytes) -> bool:
 
 
 def _without_bodies(item: HttpExchange) -> HttpExchange:
-    """The exchange with its bodies released: only their sizes stay."""
+    """The exchange as it is kept: without its bodies, whose sizes stay, and without the secrets of its header fields."""
 
     def released(body: Body) -> Body:
         return Body(None, body.length, body.complete)
 
+    def hidden(headers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return tuple([(name, field_without_secrets(name, value)) for name, value in headers])
+
     request, response = item.request, item.response
     return item._replace(
-        request=request._replace(body=released(request.body)) if request is not None else None,
-        response=response._replace(body=released(response.body)) if response is not None else None,
+        request=request._replace(body=released(request.body), headers=hidden(request.headers))
+        if request is not None
+        else None,
+        response=response._replace(body=released(response.body), headers=hidden(response.headers))
+        if response is not None
+        else None,
     )
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from scep_analyzer.cms import ber
+from scep_analyzer.cms.challenge import holds_secret
+from scep_analyzer.cms.challenge import shown as in_hex
 from scep_analyzer.cms.enveloped import read_envelope
 from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
 from scep_analyzer.cms.signed import Signed, Signer, read_signed
@@ -238,10 +240,10 @@ def _other(signer: Signer) -> list[Attribute]:
             continue
         shown = []
         for value in values:
-            if oid in codes.SECRET_ATTRIBUTES:
+            if oid in codes.SECRET_ATTRIBUTES or holds_secret(value.content):
                 shown.append(f"(redacted, {value.type_name} of {len(value.content)} characters)")
             else:
-                shown.append(value.text() or value.content.hex())
+                shown.append(value.text() or in_hex(value.content))
         others.append(Attribute(oid, codes.OTHER_ATTRIBUTES.get(oid), ", ".join(shown)))
     return others
 
@@ -286,7 +288,7 @@ class _Attributes:
         if name == "transactionID" and value.tag != _PRINTABLE_STRING:
             self._notes.append(("attribute-type", f"{name} is {value.type_name}, where PrintableString belongs"))
         text = value.text()
-        return value.content.hex() if text is None else text
+        return in_hex(value.content) if text is None else text
 
     def hex(self, oid: str, name: str) -> str | None:
         """A nonce: an OCTET STRING of 16 bytes (RFC 8894, Section 3.2.1.5)."""
@@ -296,7 +298,7 @@ class _Attributes:
         if value.tag != ber.OCTET_STRING or len(value.content) != 16:
             what = f"{name} is {value.type_name} of {len(value.content)} bytes, where an OCTET STRING of 16 belongs"
             self._notes.append(("nonce-form", what))
-        return value.content.hex()
+        return in_hex(value.content)
 
     def time(self, oid: str) -> datetime | None:
         """signingTime: UTCTime or GeneralizedTime (RFC 5652, Section 11.3)."""

@@ -17,11 +17,12 @@ _SAMPLED_EACH = 0.01
 
 
 class Cost(NamedTuple):
-    """What a run cost and gave. ``peak`` is the largest memory in bytes of the program's processes together, tshark's apart."""
+    """What a run cost and gave: elapsed and processor seconds (children apart), and the largest memory in bytes, tshark's apart."""
 
     seconds: float
+    busy: float
     peak: int
-    code: int | None
+    code: int
     output: bytes
     errors: bytes
 
@@ -32,7 +33,7 @@ class Cost(NamedTuple):
 
 
 def run(*arguments: str, cap: float = 20.0, cwd: Path | None = None, env: dict[str, str] | None = None) -> Cost:
-    """Run the program; ``code`` is None where it was killed after ``cap`` seconds."""
+    """Run the program; ``code`` is -9 where it was killed after ``cap`` seconds."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
@@ -42,18 +43,24 @@ def run(*arguments: str, cap: float = 20.0, cwd: Path | None = None, env: dict[s
         peaks = [0]
         sampler = threading.Thread(target=_sample, args=(process.pid, ended, peaks))
         sampler.start()
-        try:
-            code: int | None = process.wait(cap)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            code = None
+        killer = threading.Timer(cap, process.kill)
+        killer.start()
+        _, status, used = os.wait4(process.pid, 0)
+        killer.cancel()
+        process.returncode = code = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began
         ended.set()
         sampler.join()
         out.seek(0)
         err.seek(0)
-        return Cost(seconds=seconds, peak=peaks[0], code=code, output=out.read(), errors=err.read())
+        return Cost(
+            seconds=seconds,
+            busy=used.ru_utime + used.ru_stime,
+            peak=peaks[0],
+            code=code,
+            output=out.read(),
+            errors=err.read(),
+        )
 
 
 def _sample(pid: int, ended: threading.Event, peaks: list[int]) -> None:
@@ -101,10 +108,11 @@ def main(paths: list[str]) -> int:
                 continue
             for words in commands(path, Path(folder)):
                 cost = run(*words)
+                shown = " ".join(word for word in words if word != str(path))[:24]
+                last = cost.errors.decode(errors="replace").splitlines()[-1:]
                 print(  # noqa: T201
-                    f"{path.name:28} {' '.join(word for word in words if word != str(path))[:24]:24} {cost.seconds:6.2f} s"
-                    f" {(cost.peak) / 1e6:7.1f} MB  exit {cost.code}  {len(cost.output):9,} bytes"
-                    f"{'  TRACEBACK ' + cost.errors.decode(errors='replace').splitlines()[-1][:80] if cost.traceback else ''}",
+                    f"{path.name:28} {shown:24} {cost.seconds:6.2f} s {cost.busy:6.2f} s {cost.peak / 1e6:7.1f} MB"
+                    f"  exit {cost.code}  {len(cost.output):9,} bytes{f'  TRACEBACK {last}' if cost.traceback else ''}",
                     flush=True,
                 )
     print(  # noqa: T201
