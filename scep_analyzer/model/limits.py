@@ -133,23 +133,42 @@ class Limits(NamedTuple):
     """How many times its own size a compressed body may unpack to, ``unasked_body_bytes`` at least. DER hardly shrinks; a web page
     to a tenth; zlib's most is a thousand times, and unpacking that would cost a hundred times what reading does."""
 
-    beside_bytes: int = 4 * MIB
-    """Bytes of DNS messages, of paths of requests that were left out, and of what else is remembered in case it matters, each."""
+    held_bytes: int = 16 * MIB
+    """Bodies of HTTP messages that are not whole yet or wait for their turn, over all connections; the same for requests that the
+    sieve holds until it knows whether they matter. Bodies of SCEP have 1 to 12 KiB."""
+
+    open_bytes: int = 24 * MIB
+    """What the exchanges of all open transactions take, as far as it can be told: about 6,000 of them."""
+
+    endpoint_bytes: int = 16 * MIB
+    """Servers and paths of requests that were left out; as many as ``endpoints`` where paths have a hundred characters."""
+
+    notice_bytes: int = 16 * MIB
+    """DNS messages, the room that Python needs for each included; as many as ``notices`` where each is asked and answered twice."""
+
+    dns_bytes: int = 4_096
+    """One DNS message kept; its beginning tells. EDNS(0) messages over UDP have no more (RFC 6891, Section 6.2.5)."""
 
     streams: int = 1_000
     """Streams of one HTTP/2 connection that are open at a time; servers allow 100 to 250 (RFC 9113, Section 5.1.2)."""
 
-    streams_bytes: int = 8 * MIB
-    """Their header fields and bodies, over all HTTP/2 connections."""
-
-    interfaces: int = 4_096
+    interfaces: int = 16_384
     """Interfaces of one section of a pcapng file. A packet of a further one is counted and cannot be read."""
 
-    interface_bytes: int = 64 * KIB
-    """One block that describes an interface or its statistics, or begins a section."""
+    planned_interfaces: int = 64
+    """Those of them whose packets are stepped over in the tight pass: what prepares that takes 9 KiB each."""
 
-    secrets_bytes: int = 16 * MIB
-    """TLS secrets inside one capture file. A connection needs about 500 bytes."""
+    link_types: int = 64
+    """Link types of one file that are named."""
+
+    description_bytes: int = 64 * KIB
+    """A block that describes a section, an interface or its statistics; what follows is stepped over."""
+
+    comment_bytes: int = 4_096
+    """One comment."""
+
+    secrets_bytes: int = 8 * MIB
+    """TLS secrets inside one capture file. A connection needs about 200 bytes."""
 
     xz_memory_bytes: int = 66 * MIB
     """What an xz stream may make its reader remember: the 64 MiB of ``xz -9``, the most of its presets, and its tables."""
