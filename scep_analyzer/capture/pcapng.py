@@ -73,9 +73,9 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
     """
     order = "<"
     interfaces: list[Interface] = []
-    full = False
+    full = is_packet = False
     while True:
-        if skim is not None:
+        if skim is not None and is_packet:  # packets follow one another
             yield from skim.over(source, facts, before)
         frame = before + facts.packets
         at = source.offset

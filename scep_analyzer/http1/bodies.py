@@ -17,7 +17,7 @@ def body_of(message: Message, limits: Limits) -> Body:
     if not (message.wanted and message.kept):
         return Body(b"" if not message.length and complete else None, message.length, complete)
     if message.overflow:
-        what = f"only the first {limits.body_bytes:,} of {message.length:,} body bytes are kept"
+        what = f"only the first {len(message.body):,} of {message.length:,} body bytes are kept"
         message.notes.append(("limit-body", what))
     content = bytes(message.body)
     codings = (header(message.head.headers, "content-encoding") or "").lower()

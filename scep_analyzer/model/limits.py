@@ -76,6 +76,9 @@ class Limits(NamedTuple):
     undecided_exchanges: int = 1_000
     """HTTP exchanges remembered, without bodies, in case their path turns out to be SCEP's."""
 
+    undecided_bytes: int = 8 * MIB
+    """Their targets and header fields."""
+
     reordered_exchanges: int = 1_000
     """Finished exchanges that wait for an earlier request to be answered, in streamed output."""
 

@@ -7,7 +7,7 @@ user and password before a host wherever a URL stands; a long run of hexadecimal
 import base64
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
 HIDDEN = "(redacted)"
@@ -131,6 +131,11 @@ def text_holds_secret(data: bytes) -> bool:
 
 def is_secret_name(name: str) -> bool:
     """Whether a parameter or field of this name holds a secret."""
+    return len(name) <= 3 * _LONGEST_NAME and _is_secret_name(name)
+
+
+@lru_cache(maxsize=512)
+def _is_secret_name(name: str) -> bool:
     for _ in range(_MOST_ESCAPES):
         if "%" not in name:
             break
@@ -241,14 +246,14 @@ def _without_userinfo(text: str) -> str:
 def field_without_secrets(name: str, value: str) -> str:
     """The value of a header field as it may be shown; of credentials the scheme and the length stay."""
     lower = name.lower()
-    if _OURS.fullmatch(value):
-        return value
     if lower in _CHALLENGE_FIELDS:
         scheme, _, rest = value.partition(" ")
         if _BLOB.fullmatch(rest.strip()):
-            return f"{scheme} ({HIDDEN[1:-1]}, {len(rest):,} characters)"
+            return f"{scheme} (redacted, {len(rest):,} characters)"
         return value
     if lower in _WHOLE_FIELDS or is_secret_name(name):
+        if len(value) < _LONGEST_NAME and _OURS.fullmatch(value):
+            return value
         scheme, space, rest = value.partition(" ")
         known = space and scheme.isalpha() and lower.endswith("authorization")
         return f"{scheme} (redacted, {len(rest):,} characters)" if known else f"(redacted, {len(value):,} characters)"

@@ -26,7 +26,7 @@ def _read(encoded: bytes) -> tuple[CaCertificates, tuple[tuple[str, str], ...]]:
     try:
         return CaCertificates("x509", linked((_as_ca(read_certificate(encoded)),))), ()
     except DecodeError as error:
-        not_a_certificate = error
+        not_a_certificate = str(error)  # not the error itself: it would keep these bytes until the collector comes by
     try:
         signed = read_signed(encoded)
     except DecodeError as error:

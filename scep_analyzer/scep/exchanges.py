@@ -81,7 +81,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
     """
 
     def __init__(self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: bool = False) -> None:
-        self._keys, self._keep = keys, keep
+        self._keys, self._keep, self._limits = keys, keep, limits
         self._unused_keys = {key.source for key in keys}
         self._recipients: dict[str, int] = {}
         """Whom the envelopes that no key opened are for, and the first frame of one."""
@@ -89,7 +89,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         self._requesters: OrderedDict[tuple[str, str], Certificate] = OrderedDict()
         self._certificates = ChainMap(self._requesters, self._known)
         self._endpoints: OrderedDict[EndpointPath, None] = OrderedDict()
-        self._undecided: deque[tuple[EndpointPath, HttpExchange]] = deque(maxlen=limits.undecided_exchanges)
+        self._undecided: deque[tuple[EndpointPath, HttpExchange]] = deque()
+        self._undecided_bytes = 0
         self._by_path: set[tuple[int, int]] = set()
         """Exchanges that are listed for their path alone."""
 
@@ -114,7 +115,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             return
         if not is_scep and (request is None or endpoint not in self._endpoints):
             if request is not None:
-                self._undecided.append((endpoint, _without_bodies(item)))
+                self._leave_undecided(endpoint, _without_bodies(item))
             return
         if not is_scep:
             self._by_path.add((item.connection, item.frame))
@@ -124,6 +125,15 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
                 self._endpoints.popitem(last=False)
             yield from self._decide(endpoint)
         yield from self._interpret(item, query)
+
+    def _leave_undecided(self, endpoint: EndpointPath, item: HttpExchange) -> None:
+        """Remember an exchange whose path may turn out to be SCEP's, within bounds of number and size."""
+        self._undecided.append((endpoint, item))
+        self._undecided_bytes += _room_of(item)
+        limits = self._limits
+        while len(self._undecided) > limits.undecided_exchanges or self._undecided_bytes > limits.undecided_bytes:
+            _, forgotten = self._undecided.popleft()
+            self._undecided_bytes -= _room_of(forgotten)
 
     @property
     def endpoints(self) -> Iterable[EndpointPath]:
@@ -155,8 +165,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
     def _decide(self, endpoint: EndpointPath) -> Iterator[Out | Anomaly]:
         """The path turns out to be SCEP's: its earlier exchanges are listed too."""
         every = list(self._undecided)
-        self._undecided.clear()
-        self._undecided.extend(each for each in every if each[0] != endpoint)
+        self._undecided = deque(each for each in every if each[0] != endpoint)
+        self._undecided_bytes = sum([_room_of(item) for _, item in self._undecided])
         for earlier in [exchange for at, exchange in every if at == endpoint]:
             self._by_path.add((earlier.connection, earlier.frame))
             target = earlier.request.target if earlier.request is not None else ""
@@ -300,6 +310,15 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
 
 
 _NO_QUERY = Query("", None, None, None, ())
+
+
+def _room_of(item: HttpExchange) -> int:
+    """About what an exchange without its bodies takes."""
+    room = len(item.request.target) if item.request is not None else 0
+    for message in (item.request, item.response):
+        if message is not None:
+            room += sum([len(name) + len(value) for name, value in message.headers]) + 8 * len(message.frames)
+    return room
 
 
 def _bystander(path: str) -> str | None:
