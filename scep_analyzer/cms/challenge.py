@@ -40,7 +40,7 @@ def masked(data: bytes) -> Masked:
     found = [match.start() for match in OIDS.finditer(data)]
     spans = _spans(data, found) if found else []
     if text_holds_secret(data):
-        spans += [each for each in _leaves(data, 0, len(data)) if holds_secret(data[each[0] : each[1]])] or [
+        spans += [each for each in _leaves(data, 0, len(data)) if text_holds_secret(data[each[0] : each[1]])] or [
             (0, len(data))
         ]
     if not spans:

@@ -123,8 +123,8 @@ def text_holds_secret(data: bytes) -> bool:
             return True
         if b"%" not in data:
             break
-        data = unquote_to_bytes(data)
-        if OIDS.search(data):
+        before, data = data, unquote_to_bytes(data)
+        if OIDS.search(data) and not OIDS.search(before):
             return True
     return False
 
@@ -260,6 +260,15 @@ def field_without_secrets(name: str, value: str) -> str:
     if lower in _HOST_FIELDS and "@" in value:
         return f"{HIDDEN}@{value.rpartition('@')[2]}"
     return without_secrets(value) if "=" in value or "@" in value or "%40" in value else value
+
+
+def text_is_secret(content: bytes) -> bool:
+    """Whether a text, in UTF-8 or UTF-16, may hold a secret: by its words, its URLs or its digits."""
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    if encoding == "utf-8" and content[1:40:2].count(0) > 15:
+        encoding = "utf-16-le"
+    text = content.decode(encoding, "replace")
+    return may_hold_secret(text) or digits_hidden(without_secrets(text)) != text
 
 
 def digits_hidden(text: str) -> str:
