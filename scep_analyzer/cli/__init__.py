@@ -5,12 +5,12 @@ Only argparse is imported here: ``--help`` and ``--version`` should feel instant
 
 import argparse
 import gc
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from scep_analyzer.cli import environment
 from scep_analyzer.version import __version__
 
 COMMANDS = {
@@ -31,7 +31,9 @@ class _Parser(argparse.ArgumentParser):
     """One line for a mistake, ending with what to type next."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"scep-analyzer: {message}; try `{self.prog} --help`\n")
+        from scep_analyzer.render.safe import safe
+
+        self.exit(USAGE, f"scep-analyzer: {safe(message)}; try `{self.prog} --help`\n")
 
 
 def _parser() -> tuple[_Parser, dict[str, _Parser]]:
@@ -48,32 +50,58 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code of the contract."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
-        words.insert(0, "timeline")
     if arguments is None:  # a process of its own
         # What the stages make dies by its count of references: looking for cycles took a tenth of the time.
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+    try:
+        closed = environment.prepared(own_process=arguments is None)
+        code = _run(list(sys.argv[1:] if arguments is None else arguments), closed)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        environment.forget_output()
+        return OK
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich makes this of it
+            environment.forget_output()
+            return OK
+        raise
+    except Exception as error:
+        from scep_analyzer.model.anomalies import AnalyzerError
+
+        if isinstance(error, AnalyzerError):
+            return _told(str(error), error.exit_code)
+        if isinstance(error, MemoryError):
+            return _told("there is not enough memory; read fewer files at a time, or with -f jsonl", USAGE)
+        if isinstance(error, OSError) and error.errno in environment.UNWRITABLE:
+            environment.forget_output()
+            return _told(f"the output cannot be written ({error.strerror}); give another place with -o", USAGE)
+        raise
+
+
+def _told(line: str, code: int) -> int:
+    """Say what is wrong, in the one line that the contract promises, after what was found before."""
+    from scep_analyzer.render.safe import safe
+
+    try:
+        sys.stdout.flush()
+    except OSError:
+        environment.forget_output()
+    print(f"scep-analyzer: {safe(line)}", file=sys.stderr)  # noqa: T201  # the one line
+    return code
+
+
+def _run(words: list[str], closed: frozenset[int]) -> int:
+    if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
+        words.insert(0, "timeline")
     parser, by_name = _parser()
     name = words[0] if words and words[0] in COMMANDS else None
     module = import_module(f"scep_analyzer.cli.{name}") if name is not None else None
     if module is not None and name is not None:
         module.add_arguments(by_name[name])
-    try:
-        options = parser.parse_args(words)
-        return int(module.run(options)) if module is not None else OK
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader (head, a pager) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    except Exception as error:
-        from scep_analyzer.model.anomalies import AnalyzerError
-        from scep_analyzer.render.safe import safe
-
-        if not isinstance(error, AnalyzerError):
-            raise
-        sys.stdout.flush()
-        print(f"scep-analyzer: {safe(str(error))}", file=sys.stderr)  # noqa: T201  # the one line the contract promises
-        return error.exit_code
+    options = parser.parse_args(words)
+    environment.check(options, closed)
+    return int(module.run(options)) if module is not None else OK

@@ -94,7 +94,7 @@ class ApartEngine:
             if question is not None:
                 self._pipe.send(question)
             kind, content = self._pipe.recv()
-        except _GONE as error:
+        except (*_GONE, OSError) as error:  # OSError: it ended inside a message
             self._process.join()
             how = f"the process that reads the capture ended (exit code {self._process.exitcode})"
             raise AnalyzerError(f"{how}: give it more memory, or read in one process with --engine builtin") from error
