@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-lowest check properties fuzz golden bench bench-tshark bench-live score faults captures captures-tls docs clean
+.PHONY: help demo test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live score faults captures captures-tls docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ fuzz: .venv/dev  ## look for bytes that give a traceback: FUZZ_SECONDS (60) for 
 	  grep -E "number_of_executed_units|new_units_added" build/fuzz/$$target.log; \
 	  $(BIN)/python -m tests.fuzz.keep $$target; \
 	done
+
+doubling: .venv/dev  ## double hostile inputs four times: work that grows faster than their size is a finding (minutes)
+	$(BIN)/python -m tests.hostile.doubling
 
 golden: .venv/dev  ## accept the timeline's present output as the expected one (read the diff before committing)
 	$(BIN)/python -m tests.render.accept

@@ -34,9 +34,9 @@ def prepared(*, own_process: bool) -> frozenset[int]:
     for stream in (sys.stdout, sys.stderr):
         _write_all(stream)
     for signal_name in ("SIGTERM", "SIGHUP"):
-        number: int | None = getattr(signal, signal_name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupted)
+        wanted: int | None = getattr(signal, signal_name, None)
+        if wanted is not None and signal.getsignal(wanted) is signal.SIG_DFL:
+            signal.signal(wanted, _interrupted)
     return closed
 
 
