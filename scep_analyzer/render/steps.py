@@ -13,7 +13,7 @@ from rich.text import Text
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.exchanges import HttpExchange, Request, Response
+from scep_analyzer.model.exchanges import HttpExchange, Request, Response, without_secrets
 from scep_analyzer.model.findings import Finding, Severity
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Outcome, ScepExchange, Transaction
@@ -265,7 +265,7 @@ def _step_style(message: Request | Response) -> str:
 def _path(transaction: Transaction) -> str:
     for each in transaction.exchanges:
         if each.http.request is not None:
-            return ", " + shortened(each.http.request.target.partition("?")[0], 80)
+            return ", " + shortened(without_secrets(each.http.request.target).partition("?")[0], 80)
     return ""
 
 
