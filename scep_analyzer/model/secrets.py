@@ -117,7 +117,7 @@ def text_holds_secret(data: bytes) -> bool:
     """Whether text holds a message with one of the OIDs: in base64 or hexadecimal digits, in lines, percent-encoded, URL-safe."""
     if len(data) < 9:
         return False
-    for _ in range(2):
+    for _ in range(_MOST_ESCAPES):
         plain = _SPACE.sub(b"", data).replace(b"-", b"+").replace(b"_", b"/")
         if _in_text().search(plain) is not None:
             return True

@@ -7,7 +7,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from scep_analyzer.cms.ber import element_length
+from scep_analyzer.cms.ber import extent
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.scep.encoding import Notes, decode_base64, decode_get_message
@@ -23,6 +23,7 @@ _OFFSET = re.compile(rb"\s*(?:0x)?([0-9A-Fa-f]{3,8})(?::|\s+-|\s)\s*(?=[0-9A-Fa-
 _LENGTH_LINE = re.compile(rb"[0-9A-Fa-f]{6,8}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
 LIMIT = LIMITS.paste_bytes
+_MOST_MESSAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +44,39 @@ def find_messages(data: bytes) -> list[Found]:
         data = data.decode("utf-16", "replace").encode("latin-1", "replace")
     data = data.removeprefix(b"\xef\xbb\xbf")
     if data[:1] == b"\x30" and any(byte > 0x7F or byte < 9 for byte in data[1:64]):
-        return _elements(data)
+        return _first_of(_elements(data))
     for finder in (_in_pem, _in_urls, _in_hex, _in_base64):
         found = finder(data)
         if found:
-            return found
+            return _first_of(found)
     raise DecodeError("no SCEP message is in it; give DER, PEM, base64, hex, a URL, a query string or a log line")
 
 
+def _first_of(found: list[Found]) -> list[Found]:
+    """Not more than anybody reads."""
+    if len(found) <= _MOST_MESSAGES:
+        return found
+    last = found[_MOST_MESSAGES - 1]
+    note = "limit-messages", f"only the first {_MOST_MESSAGES} of {len(found):,} messages are told"
+    return [*found[: _MOST_MESSAGES - 1], Found(last.form, last.encoded, (*last.notes, note), last.operation)]
+
+
 def _elements(data: bytes) -> list[Found]:
-    found = []
-    while data[:1] == b"\x30":
+    found: list[Found] = []
+    at = 0
+    while data[at : at + 1] == b"\x30" and len(found) <= _MOST_MESSAGES:
         try:
-            size = element_length(data)
+            end = extent(data, at)
         except DecodeError:
-            found.append(Found("DER or BER, cut or damaged", data))
-            return found
-        found.append(Found("BER" if data[1:2] == b"\x80" else "DER", data[:size]))
-        data = data[size:]
-    if data.strip(b"\r\n\0 ") and found:
+            end = len(data) + 1
+        if end > len(data):
+            return [*found, Found("DER or BER, cut or damaged", data[at:])]
+        found.append(Found("BER" if data[at + 1] == 0x80 else "DER", data[at:end]))
+        at = end
+    rest = data[at:]
+    if rest.strip(b"\r\n\0 ") and found:
         last = found[-1]
-        found[-1] = Found(last.form, last.encoded, (("trailing-bytes", f"{len(data)} bytes follow the message"),))
+        found[-1] = Found(last.form, last.encoded, (("trailing-bytes", f"{len(rest)} bytes follow the message"),))
     return found
 
 
