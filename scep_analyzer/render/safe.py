@@ -60,7 +60,7 @@ def csv_cell(text: str) -> str:
 # What begins markup inside a line or at its start (CommonMark 0.31, GitHub's and GitLab's extensions).
 _MARKUP = re.compile(
     r"[\\`*_{}\[\]<>()|\"'=^]"  # emphasis, code, links, HTML, tables, headings below a line
-    r"|^[ ]*[-+](?=[ ])|(?<=\d)[.)](?=\s)|-(?=-)"  # lists, rules, front matter
+    r"|^[ ]*#+|^[ ]*[-+](?=[ ])|(?<=\d)[.)](?=\s)|-(?=-)"  # lists, rules, front matter
 )
 # What is looked for in the text that comes out, where a character reference is no help: mentions, issues, labels, epics, formulas,
 # addresses, URLs, emoji. A zero-width space behind it ends that.

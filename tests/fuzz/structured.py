@@ -12,6 +12,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from scep_analyzer.cli import main as program
@@ -194,10 +195,15 @@ def pcapng(chance: random.Random, body: bytes) -> bytes:
     return b"".join(blocks)
 
 
+@cache
+def _seeds() -> list[bytes]:
+    return [talk.message(19), talk.reply(0, issued=True), talk.reply(2, fail_info=2), pki.degenerate([CA, SIGNER, ENCRYPTER]), CA,
+            pki.request(pki.name(CN="d"), pki.key("client"), "x"), ISSUED]  # fmt: skip
+
+
 def inputs(chance: random.Random) -> tuple[str, bytes]:
     """A command's kind (``capture`` or ``decode``) and an input for it."""
-    ders = [talk.message(19), talk.reply(0, issued=True), talk.reply(2, fail_info=2), pki.degenerate([CA, SIGNER, ENCRYPTER]), CA,
-            pki.request(pki.name(CN="d"), pki.key("client"), "x"), ISSUED]  # fmt: skip
+    ders = _seeds()
     trees = [tree for der in ders if (tree := parsed(der)) is not None]
     tree = parsed(chance.choice(ders)) or []
     for _ in range(chance.randrange(1, 6)):
