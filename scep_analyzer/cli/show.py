@@ -89,7 +89,8 @@ def draw_bytes(console: "Console", name: str, encoded: bytes, *, secrets: bool) 
     if hidden.spans:
         console.print("The hex is withheld: it holds a challenge password. --show-secrets shows it.", soft_wrap=True)
         return
-    for row in detail.hex_lines(encoded[:_MOST_HEX]):
-        console.print(row, markup=False, highlight=False, soft_wrap=True)
+    # At once: a call for each of thousands of rows takes longer than reading the capture.
+    rows = "\n".join(detail.hex_lines(encoded[:_MOST_HEX]))
+    console.print(rows, markup=False, highlight=False, soft_wrap=True)
     if len(encoded) > _MOST_HEX:
         console.print(f"... {len(encoded) - _MOST_HEX:,} bytes more", soft_wrap=True)

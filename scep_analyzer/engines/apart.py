@@ -136,6 +136,7 @@ def _carry(waiting: _Waiting, pipe: Connection) -> None:
 def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], limits: Limits) -> None:
     """Read, send, and answer what is asked then; ends when the pipe does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and ends this one so
     if other_end is not None:
         other_end.close()  # or the pipe would never end here
     found: list[Item] = []
