@@ -11,7 +11,8 @@ from scep_analyzer.cms.values import dotted
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.asn1 import Node
 
-_MOST_NODES = 5_000
+_MOST_NODES = 2_000
+"""A message of SCEP has 200 to 500; printing one takes longer than reading it."""
 _DEEPEST = 64
 _MOST_WRAPPINGS = 8
 _LONGEST_VALUE = 32
