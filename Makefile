@@ -47,8 +47,10 @@ fuzz: .venv/dev  ## look for bytes that give a traceback, or take over 2 s or 64
 doubling: .venv/dev  ## double hostile inputs four times: work that grows faster than their size is a finding (minutes)
 	$(BIN)/python -m tests.hostile.doubling
 
-golden: .venv/dev  ## accept the timeline's present output as the expected one (read the diff before committing)
+golden: .venv/dev  ## accept the present output as the expected one: the timeline's, the table of causes, what rules say (read the diff before committing)
 	$(BIN)/python -m tests.render.accept
+	$(BIN)/python -m tests.rules.accept
+	$(BIN)/python -m tests.corpus.accept
 
 bench: .venv/dev  ## measure start-up, whole runs and large captures (half an hour; 2 GB in build/); see docs/performance.md
 	$(BIN)/python benchmarks/startup.py

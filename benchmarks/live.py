@@ -150,14 +150,15 @@ class Hour(Traffic):
 _WATCH = """
 import sys
 from pathlib import Path
-from scep_analyzer.analysis import Analysis, Judged
+from scep_analyzer.analysis import Analysis
+from scep_analyzer.events import Ended
 from scep_analyzer.engines.live import LiveEngine
 from scep_analyzer.model.limits import LIVE
 def resident():
     return next(int(x.split()[1]) for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmRSS:")) // 1024
 ended = 0
-for item in Analysis([], LiveEngine(sys.stdin.buffer.raw, "replay"), limits=LIVE).stream():
-    if isinstance(item, Judged):
+for item in Analysis([], LiveEngine(sys.stdin.buffer.raw, "replay"), limits=LIVE).events():
+    if isinstance(item, Ended):
         ended += 1
         if ended % 600 == 0:
             print(ended, resident(), flush=True)

@@ -18,7 +18,7 @@ from scep_analyzer.model.findings import Severity  # noqa: E402
 from scep_analyzer.model.scep import Outcome  # noqa: E402
 from scep_analyzer.report import Report  # noqa: E402
 
-FAULTS = ROOT / "captures" / "faults"
+FAULTS, FIELD = ROOT / "captures" / "faults", ROOT / "captures" / "field"
 
 
 def judged(capture: Path, keys: list[str]) -> Report:
@@ -53,11 +53,26 @@ def faults() -> Iterator[tuple[str, str, str]]:
                 )
 
 
+def field() -> Iterator[tuple[str, str, str]]:
+    """(line of the table, capture, what is wrong) for each capture that was built after a report, by the reading that a person gave it."""
+    for sidecar in sorted(FIELD.glob("*.toml")):
+        facts = tomllib.loads(sidecar.read_text(encoding="utf-8"))
+        right = {int(number): rule for number, rule in facts["right"]["root_causes"].items()}
+        report = judged(sidecar.with_suffix(".pcap"), [f"captures/field/{each}" for each in facts["keys"]])
+        first = {each.transaction or 0: each.rule for each in report.findings if each.root_cause}
+        yield "root cause is not that of the report", sidecar.stem, "" if first == right else f"{first}"
+        if facts["right"].get("errors") is False:
+            errors = [each.rule for each in report.findings if each.severity is Severity.ERROR]
+            yield "false errors where a report says that nothing is wrong", sidecar.stem, ", ".join(errors)
+
+
 def healthy(folders: list[Path]) -> Iterator[tuple[str, str]]:
     """(capture, error or warning) for each capture whose transactions all succeeded."""
     for folder in folders:
         for capture in sorted(
-            each for each in folder.rglob("*") if each.suffix in (".pcap", ".pcapng") and "faults" not in each.parts
+            each
+            for each in folder.rglob("*")
+            if each.suffix in (".pcap", ".pcapng") and not {"faults", "field"} & set(each.parts)
         ):
             report = judged(capture, [])
             if not report.transactions or any(each.outcome is not Outcome.SUCCESS for each in report.transactions):
@@ -75,7 +90,7 @@ def main() -> int:
     """Print the table; further arguments are folders of healthy captures. Gives 1 where something is wrong."""
     counts: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
-    for line, rule, what in faults():
+    for line, rule, what in (*faults(), *field()):
         counts[line] += 1
         if what:
             wrong[line] += 1

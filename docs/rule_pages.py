@@ -9,8 +9,10 @@ ROOT = Path(__file__).parent.parent
 TOPICS = {
     "capture": "Whether the capture can be trusted",
     "connection": "Names and TCP",
+    "delivery": "What gets lost on the way: large answers, other addresses, proxies",
     "tls": "The TLS leg",
     "http_status": "HTTP status",
+    "server_said": "What the server says itself",
     "http_body": "HTTP bodies and headers",
     "encoding": "Encoding of the message",
     "capabilities": "Capabilities",

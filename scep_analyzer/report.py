@@ -1,15 +1,18 @@
 """What every renderer is given: the whole result of an analysis, numbered."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from scep_analyzer.events import Counts, Ended, Event, in_order
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.findings import Finding, Unchecked
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.findings import Applied, Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts
 from scep_analyzer.model.scep import ScepExchange, Transaction
+from scep_analyzer.model.verdicts import Check, Conclusion
+from scep_analyzer.rules.products import Recognised
 
 LINK_TYPES = {
     0: "NULL",
@@ -35,17 +38,38 @@ LINK_TYPES = {
 }
 """DLT names as tcpdump and capinfos print them."""
 
-ExchangeKey = int
-
 
 def link_type_name(number: int) -> str:
     """The name of a link type, its number where it has none here."""
     return LINK_TYPES.get(number, str(number))
 
 
-def key_of(exchange: ScepExchange) -> ExchangeKey:
-    """What tells an exchange from every other while it is there: one packet may begin several, pipelined or in HTTP/2."""
-    return id(exchange)
+class Files:
+    """Which file holds a frame, where several are read as one capture: their frames are counted through.
+
+    ``captures`` may still grow: the last one of them is then being read. ``first`` is the index of the first of them among all files
+    of an output that is made of several captures.
+    """
+
+    def __init__(self, captures: Sequence[CaptureFacts], first: int = 0) -> None:
+        self._captures, self._first = captures, first
+        self._last: list[int] = []
+        """The last frame of each file that has been read to its end."""
+
+    def index(self, frame: int) -> int:
+        """The index of the file; that of the first one for what has no frame (0)."""
+        while len(self._last) < len(self._captures) - 1:
+            before = self._last[-1] if self._last else 0
+            self._last.append(before + self._captures[len(self._last)].packets)
+        return self._first + bisect_left(self._last, frame)
+
+    def nth(self, at: int) -> int:
+        """The index of the file that is number ``at`` in ``captures``."""
+        return self._first + at
+
+    def digits(self, index: int) -> int:
+        """Digits after the second in a file's own timestamps."""
+        return self._captures[index - self._first].time_digits if self._captures else 6
 
 
 @dataclass(frozen=True)
@@ -57,11 +81,41 @@ class Report:
     exchanges: tuple[ScepExchange, ...]
     transactions: tuple[Transaction, ...]
     anomalies: tuple[Anomaly, ...]
+    members: tuple[tuple[int, ...], ...] = ()
+    """The numbers of each transaction's exchanges."""
+    products: tuple[Recognised, ...] = ()
+    """The products that each transaction ran between, as far as they were recognised."""
+    conclusions: tuple[Conclusion, ...] = ()
+    """What came of each transaction."""
+    checks: tuple[tuple[Check, ...], ...] = ()
+    """What was checked in each transaction and is fine."""
     http_requests: int = 0
     """HTTP requests in the capture, SCEP's included."""
     findings: tuple[Finding, ...] = ()
     """Root causes first, then by severity and time; numbered from 1 in this order."""
     not_checked: tuple[Unchecked, ...] = ()
+    passed: tuple[Applied, ...] = ()
+    """How often each rule was applied and found nothing."""
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "Report":
+        """The report of a run that is taken to its end."""
+        found = in_order(events)
+        return cls(
+            engine=found.over.engine,
+            captures=found.over.captures,
+            exchanges=found.exchanges,
+            transactions=found.transactions,
+            anomalies=found.over.anomalies,
+            members=found.members,
+            products=found.products,
+            conclusions=found.conclusions,
+            checks=found.checks,
+            passed=found.over.passed,
+            http_requests=found.over.http_requests,
+            findings=found.findings,
+            not_checked=found.over.not_checked,
+        )
 
     @cached_property
     def root_causes(self) -> dict[int, Finding]:
@@ -69,23 +123,32 @@ class Report:
         return {each.transaction: each for each in self.findings if each.root_cause and each.transaction is not None}
 
     @cached_property
-    def exchange_ids(self) -> dict[ExchangeKey, int]:
-        """Number of each exchange."""
-        return {key_of(each): number for number, each in enumerate(self.exchanges, 1)}
-
-    @cached_property
-    def transaction_ids(self) -> dict[ExchangeKey, int]:
-        """Number of the transaction that each exchange belongs to."""
-        return {
-            key_of(exchange): number
-            for number, transaction in enumerate(self.transactions, 1)
-            for exchange in transaction.exchanges
-        }
+    def transaction_of(self) -> dict[int, int]:
+        """The number of the transaction that an exchange belongs to, by the exchange's number."""
+        return {exchange: number for number, theirs in enumerate(self.members, 1) for exchange in theirs}
 
     @property
-    def time_digits(self) -> int:
-        """Digits after the second in the capture's own timestamps."""
-        return max((each.time_digits for each in self.captures), default=6)
+    def ended(self) -> Iterator[Ended]:
+        """Each transaction with all that is known of it."""
+        of: dict[int, list[Finding]] = {}
+        for each in self.findings:
+            if each.transaction is not None:
+                of.setdefault(each.transaction, []).append(each)
+        for number, (transaction, members) in enumerate(zip(self.transactions, self.members, strict=True), 1):
+            yield Ended(
+                number=number,
+                transaction=transaction,
+                exchanges=members,
+                findings=tuple(of.get(number, ())),
+                conclusion=self.conclusions[number - 1],
+                products=self.products[number - 1],
+                checks=self.checks[number - 1],
+            )
+
+    @cached_property
+    def files(self) -> Files:
+        """Which file holds a frame."""
+        return Files(self.captures)
 
     @property
     def packets(self) -> int:
@@ -93,35 +156,15 @@ class Report:
         return sum(each.packets for each in self.captures)
 
     @property
+    def counts(self) -> Counts:
+        """How much there was."""
+        return Counts(
+            exchanges=len(self.exchanges),
+            outcomes=Counter(each.outcome for each in self.transactions),
+            findings=Counter(each.severity for each in self.findings),
+        )
+
+    @property
     def outcomes(self) -> dict[str, int]:
         """How many transactions ended in which way."""
         return dict(Counter(each.outcome.value for each in self.transactions))
-
-
-def in_order(exchanges: Iterable[ScepExchange]) -> tuple[ScepExchange, ...]:
-    """Exchanges by time of the request; those without a time (pcapng simple packets) by frame."""
-    return tuple(sorted(exchanges, key=lambda each: (each.http.time_ns or 0, each.http.frame)))
-
-
-class AnomalyList:
-    """Anomalies as they come: at most ``Limits.anomalies_each`` of a code are kept, the rest is counted."""
-
-    def __init__(self) -> None:
-        self._kept: list[Anomaly] = []
-        self._seen: Counter[tuple[str, str]] = Counter()
-
-    def add(self, anomaly: Anomaly) -> None:
-        """Take one."""
-        kind = anomaly.layer, anomaly.code
-        self._seen[kind] += 1
-        if self._seen[kind] <= LIMITS.anomalies_each:
-            self._kept.append(anomaly)
-
-    def listed(self) -> tuple[Anomaly, ...]:
-        """Those kept, and for each code that was cut one that says how many more there were."""
-        more = [
-            Anomaly(layer, "limit-anomalies", (), f"{count - LIMITS.anomalies_each:,} more of {code} are not listed")
-            for (layer, code), count in self._seen.items()
-            if count > LIMITS.anomalies_each
-        ]
-        return (*self._kept, *more)

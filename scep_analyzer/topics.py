@@ -2,11 +2,20 @@
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from scep_analyzer.model.names import FAIL_INFO_MEANINGS, HRESULTS
-from scep_analyzer.model.scep import FailInfo, MessageType, PkiStatus
+from scep_analyzer.glossary import (
+    CAPABILITIES,
+    CONTENT_TYPES,
+    FAIL_INFO_MEANINGS,
+    HRESULTS,
+    MESSAGE_TYPES,
+    OPERATIONS,
+    STATUSES,
+    Entry,
+)
+from scep_analyzer.model.scep import FailInfo, MessageType
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.certrep import HRESULT_ACTIONS
 from scep_analyzer.scep import codes
@@ -36,29 +45,6 @@ KINDS = {
     "HRESULT": "HRESULTs of NDES",
 }
 
-_OPERATIONS = {
-    "GetCACaps": ("The client asks what the server can do. The answer is a text, one keyword a line; its type is of no account. Without a usable answer old clients use GET, single DES and MD5 or SHA-1.", "RFC 8894, Section 3.5.1"),
-    "GetCACert": ("The client asks for the certificates to encrypt for and to verify with. One certificate comes as application/x-x509-ca-cert, a set with RA certificates as application/x-x509-ca-ra-cert. A `message=` parameter is the CA's name, plain text.", "RFC 8894, Section 4.2"),
-    "GetCACertChain": ("The drafts' way to ask for the CA's chain; gone from RFC 8894.", "draft-nourse-scep-23, Section 5.2.6"),
-    "GetNextCACert": ("The client asks for the CA certificate that will come next. The answer is signed by the present CA.", "RFC 8894, Section 4.7"),
-    "PKIOperation": ("Carries a pkiMessage: by POST as raw DER, by GET as base64, percent-encoded, in `message=`.", "RFC 8894, Section 4.1"),
-    "NDESGenerateChallenge": ("An operation of NDES with a policy module: gives a challenge password.", "learn.microsoft.com, How to write an NDES policy module"),
-    "NDESGetCACertThumbprint": ("An operation of NDES with a policy module: gives the CA certificate's thumbprint.", "learn.microsoft.com, How to write an NDES policy module"),
-}  # fmt: skip
-_MESSAGE_TYPES = {
-    MessageType.CertRep: "The server's answer, to whatever request. Its pkiStatus tells the outcome.",
-    MessageType.RenewalReq: "Asks to renew: a PKCS #10 request, signed with the certificate it replaces. draft-nourse-scep does not know it: Cisco, sscep and jscep renew with PKCSReq.",
-    MessageType.UpdateReq: "The name of early drafts of draft-gutmann-scep; unassigned today.",
-    MessageType.PKCSReq: "Asks for a certificate: a PKCS #10 request, encrypted for the CA or RA, signed with a self-signed certificate; signed with an issued certificate it is a renewal.",
-    MessageType.CertPoll: "Asks again for the outcome of a pending request, by issuer and subject. Called GetCertInitial in the drafts.",
-    MessageType.GetCert: "Asks for a certificate that was issued earlier, by issuer and serial number.",
-    MessageType.GetCRL: "Asks for a CRL, by issuer and serial number of a certificate. Most servers refuse it.",
-}
-_STATUSES = {
-    PkiStatus.SUCCESS: "The request is granted; the certificate is in the envelope.",
-    PkiStatus.FAILURE: "The request is refused; failInfo says why, roughly. NDES adds an HRESULT, others a failInfoText.",
-    PkiStatus.PENDING: "The request waits for approval; the client polls with CertPoll.",
-}
 _ATTRIBUTES = {
     codes.MESSAGE_TYPE: ("messageType", "What the message is: a decimal number in a PrintableString.", "RFC 8894, Section 3.2.1.2"),
     codes.PKI_STATUS: ("pkiStatus", "How the server decided: 0 SUCCESS, 2 FAILURE, 3 PENDING, in a PrintableString.", "RFC 8894, Section 3.2.1.3"),
@@ -80,27 +66,6 @@ _ATTRIBUTES = {
     "1.3.6.1.4.1.311.25.2": ("ntdsCaSecurityExtension", "The SID of the account, for strong mapping at domain controllers.", "support.microsoft.com, KB5014754"),
     "1.3.6.1.4.1.311.20.2.1": ("certificateRequestAgent", "The purpose that both RA certificates of NDES carry; their keyUsage tells them apart.", "learn.microsoft.com, NDES"),
 }  # fmt: skip
-_CAPABILITIES = {
-    "AES": "AES-128-CBC for envelopes.",
-    "DES3": "3DES-CBC for envelopes.",
-    "GetNextCACert": "The operation GetNextCACert is there.",
-    "POSTPKIOperation": "PKIOperation may be sent by POST.",
-    "Renewal": "A certificate may be renewed with a request signed by it.",
-    "SHA-1": "SHA-1 for digests.",
-    "SHA-256": "SHA-256 for digests.",
-    "SHA-512": "SHA-512 for digests.",
-    "SCEPStandard": "All that RFC 8894 demands: AES, POSTPKIOperation and SHA-256.",
-    "Update": "The drafts' word for what became Renewal with messageType 18.",
-}
-_CONTENT_TYPES = {
-    "application/x-pki-message": ("A pkiMessage: the body of a PKIOperation by POST, and of its answer.", "RFC 8894, Section 4.3"),
-    "application/x-x509-ca-cert": ("One DER certificate: the answer to GetCACert without an RA.", "RFC 8894, Section 4.2.1.1"),
-    "application/x-x509-ca-ra-cert": ("A degenerate CMS SignedData with the CA's and the RA's certificates. Apple's clients take it to mean that there are RA certificates.", "RFC 8894, Section 4.2.1.2"),
-    "application/x-x509-ca-ra-cert-chain": ("The answer to GetCACertChain.", "draft-nourse-scep-23"),
-    "application/x-x509-next-ca-cert": ("The answer to GetNextCACert: a set signed by the present CA.", "RFC 8894, Section 4.7.1"),
-    "text/plain": ("The answer to GetCACaps; clients are to ignore its type.", "RFC 8894, Section 3.5.2"),
-    "text/html": ("Never a SCEP answer: an error page, a login, the wrong site.", "RFC 8894, Section 4"),
-}  # fmt: skip
 
 
 @cache
@@ -108,24 +73,31 @@ def topics() -> tuple[Topic, ...]:
     """All of them, by kind."""
     return (
         *(_rule_topic(each) for each in RULES),
-        *(Topic("operation", name, name, (("Meaning", (text,)),), (source,)) for name, (text, source) in _OPERATIONS.items()),
+        *(_word("operation", name, name, entry) for name, entry in OPERATIONS.items()),
+        *(_message_type(MessageType(each), entry) for each, entry in MESSAGE_TYPES.items()),
         *(
-            Topic("message type", each.name, f"messageType {each.value}, {each.name}", (("Meaning", (text,)),), ("RFC 8894, Section 3.2.1.2", "IANA, SCEP message types"), (f"messagetype {each.value}", *(("getcertinitial",) if each is MessageType.CertPoll else ())))
-            for each, text in _MESSAGE_TYPES.items()
-        ),
-        *(
-            Topic("status", each.name, f"pkiStatus {each.value}, {each.name}", (("Meaning", (text,)),), ("RFC 8894, Section 3.2.1.3",), (f"pkistatus {each.value}", f"status {each.value}"))
-            for each, text in _STATUSES.items()
+            _word("status", each.name, f"pkiStatus {each.value}, {each.name}", entry, f"pkistatus {each.value}", f"status {each.value}")
+            for each, entry in STATUSES.items()
         ),
         *(_fail_topic(each) for each in FailInfo),
         *(
             Topic("attribute", name, f"{name}, {oid}", (("Meaning", (text,)),), (source,), (oid,))
             for oid, (name, text, source) in _ATTRIBUTES.items()
         ),
-        *(Topic("capability", name, f"Capability {name}", (("Meaning", (text,)),), ("RFC 8894, Section 3.5.2",)) for name, text in _CAPABILITIES.items() if name not in _OPERATIONS),
-        *(Topic("content type", name, name, (("Meaning", (text,)),), (source,)) for name, (text, source) in _CONTENT_TYPES.items()),
+        *(_word("capability", name, f"Capability {name}", entry) for name, entry in CAPABILITIES.items() if name not in OPERATIONS),
+        *(_word("content type", name, name, entry) for name, entry in CONTENT_TYPES.items()),
         *(_hresult_topic(number) for number in HRESULTS),
     )  # fmt: skip
+
+
+def _word(kind: str, name: str, title: str, entry: Entry, *aliases: str) -> Topic:
+    return Topic(kind, name, title, (("Meaning", (entry.meaning,)),), (entry.source,), aliases)
+
+
+def _message_type(number: MessageType, entry: Entry) -> Topic:
+    aliases = (f"messagetype {number.value}", *(("getcertinitial",) if number is MessageType.CertPoll else ()))
+    topic = _word("message type", number.name, f"messageType {number.value}, {number.name}", entry, *aliases)
+    return replace(topic, references=(*topic.references, "IANA, SCEP message types"))
 
 
 def _rule_topic(rule: object) -> Topic:
@@ -139,10 +111,7 @@ def _rule_topic(rule: object) -> Topic:
         "tls": "TLS secrets",
     }
     sections = [
-        ("What was seen", (page.seen,)),
-        ("Why it matters", page.why),
-        ("What to do", page.do),
-        ("What it is not", (page.is_not,)),
+        *page.sections,
         (
             "How it is judged",
             (
@@ -150,13 +119,7 @@ def _rule_topic(rule: object) -> Topic:
             ),
         ),
     ]
-    return Topic(
-        "rule",
-        rule.id,
-        page.title,
-        tuple((name, text) for name, text in sections if text and text != ("",)),
-        rule.references,
-    )
+    return Topic("rule", rule.id, page.title, tuple(sections), rule.references)
 
 
 _FAIL_RULES = {

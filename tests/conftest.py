@@ -23,8 +23,8 @@ DEPTH = int(os.environ.get("PROPERTY_DEPTH", "1"))
 """`make properties` sets it: more examples, other ones each time."""
 
 ROOT = Path(__file__).parent.parent
-CAPTURES = sorted(each for each in (ROOT / "captures").glob("*/*.pcap*") if each.parent.name != "tls")
-"""Those that need no keys."""
+CAPTURES = sorted(each for each in (ROOT / "captures").glob("*/*.pcap*") if each.parent.name not in ("tls", "field"))
+"""Those that need no keys, and whose bytes were read by other programs."""
 TLS_CAPTURES = sorted((ROOT / "captures" / "tls").glob("*.pcap*"))
 
 ENGINES["unsieved"] = lambda reading: BuiltinEngine(reading.paths, reading.on_bytes, sieve=False)

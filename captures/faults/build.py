@@ -1,6 +1,7 @@
 """Builds the captures of faults: for each rule one that triggers it, and a near miss that must not.
 
-`python captures/faults/build.py [FOLDER]` writes them there, else in place, with their sidecars.
+`python captures/faults/build.py [FOLDER]` writes them there, else in place, with their sidecars. What the rule says of a capture, the
+sidecar's last part, is not built: `make golden` writes it, somebody reads it, and it is copied from the sidecar that is kept here.
 """
 
 import json
@@ -29,6 +30,12 @@ def sidecar(fault: Fault) -> str:
     return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in lines)
 
 
+def says(fault: Fault) -> str:
+    kept = HERE / fault.topic / f"{fault.rule}.toml"
+    _, mark, rest = (kept.read_text(encoding="utf-8") if kept.exists() else "").partition("\n[[says]]")
+    return mark + rest
+
+
 def build(out: Path) -> int:
     count = 0
     for fault in every():
@@ -38,7 +45,7 @@ def build(out: Path) -> int:
             wire = fault.wire(near=near)
             kind = "pcap" if wire.secrets is None else "pcapng"
             wire.write(folder / f"{fault.rule}{'.near-miss' if near else ''}.{kind}")
-        (folder / f"{fault.rule}.toml").write_text(sidecar(fault), encoding="utf-8")
+        (folder / f"{fault.rule}.toml").write_text(sidecar(fault) + says(fault), encoding="utf-8", newline="\n")
         count += 1
     return count
 

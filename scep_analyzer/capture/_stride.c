@@ -108,8 +108,8 @@ static Fate look_at_tcp(const Form *form, const Packet *packet, PyObject **field
     PyObject *key = key_of(packet);
     if (key == NULL)
         return FAILED;
-    *fields = Py_BuildValue("Nkkiy#niii", key, (unsigned long)big32(tcp + 4), (unsigned long)big32(tcp + 8), tcp[13],
-                            (const char *)packet->ip + first, left, cut, -1, packet->hops, packet->ident);
+    *fields = Py_BuildValue("Nkkiy#niiii", key, (unsigned long)big32(tcp + 4), (unsigned long)big32(tcp + 8), tcp[13],
+                            (const char *)packet->ip + first, left, cut, -1, packet->hops, packet->ident, big16(tcp + 14));
     return *fields == NULL ? FAILED : TAKEN;
 }
 

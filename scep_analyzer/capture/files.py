@@ -162,6 +162,15 @@ def _open(path: str) -> Iterator[Any]:
         yield stream
 
 
+@contextlib.contextmanager
+def opened_source(path: str) -> Iterator[Source]:
+    """The bytes of one capture file, unpacked; pcap or pcapng, which other kinds become through tshark."""
+    if path != STANDARD_INPUT and Path(path).is_dir():
+        raise InputError(f"{path}: a directory; give one capture file")
+    with _opened(path) as (source, _facts, _reader):
+        yield source
+
+
 def _unreadable(path: str, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path}: no such file; give the path of a capture (pcap or pcapng), or `scep-analyzer --help` for the commands"
@@ -216,4 +225,8 @@ def _recognise(path: str, source: Source, kind: str | None) -> tuple[Source, Cap
         raise InputError(f"{name}: cut short inside the file header ({len(start)} bytes); record the capture again")
     known, reader = READERS[start[:4]]
     size = Path(path).stat().st_size if not source.compression and is_file(path) else 0
-    return source, CaptureFacts(path, known, [], bytes=size, compression=source.compression), reader
+    return (
+        source,
+        CaptureFacts(path=path, format=known, link_types=[], bytes=size, compression=source.compression),
+        reader,
+    )

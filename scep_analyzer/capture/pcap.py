@@ -92,7 +92,18 @@ def read_pcap(
     record = struct.Struct(variant.order + variant.record)
     if skim is not None:
         codes = "0s" + variant.record.replace("IIII", "III4x")
-        skim.plan(Record(codes, variant.order, b"", record.size, second, to_ns, 1), link_type)
+        skim.plan(
+            Record(
+                codes=codes,
+                order=variant.order,
+                interface=b"",
+                header=record.size,
+                unit=second,
+                multiply=to_ns,
+                divide=1,
+            ),
+            link_type,
+        )
 
     while True:
         if skim is not None:
@@ -122,6 +133,7 @@ def read_pcap(
             return
         time_ns = (seconds * second + fraction) * to_ns
         facts.count(1, time_ns, time_ns)
+        # By position: one for each packet, and keywords cost half a microsecond.
         yield Packet(frame, time_ns, link_type, data, max(wire, captured))
 
 

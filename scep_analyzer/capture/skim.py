@@ -163,13 +163,15 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
             lengths = {link.length + before + size: size.to_bytes(2, "big") for size in range(1600)}
             layouts.append(
                 _Layout(
-                    fields.unpack_from,
-                    re.compile(pattern, re.DOTALL).fullmatch,
-                    set(),
-                    link.length + before,
-                    link.length + header,
-                    lengths,
-                    {shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()},
+                    unpack=fields.unpack_from,
+                    fits=re.compile(pattern, re.DOTALL).fullmatch,
+                    known=set(),
+                    base=link.length + before,
+                    tcp=link.length + header,
+                    lengths=lengths,
+                    payloads={
+                        shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()
+                    },
                 )
             )
             sizes.append(fields.size)
@@ -316,12 +318,12 @@ class Skim:
                         fields = _fields(view[at + header : at + end], total, shape, layout)
                         if fields is None:
                             break
-                        sequence, acknowledgment, payload, cut, ttl, ident = fields
+                        sequence, acknowledgment, payload, cut, ttl, ident, window = fields
                         time_ns = record.time_ns(high * unit + low)
                         if payload and _DOMAIN in (key[-2:], key[-4:-2]):
                             names(key, payload[2:], frame + 1, time_ns)  # the length stands before it
                         given = take(
-                            Segment(
+                            Segment(  # by position: the tight pass, and keywords cost a microsecond
                                 frame + 1,
                                 time_ns,
                                 key,
@@ -333,6 +335,7 @@ class Skim:
                                 -1,
                                 ttl,
                                 ident,
+                                window,
                             )
                         )
                         if given:
@@ -364,8 +367,8 @@ class Skim:
 
 def _fields(
     packet: memoryview, total: bytes, shape: bytes, layout: _Layout
-) -> tuple[int, int, bytes, int, int, int] | None:
-    """Sequence and acknowledgment number, payload, what the snaplen took of it, TTL, identification; None where it is for the reader."""
+) -> tuple[int, int, bytes, int, int, int, int] | None:
+    """Sequence, acknowledgment, payload, what the snaplen took of it, TTL, identification, window; None where it is for the reader."""
     captured, tcp_size = len(packet), shape[0] >> 4 << 2
     left, cut = captured - layout.tcp - tcp_size, 0
     if layout.lengths.get(captured) != total and total != b"\0\0":  # 0: the card fills it in after the capture
@@ -379,9 +382,10 @@ def _fields(
     sequence, acknowledgment = _NUMBERS(packet, layout.tcp + 4)
     first = layout.tcp + tcp_size
     payload = bytes(packet[first : first + left]) if left else b""
+    window = _IDENT(packet, layout.tcp + 14)[0]
     if layout.tcp == layout.base:  # IPv6
-        return sequence, acknowledgment, payload, cut, packet[layout.tcp - 33], 0
-    return sequence, acknowledgment, payload, cut, packet[layout.tcp - 12], _IDENT(packet, layout.tcp - 16)[0]
+        return sequence, acknowledgment, payload, cut, packet[layout.tcp - 33], 0, window
+    return sequence, acknowledgment, payload, cut, packet[layout.tcp - 12], _IDENT(packet, layout.tcp - 16)[0], window
 
 
 def _fitting(shared: _Shared, buffer: bytearray, at: int, signature: bytes, layout: _Layout) -> _Layout | None:

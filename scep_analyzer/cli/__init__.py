@@ -3,14 +3,14 @@
 Only argparse is imported here: ``--help`` and ``--version`` should feel instant. A command imports what it needs when it runs.
 """
 
-import argparse
 import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from pathlib import Path
 
 from scep_analyzer.cli import environment
+from scep_analyzer.cli.parser import USAGE, Parser
 from scep_analyzer.version import __version__
 
 COMMANDS = {
@@ -20,32 +20,43 @@ COMMANDS = {
     "explain": "a rule, operation, message type, status, failInfo, attribute, OID, HRESULT or content type in words",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
     "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
+    "annotate": "the same packets as pcapng, with comments on the SCEP frames for Wireshark; --strip takes them out again",
+    "wireshark": "the plugin that gives Wireshark and tshark scep.* fields: install, uninstall, status; overlay: our findings in it",
     "live": "the timeline while it happens: captures on an interface, tells each exchange and what was found",
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }
 
-OK, USAGE, INPUT, INTERRUPTED = 0, 2, 3, 130
+OK, INPUT, INTERRUPTED = 0, 3, 130
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line for a mistake, ending with what to type next."""
-
-    def error(self, message: str) -> NoReturn:
-        from scep_analyzer.render.safe import safe
-
-        self.exit(USAGE, f"scep-analyzer: {safe(message)}; try `{self.prog} --help`\n")
-
-
-def _parser() -> tuple[_Parser, dict[str, _Parser]]:
-    parser = _Parser(
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
         prog="scep-analyzer",
         description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
         epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer timeline CAPTURE`. "
         "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     return parser, {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
+
+
+def _no_such_word(word: str) -> tuple[str, int] | None:
+    """What is wrong with a first word that is neither a command nor a file, and the exit code; None where it is for the reader."""
+    try:
+        if Path(word).exists():
+            return None
+    except (OSError, ValueError):  # too long for a name, a NUL in it
+        return None
+    from scep_analyzer.cli.suggest import nearest
+
+    if not word.replace("-", "").isalpha():
+        return None  # it looks like a file, and is told as one that is missing
+    command = nearest(word, COMMANDS)
+    if command is not None:
+        return f"no command and no file is called {word}; did you mean `scep-analyzer {command}`?", USAGE
+    hint = "give the path of a capture (pcap or pcapng), or a command: `scep-analyzer --help` lists them"
+    return f"no file and no command is called {word}; {hint}", INPUT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,6 +107,9 @@ def _told(line: str, code: int) -> int:
 
 def _run(words: list[str], closed: frozenset[int]) -> int:
     if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
+        wrong = _no_such_word(words[0]) if not words[0].startswith("-") else None
+        if wrong is not None:
+            return _told(*wrong)
         words.insert(0, "timeline")
     parser, by_name = _parser()
     name = words[0] if words and words[0] in COMMANDS else None

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from scep_analyzer.capture.files import READERS
-from scep_analyzer.cli.options import add_key_arguments, keys_of
-from scep_analyzer.cli.output import add_output_arguments, console_for, opened
+from scep_analyzer.cli.options import add_common_arguments, keys_of
+from scep_analyzer.cli.output import output_of, paper_for
 from scep_analyzer.cli.show import add_detail_arguments, draw_bytes
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
-from scep_analyzer.render import detail, json_v1
+from scep_analyzer.render import json_v1, tree
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.scep.anything import Anything, read_anything
 from scep_analyzer.scep.inputs import LIMIT, Found, find_messages
+from scep_analyzer.story import detail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with DER, PEM, base64, hex, a URL, a query string or log lines; or the URL itself; - or nothing is stdin",
     )
     add_detail_arguments(parser)
-    add_output_arguments(parser)
-    add_key_arguments(parser)
+    add_common_arguments(
+        parser,
+        idle=("--engine", "--keylog", "--min-severity", "--all", "--utc", "--local", "--quiet", "--verbose"),
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     name = "standard input" if options.input == "-" else options.input[:80]
     data = _read(options.input)
     if data.startswith(tuple(READERS)):
-        raise InputError(f"{name}: a capture; read it with `scep-analyzer timeline`")
+        raise InputError(
+            f"{name}: a capture; read it with `scep-analyzer timeline`, or `scep-analyzer show` for every field of its messages"
+        )
     try:
         messages = find_messages(data)
     except DecodeError as error:
@@ -52,19 +57,18 @@ def run(options: argparse.Namespace) -> int:
         if isinstance(value.value, CaCertificates | PkiMessage):
             known |= {each.identity: each for each in value.value.certificates}
         decoded.append((found, value))
-    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
+    with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             shown = [_object(found, value, secrets=options.show_secrets) for found, value in decoded]
             stream.write(json_text(shown, indent=2) + "\n")
             return 0
-        console = console_for(stream, options.color)
+        paper = paper_for(options, stream)
         for number, (found, value) in enumerate(decoded, 1):
             if number > 1:
-                console.print()
-            lines = _lines(found, value, number, secrets=options.show_secrets)
-            detail.draw(lines, console)
+                paper.blank()
+            tree.draw(_lines(found, value, number, secrets=options.show_secrets), paper)
             if options.bytes or value.value is None:
-                draw_bytes(console, "message", found.encoded, secrets=options.show_secrets)
+                draw_bytes("message", found.encoded, paper, secrets=options.show_secrets)
     return 0
 
 

@@ -1,12 +1,13 @@
 """``diagnose``: findings only, root causes first; the exit code says whether there is one to act on."""
 
 import argparse
+from typing import TextIO
 
-from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli.options import add_key_arguments, add_severity_argument, keys_of, least_of, secrets_of
-from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
-from scep_analyzer.cli.reading import add_engine_argument
+from scep_analyzer.cli.options import add_common_arguments
+from scep_analyzer.cli.output import look_of, output_of
+from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.render import renderer
 from scep_analyzer.report import Report
 
 FOUND = 1
@@ -26,38 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="exit with 1 where a finding is this bad or worse (default: error)",
     )
-    add_severity_argument(parser)
-    add_output_arguments(parser)
-    add_engine_argument(parser)
-    add_key_arguments(parser)
+    add_common_arguments(parser, idle=("--utc", "--local", "--quiet", "--verbose"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print what is wrong with it."""
-    try:
-        report = Analysis(
-            options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options)
-        ).report()
-    finally:
-        clear_progress()
-    least = least_of(options)
-    with opened(options.output, force=options.force, as_is=options.format != "text") as stream:
-        if options.format == "text":
-            from scep_analyzer.render import diagnosis
-
-            diagnosis.render(report, console_for(stream, options.color), least)
-        else:
-            stream.write(_formatted(report, options.format, least, secrets=options.show_secrets))
+    report = report_of(options.capture, options)
+    with output_of(options, as_is=options.format != "text") as stream:
+        _write(report, stream, options)
     wanted = _FAIL_ON[options.fail_on]
     return FOUND if any(each.severity in wanted for each in report.findings) else 0
 
 
-def _formatted(report: Report, form: str, least: Severity, *, secrets: bool) -> str:
-    from scep_analyzer.render import diagnosis, json_v1
+def _write(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
+    look = look_of(options, stream)
+    if options.format in ("json", "jsonl"):
+        from scep_analyzer.render import json_v1
 
-    if form == "json":
-        return json_v1.render(report, secrets=secrets, least=least)
-    if form == "jsonl":
-        shown = (each for each in report.findings if each.severity.rank <= least.rank)
-        return "".join(json_v1.line("finding", json_v1.finding_of(each)) for each in shown)
-    return diagnosis.table(report, least) if form == "csv" else diagnosis.markdown(report, least)
+        if options.format == "json":
+            stream.write(json_v1.render(report, secrets=options.show_secrets, least=look.least))
+            return
+        for each in report.findings:
+            if each.severity.rank <= look.least.rank:
+                stream.write(json_v1.line("finding", json_v1.finding_of(each, report.files)))
+        return
+    from scep_analyzer.story.narrator import story_of
+
+    renderer("diagnose", options.format).whole(story_of(report, secrets=options.show_secrets), stream, look)

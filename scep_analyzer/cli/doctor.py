@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
-from scep_analyzer.cli.output import opened
+from scep_analyzer.cli.options import add_page_arguments
+from scep_analyzer.cli.output import output_of, paper_for
+from scep_analyzer.story.model import say
 from scep_analyzer.version import __version__
 
 _LIBRARIES = ("asn1crypto", "cryptography", "hpack", "hyperframe", "lz4", "rich", "scapy", "zstandard")
@@ -26,18 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema that every JSON output validates against"
     )
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print."""
-    with opened(None, force=False, as_is=options.schema) as stream:
+    with output_of(options, as_is=options.schema) as stream:
         if options.schema:
             stream.write(files("scep_analyzer.schema").joinpath("report-1.json").read_text(encoding="utf-8"))
             return 0
-        from scep_analyzer.render.safe import safe
-
+        paper = paper_for(options, stream)
         for name, value in _facts():
-            stream.write(f"{name:<14} {safe(value)}\n")
+            paper.line(say(f"{name:<14} {{}}", value), 0, 15)
     return 0
 
 

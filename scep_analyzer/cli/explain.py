@@ -1,14 +1,17 @@
 """``explain``: a rule, an operation, a code, an OID, an HRESULT or a content type in words, offline."""
 
 import argparse
-import textwrap
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from scep_analyzer.cli.output import opened
+from scep_analyzer.cli.options import add_page_arguments
+from scep_analyzer.cli.output import output_of, paper_for
 from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.story.model import Tone, cite, joined
 from scep_analyzer.topics import KINDS, Topic, find, near, topics
 
-_WIDTH = 100
+if TYPE_CHECKING:
+    from scep_analyzer.render.paper import Paper
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,45 +25,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("text", "markdown"), default="text", help="what to print (default: text)"
     )
+    add_page_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the topic, or all their names."""
     wanted = " ".join(options.topic)
-    if not wanted:
-        shown = _index()
-    else:
-        found = find(wanted)
-        if not found:
-            names = near(wanted)
-            hint = f"did you mean {', '.join(names)}?" if names else "`scep-analyzer explain` lists the topics"
-            raise AnalyzerError(f"there is no topic {wanted!r}; {hint}")
-        write = markdown if options.format == "markdown" else _text
-        shown = "\n".join(map(write, found))
-    with opened(None, force=False) as stream:
-        stream.write(shown)
+    found = find(wanted) if wanted else []
+    if wanted and not found:
+        names = near(wanted)
+        hint = f"did you mean {', '.join(names)}?" if names else "`scep-analyzer explain` lists the topics"
+        raise AnalyzerError(f"there is no topic {wanted!r}; {hint}")
+    with output_of(options, as_is=options.format == "markdown") as stream:
+        if options.format == "markdown":
+            stream.write("\n".join(map(markdown, found or topics())))
+            return 0
+        paper = paper_for(options, stream)
+        if not wanted:
+            _index(paper)
+        for at, topic in enumerate(found):
+            if at:
+                paper.blank()
+            _draw(topic, paper)
     return 0
 
 
-def _index() -> str:
-    lines = []
-    for kind, group in groupby(topics(), key=lambda each: each.kind):
-        lines.append(f"\n{KINDS[kind][0].upper()}{KINDS[kind][1:]}")
+def _index(paper: "Paper") -> None:
+    for at, (kind, group) in enumerate(groupby(topics(), key=lambda each: each.kind)):
+        if at:
+            paper.blank()
+        paper.line(f"{KINDS[kind][0].upper()}{KINDS[kind][1:]}", strong=True)
         for each in group:
-            text = f"  {each.name:<36} {each.title}"
-            lines.append(text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…")
-    return "\n".join(lines).lstrip("\n") + "\n\n`scep-analyzer explain TOPIC` explains one.\n"
+            paper.line(f"{each.name:<36} {each.title}", 2, 37)
+    paper.blank()
+    paper.line("`scep-analyzer explain TOPIC` explains one.")
 
 
-def _text(topic: Topic) -> str:
-    lines = [topic.name if topic.kind == "rule" else topic.title, *((topic.title,) if topic.kind == "rule" else ()), ""]
+def _draw(topic: Topic, paper: "Paper") -> None:
+    if topic.kind == "rule":
+        paper.line(topic.name, tone=Tone.QUIET)
+    paper.line(topic.title, strong=True)
+    paper.blank()
     for heading, paragraphs in topic.sections:
-        lines.append(heading)
+        paper.line(heading, strong=True)
         for each in paragraphs:
-            lines += textwrap.wrap(each, _WIDTH - 2, initial_indent="  ", subsequent_indent="  ")
-    lines.append("References")
-    lines += textwrap.wrap("; ".join(topic.references), _WIDTH - 2, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join(lines) + "\n"
+            paper.line(each, 2)
+    paper.line("References", strong=True)
+    paper.line(joined([(cite(each),) for each in topic.references], "; "), 2)
 
 
 def markdown(topic: Topic) -> str:

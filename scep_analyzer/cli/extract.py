@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from scep_analyzer.cli.options import add_key_arguments
-from scep_analyzer.cli.reading import add_engine_argument, kept_report
+from scep_analyzer.cli.options import Target, add_common_arguments
+from scep_analyzer.cli.reading import report_of
 from scep_analyzer.cms.challenge import masked
+from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
-from scep_analyzer.model.names import message_type_name, pki_status_name
 from scep_analyzer.model.scep import CaCertificates, MessageType, PkiMessage, ScepExchange
 from scep_analyzer.model.secrets import text_is_secret
 from scep_analyzer.render.safe import FileNames, json_text, safe
@@ -35,17 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "capture", nargs="+", metavar="CAPTURE", help="the capture; several, or a directory, are read as one"
     )
-    parser.add_argument(
-        "-o", "--output", metavar="DIR", required=True, help="folder to write to; it is made where it is missing"
+    folder = Target("DIR", "folder to write to; it is made where it is missing", True, "overwrite files that are there")
+    add_common_arguments(
+        parser,
+        folder,
+        idle=(
+            *("--min-severity", "--all", "--utc", "--local", "--quiet", "--verbose"),
+            *("--width", "--color", "--no-pager"),
+        ),
     )
-    parser.add_argument("--force", action="store_true", help="overwrite files that are there")
-    add_engine_argument(parser)
-    add_key_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and write the files."""
-    report = kept_report(options.capture, options)
+    report = report_of(options.capture, options, keep=True)
     items = [item for number, each in enumerate(report.exchanges, 1) for item in items_of(each, number)]
     folder = Path(options.output)
     files: dict[str, bytes] = {}

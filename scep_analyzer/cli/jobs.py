@@ -26,12 +26,13 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
         raise AnalyzerError("--jobs reads files, not standard input: give the files, or leave --jobs out")
     if options.color == "auto" and stream.isatty():
         options.color = "always"  # the processes cannot see the terminal
+    options.encoding = stream.encoding
     paths = expand(options.capture)
     code = 0
     pool = ProcessPoolExecutor(max_workers=min(options.jobs, len(paths)), initializer=_prepared)
     try:
         for text, error, exit_code in pool.map(
-            _guarded, [rendered] * len(paths), [_with(options, path) for path in paths]
+            _guarded, [rendered] * len(paths), [_with(options, path, at) for at, path in enumerate(paths)]
         ):
             stream.write(text)
             stream.flush()
@@ -65,9 +66,9 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _with(options: argparse.Namespace, path: str) -> argparse.Namespace:
+def _with(options: argparse.Namespace, path: str, at: int) -> argparse.Namespace:
     one = copy.copy(options)
-    one.capture = [path]
+    one.capture, one.first = [path], at
     return one
 
 

@@ -6,30 +6,24 @@ import io
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from scep_analyzer.analysis import Analysis, Judged
+from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture import interfaces
-from scep_analyzer.cli.options import (
-    add_key_arguments,
-    add_severity_argument,
-    add_style_arguments,
-    keys_of,
-    least_of,
-    secrets_of,
-    style_of,
-)
-from scep_analyzer.cli.output import add_output_arguments, console_for, created, opened
+from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
+from scep_analyzer.cli.output import created, output_of
 from scep_analyzer.cli.timeline import positive, tell, write_lines
 from scep_analyzer.engines.live import LiveEngine
 from scep_analyzer.model.anomalies import AnalyzerError, InputError
 from scep_analyzer.model.limits import LIVE
+from scep_analyzer.report import Files
 
 if TYPE_CHECKING:
     from scep_analyzer.capture.interfaces import Sniffer
+    from scep_analyzer.events import Event
     from scep_analyzer.model.tls import Secrets
 
 
@@ -54,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("text", "jsonl"), default="text", help="what to print (default: text)"
     )
-    add_output_arguments(parser)
-    add_key_arguments(parser)
-    add_severity_argument(parser)
-    add_style_arguments(parser)
+    add_common_arguments(parser, idle=("--engine", "--no-pager"))
 
 
 def _seconds(text: str) -> float:
@@ -74,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     """Capture and tell until Ctrl-C, the time is up, or enough has been seen. Ctrl-C is the way to end it, not a fault: exit code 0."""
     keys, secrets = keys_of(options), _secrets(options)
     with contextlib.ExitStack() as held:
-        stream = held.enter_context(opened(options.output, force=options.force, as_is=options.format == "jsonl"))
+        stream = held.enter_context(output_of(options, as_is=options.format == "jsonl", at_once=True))
         keep = held.enter_context(created(options.write, force=options.force)) if options.write is not None else None
         sniffer = interfaces.sniff(options.interface, options.filter)
         held.callback(sniffer.stop)
@@ -84,19 +75,12 @@ def run(options: argparse.Namespace) -> int:
         )
         analysis = Analysis([], engine, keys=keys, secrets=secrets, limits=LIVE)
         _say(f"capturing on {', '.join(options.interface)} with {sniffer.program}; Ctrl-C ends it with a summary")
-        enough = _enough(sniffer, options.stop_after)
+        events = _until(analysis.events(), sniffer, options.stop_after)
         try:
             if options.format == "jsonl":
-                write_lines(
-                    analysis,
-                    stream,
-                    secrets=options.show_secrets,
-                    least=least_of(options),
-                    at_once=True,
-                    on_item=enough,
-                )
+                write_lines(options, events, Files(engine.facts), stream, at_once=True)
             else:
-                tell(analysis, console_for(stream, options.color), style_of(options), enough)
+                tell(options, events, stream)
         except InputError as error:  # the capture program gave no capture
             raise AnalyzerError(sniffer.ended() or str(error)) from error
         why = sniffer.ended()
@@ -168,15 +152,11 @@ def _ending(sniffer: "Sniffer", seconds: float | None) -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _enough(sniffer: "Sniffer", transactions: int | None) -> Callable[[object], None]:
-    """Stop when as many transactions have ended."""
-    ended = 0
+def _until(events: "Iterable[Event]", sniffer: "Sniffer", transactions: int | None) -> "Iterator[Event]":
+    """Hand the events on; stop the capture when as many transactions have ended."""
+    from scep_analyzer.events import Ended
 
-    def on_item(item: object) -> None:
-        nonlocal ended
-        if isinstance(item, Judged):
-            ended += 1
-            if ended == transactions:
-                sniffer.stop()
-
-    return on_item
+    for event in events:
+        yield event
+        if isinstance(event, Ended) and event.number == transactions:
+            sniffer.stop()

@@ -1,10 +1,13 @@
-"""Options that several commands share: keys and secrets."""
+"""The options that every command which reads a capture shares, declared once, and what they mean.
+
+An option without effect for a command is accepted by it all the same, so that a command line can be kept while its first word
+changes. The command names those options at the end of its ``--help``.
+"""
 
 import argparse
 import re
-from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
@@ -13,14 +16,56 @@ from scep_analyzer.model.limits import LIMITS
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
     from scep_analyzer.model.tls import Secrets
-    from scep_analyzer.render.steps import Style
 
 
+NARROWEST, WIDEST = 20, 1_000
+"""Columns that output may have."""
+_ENGINES = ("auto", "builtin", "tshark")
+"""As in engines.CHOICES, which would import the engines; a test compares them."""
 _KEY_LOG = re.compile(rb"(?m)^(?:CLIENT_RANDOM|RSA|[A-Z_]+_TRAFFIC_SECRET(?:_0)?|EXPORTER_SECRET) [0-9A-Fa-f]{16}")
 
 
+class Target(NamedTuple):
+    """What ``-o`` names."""
+
+    metavar: str = "FILE"
+    help: str = "write to a file instead of standard output"
+    required: bool = False
+    force: str = "overwrite the output file"
+
+
+OUTPUT = Target()
+
+
+def add_common_arguments(
+    parser: argparse.ArgumentParser, target: Target = OUTPUT, *, idle: tuple[str, ...] = ()
+) -> None:
+    """Declare every option that commands which read a capture share. ``idle`` are those that have no effect for this one."""
+    add_output_arguments(parser, target)
+    add_key_arguments(parser)
+    parser.add_argument("--engine", choices=_ENGINES, default="auto", help="what reads the capture (default: auto)")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument(
+        "--min-severity",
+        choices=[each.value for each in Severity],
+        metavar="SEVERITY",
+        help="leave out findings below this: error, warning, info",
+    )
+    amount.add_argument("--all", action="store_true", help="show notes too, the same as --min-severity info")
+    add_style_arguments(parser)
+    if idle:
+        accepted = f"Accepted without effect, so that every command takes the same options: {', '.join(idle)}."
+        parser.epilog = f"{parser.epilog} {accepted}" if parser.epilog else accepted
+
+
+def add_output_arguments(parser: argparse.ArgumentParser, target: Target = OUTPUT) -> None:
+    """Declare where output goes: -o and --force."""
+    parser.add_argument("-o", "--output", metavar=target.metavar, required=target.required, help=target.help)
+    parser.add_argument("--force", action="store_true", help=target.force)
+
+
 def add_key_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare --key, --key-password-file and --show-secrets."""
+    """Declare what opens envelopes and TLS, and whether secrets are shown."""
     parser.add_argument(
         "--key",
         action="append",
@@ -35,6 +80,44 @@ def add_key_arguments(parser: argparse.ArgumentParser) -> None:
         "--keylog", metavar="FILE", help="TLS secrets (SSLKEYLOGFILE) of the connections in the capture; needs tshark"
     )
     parser.add_argument("--show-secrets", action="store_true", help="show challenge passwords")
+
+
+def add_style_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how text is printed."""
+    zone = parser.add_mutually_exclusive_group()
+    zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
+    zone.add_argument("--local", action="store_true", help="times in this machine's time zone (text only)")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--quiet", action="store_true", help="headlines only")
+    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
+    add_page_arguments(parser)
+
+
+def add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the terminal is told: --width, --color, --no-pager."""
+    parser.add_argument(
+        "--width",
+        type=_columns,
+        metavar="N",
+        help=f"columns of text output, {NARROWEST} to {WIDEST} (default: the terminal's)",
+    )
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="color and links (default: auto, on a terminal)",
+    )
+    parser.add_argument(
+        "--no-pager",
+        action="store_true",
+        help="print long output at once; on a terminal it goes through $PAGER (less) otherwise",
+    )
+
+
+def _columns(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not NARROWEST <= int(text[:9]) <= WIDEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a width; give {NARROWEST} to {WIDEST} columns")
+    return int(text)
 
 
 def keys_of(options: argparse.Namespace) -> "list[PrivateKey]":
@@ -61,16 +144,6 @@ def _read(path: str, most: int = LIMITS.key_file_bytes) -> bytes:
     return content
 
 
-def add_severity_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare --min-severity."""
-    parser.add_argument(
-        "--min-severity",
-        choices=[each.value for each in Severity],
-        metavar="SEVERITY",
-        help="leave out findings below this: error, warning, info",
-    )
-
-
 def secrets_of(options: argparse.Namespace) -> "Secrets":
     """What undoes TLS: the key log, and the keys where they are PEM files."""
     from scep_analyzer.model.tls import Secrets
@@ -89,26 +162,3 @@ def secrets_of(options: argparse.Namespace) -> "Secrets":
 def _is_plain_pem(data: bytes) -> bool:
     """Whether tshark can read the key: RSA, in PEM, not encrypted."""
     return b"PRIVATE KEY-----" in data and b"ENCRYPTED" not in data and b"BEGIN EC" not in data
-
-
-def least_of(options: argparse.Namespace, default: Severity = Severity.INFO) -> Severity:
-    """The least severity that is wanted."""
-    return Severity(options.min_severity) if options.min_severity is not None else default
-
-
-def add_style_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how a timeline is printed."""
-    zone = parser.add_mutually_exclusive_group()
-    zone.add_argument("--utc", action="store_true", help="times in UTC (the default)")
-    zone.add_argument("--local", action="store_true", help="times in this machine's zone (text only)")
-    amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--quiet", action="store_true", help="headlines only")
-    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
-
-
-def style_of(options: argparse.Namespace, default: Severity = Severity.WARNING) -> "Style":
-    """How a timeline is printed; notes are shown with --verbose."""
-    from scep_analyzer.render.steps import Style
-
-    least = least_of(options, Severity.INFO if options.verbose else default)
-    return Style(None if options.local else UTC, options.quiet, options.verbose, options.show_secrets, least)

@@ -1,27 +1,40 @@
-"""Where results go: standard output or a file, with or without color; and progress on a terminal."""
+"""Where results go: standard output, a pager or a file; with or without color and links."""
 
 import contextlib
 import io
 import os
+import re
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from scep_analyzer.cli.options import NARROWEST
 from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.findings import Severity
+from scep_analyzer.render import Look
 
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Console
+    from scep_analyzer.render.paper import Paper
 
 
-def add_output_arguments(parser: "argparse.ArgumentParser") -> None:
-    """Declare -o, --force and --color."""
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
-    parser.add_argument("--force", action="store_true", help="overwrite the output file")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="color (default: auto)")
+@contextlib.contextmanager
+def output_of(options: "argparse.Namespace", *, as_is: bool = False, at_once: bool = False) -> Iterator[TextIO]:
+    """The stream that a command's options ask for: -o, --force, and the pager on a terminal.
+
+    ``as_is`` as in :func:`opened`. ``at_once``: the output comes bit by bit, and nobody wants to wait for a full screen.
+    """
+    with opened(getattr(options, "output", None), force=getattr(options, "force", False), as_is=as_is) as stream:
+        if at_once or options.no_pager or stream is not sys.stdout or not stream.isatty():
+            yield stream
+            return
+        from scep_analyzer.cli.pager import paged
+
+        with paged(stream) as pages:
+            yield pages
 
 
 @contextlib.contextmanager
@@ -47,42 +60,94 @@ def created(path: str, *, force: bool) -> io.BufferedWriter:
         raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name") from error
 
 
-def console_for(stream: TextIO, color: str) -> "Console":
-    """A rich console on a stream; ``color`` is auto, always or never (NO_COLOR counts for auto)."""
-    from rich.console import Console
-
-    plain = color == "never" or (color == "auto" and bool(os.environ.get("NO_COLOR")))
-    return Console(
-        file=stream,
-        force_terminal=True if color == "always" else None,
-        color_system=None if plain else "auto" if color != "always" else "standard",
-        no_color=plain,
-        highlight=False,
-        markup=False,
-        emoji=False,
+def look_of(options: "argparse.Namespace", stream: TextIO, least: Severity = Severity.INFO) -> Look:
+    """How and how much a command draws on a stream: what its options say, and what the stream can show."""
+    color = _has_color(stream, options.color)
+    return Look(
+        width=options.width or _width(),
+        color=color,
+        links=color and has_links(stream),
+        ascii_only=not (stream.encoding or "").lower().replace("-", "").startswith("utf"),
+        zone=None if getattr(options, "local", False) else UTC,
+        quiet=getattr(options, "quiet", False),
+        verbose=getattr(options, "verbose", False),
+        least=least_of(options, least),
     )
 
 
-def progress() -> Callable[[int], None] | None:
-    """Tells on stderr how far reading is, once it takes longer than a second; None where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        return None
-    started = time.monotonic()
-    last = started
+def paper_for(options: "argparse.Namespace", stream: TextIO) -> "Paper":
+    """Paper for what is no story: one message, a page of text."""
+    from scep_analyzer.render.paper import Paper
 
-    def on_bytes(done: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - started > 1 and now - last > 0.25:
-            last = now
-            sys.stderr.write(f"\r{done / 1e6:,.0f} MB read \x1b[K")
-            sys.stderr.flush()
-
-    return on_bytes
+    return Paper.of(look_of(options, stream), stream)
 
 
-def clear_progress() -> None:
-    """Take the progress line away."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+def least_of(options: "argparse.Namespace", default: Severity) -> Severity:
+    """The least severity that is wanted; ``--all`` and ``--verbose`` want notes, too."""
+    named = getattr(options, "min_severity", None)
+    if named is not None:
+        return Severity(named)
+    return Severity.INFO if getattr(options, "all", False) or getattr(options, "verbose", False) else default
+
+
+def _width() -> int:
+    """Columns: COLUMNS where it is a sensible number, else those of the terminal, also where the output goes through a pager."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and len(given) < 5 and int(given) >= NARROWEST:
+        return int(given)
+    for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            columns = os.get_terminal_size(stream.fileno()).columns  # type: ignore[union-attr]  # None where there is none
+            if columns >= NARROWEST:
+                return columns
+    return 80
+
+
+def _has_color(stream: TextIO, wanted: str) -> bool:
+    """Whether escape sequences may be written; NO_COLOR (no-color.org) counts for ``auto``."""
+    if wanted != "auto":
+        return wanted == "always"
+    if os.environ.get("NO_COLOR") or not stream.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    if os.name != "nt":
+        return True
+    from rich.console import Console  # knows which consoles of Windows obey escape sequences
+
+    return not Console(file=stream).legacy_windows
+
+
+_TERMINALS_WITH_LINKS = ("alacritty", "xterm-kitty", "xterm-ghostty", "foot", "contour", "wezterm")
+_PROGRAMS_WITH_LINKS = {
+    "iTerm.app": (3, 1),
+    "vscode": (1, 72),
+    "WezTerm": (20200620,),
+    "ghostty": (),
+    "Hyper": (),
+    "zed": (),
+    "tmux": (3, 4),
+}
+"""TERM_PROGRAM and the version since which it shows OSC 8 links."""
+_VTE_WITH_LINKS = 5_001
+"""VTE_VERSION (GNOME Terminal and its like); 0.50.0 has links and crashes on them."""
+
+
+def has_links(stream: TextIO) -> bool:
+    """Whether a terminal shows OSC 8 links, as far as its environment tells (as npm's supports-hyperlinks decides)."""
+    env = os.environ
+    forced = env.get("FORCE_HYPERLINK")
+    if forced is not None:
+        return forced != "0"
+    term = env.get("TERM", "").lower()
+    if not stream.isatty() or term in ("dumb", "unknown", "linux") or "CI" in env or "TEAMCITY_VERSION" in env:
+        return False
+    program = env.get("TERM_PROGRAM", "")
+    if program in _PROGRAMS_WITH_LINKS:
+        # A list, so that what has no number is older than everything.
+        version = [int(each) for each in re.findall(r"\d+", env.get("TERM_PROGRAM_VERSION", ""))[:3]]
+        return version >= list(_PROGRAMS_WITH_LINKS[program])
+    if term.startswith(("screen", "tmux")):  # the variables below are those of the terminal outside of it
+        return False
+    vte = env.get("VTE_VERSION", "")
+    if vte.isdecimal() and len(vte) < 8:
+        return int(vte) >= _VTE_WITH_LINKS
+    return "WT_SESSION" in env or "KONSOLE_VERSION" in env or term.startswith(_TERMINALS_WITH_LINKS)

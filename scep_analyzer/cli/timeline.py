@@ -2,34 +2,25 @@
 
 import argparse
 import io
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from scep_analyzer.analysis import Analysis, Judged
+from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT
-from scep_analyzer.cli.options import (
-    add_key_arguments,
-    add_severity_argument,
-    add_style_arguments,
-    keys_of,
-    least_of,
-    secrets_of,
-    style_of,
-)
-from scep_analyzer.cli.output import add_output_arguments, clear_progress, console_for, opened, progress
-from scep_analyzer.cli.reading import add_engine_argument
-from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
-from scep_analyzer.model.findings import Finding, Severity
+from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
+from scep_analyzer.cli.output import least_of, look_of, output_of
+from scep_analyzer.cli.progress import progress
+from scep_analyzer.cli.reading import report_of
+from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.limits import AT_ONCE
-from scep_analyzer.model.scep import ScepExchange
-from scep_analyzer.render import FORMATS
-from scep_analyzer.report import AnomalyList, ExchangeKey, Report, key_of
+from scep_analyzer.render import renderer
+from scep_analyzer.report import Files, Report
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from scep_analyzer.events import Event
 
-    from scep_analyzer.render.steps import Style
+FORMATS = ("text", "json", "jsonl")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,17 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pcap or pcapng, also gzipped; several, or a directory, are read as one; - is stdin",
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
-    add_output_arguments(parser)
-    add_engine_argument(parser)
-    add_key_arguments(parser)
-    add_severity_argument(parser)
-    add_style_arguments(parser)
+    add_common_arguments(parser)
     parser.add_argument(
         "--jobs",
         type=positive,
         metavar="N",
         help="read each file as a capture of its own, N at a time; one that cannot be read does not stop the others",
     )
+    parser.set_defaults(first=0)
 
 
 def positive(text: str) -> int:
@@ -69,38 +57,40 @@ def run(options: argparse.Namespace) -> int:
         raise AnalyzerError("--jobs gives a report for each file, and JSON is one document: use -f jsonl or text")
     from scep_analyzer.cli.jobs import each_file
 
-    with opened(options.output, force=options.force, as_is=options.format == "jsonl") as stream:
+    with output_of(options, as_is=options.format == "jsonl", at_once=True) as stream:
         return each_file(options, stream, _rendered)
 
 
 def _rendered(options: argparse.Namespace) -> str:
-    """The output for one file, in a process of its own."""
-    stream = io.StringIO()
+    """The output for one file, in a process of its own; ``options.first`` is its place among the files."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=options.encoding or "utf-8", newline="\n")
     analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
     if options.format == "jsonl":
         _lines(options, analysis, stream)
     else:
         _text(analysis.report(), stream, options)
-    return stream.getvalue()
+    stream.seek(0)
+    return stream.read()
 
 
 def _one(options: argparse.Namespace) -> int:
     if options.capture == [STANDARD_INPUT] and options.format == "text":
         return _as_it_comes(options)
-    analysis = Analysis(options.capture, options.engine, progress(), keys_of(options), secrets=secrets_of(options))
-    try:
-        if options.format == "jsonl":
-            with opened(options.output, force=options.force, as_is=True) as stream:
+    if options.format == "jsonl":
+        with progress(options.capture) as on_bytes:
+            analysis = Analysis(
+                options.capture, options.engine, on_bytes, keys_of(options), secrets=secrets_of(options)
+            )
+            with output_of(options, as_is=True, at_once=True) as stream:
                 _lines(options, analysis, stream)
-            return 0
-        report = analysis.report()
-    finally:
-        clear_progress()
-    with opened(options.output, force=options.force, as_is=options.format == "json") as stream:
+        return 0
+    report = report_of(options.capture, options)
+    with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             from scep_analyzer.render import json_v1
 
-            stream.write(json_v1.render(report, secrets=options.show_secrets, least=least_of(options)))
+            least = least_of(options, Severity.INFO)
+            stream.write(json_v1.render(report, secrets=options.show_secrets, least=least))
         else:
             _text(report, stream, options)
     return 0
@@ -108,7 +98,7 @@ def _one(options: argparse.Namespace) -> int:
 
 def _lines(options: argparse.Namespace, analysis: Analysis, stream: TextIO) -> None:
     at_once = STANDARD_INPUT in options.capture
-    write_lines(analysis, stream, secrets=options.show_secrets, least=least_of(options), at_once=at_once)
+    write_lines(options, analysis.events(), Files(analysis.engine.facts, options.first), stream, at_once=at_once)
 
 
 def _as_it_comes(options: argparse.Namespace) -> int:
@@ -116,97 +106,34 @@ def _as_it_comes(options: argparse.Namespace) -> int:
     analysis = Analysis(
         options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options), limits=AT_ONCE
     )
-    with opened(options.output, force=options.force) as stream:
-        tell(analysis, console_for(stream, options.color), style_of(options))
+    with output_of(options, at_once=True) as stream:
+        tell(options, analysis.events(), stream)
     return 0
 
 
-def tell(
-    analysis: Analysis, console: "Console", style: "Style", on_item: Callable[[object], None] | None = None
-) -> None:
-    """Print the text as it comes. ``on_item`` is told of every value."""
-    from scep_analyzer.render.live import LiveTimeline
+def tell(options: argparse.Namespace, events: "Iterable[Event]", stream: TextIO) -> None:
+    """Print the text of a run as it comes."""
+    from scep_analyzer.render.timeline import RENDERER
+    from scep_analyzer.story.narrator import Narrator
 
-    told = LiveTimeline(console, style)
-    for item in analysis.stream():
-        if isinstance(item, ScepExchange):
-            told.exchange(item)
-        elif isinstance(item, Judged):
-            told.transaction(*item)
-        elif isinstance(item, Finding):
-            told.finding(item)
-        else:
-            told.anomaly(item)
-        console.file.flush()
-        if on_item is not None:
-            on_item(item)
-    told.finish(analysis.engine.facts, analysis.unchecked)
-
-
-def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
-    from scep_analyzer.render import terminal
-
-    nothing = not report.exchanges and not report.transactions  # then the notes are all there is to tell
-    style = style_of(options, Severity.INFO if nothing else Severity.WARNING)
-    terminal.render(report, console_for(stream, options.color), style)
+    look = look_of(options, stream, Severity.WARNING)
+    for piece in Narrator(secrets=options.show_secrets).pieces(events):
+        RENDERER.piece(piece, stream, look)
+        stream.flush()
 
 
 def write_lines(
-    analysis: Analysis,
-    stream: TextIO,
-    *,
-    secrets: bool,
-    least: Severity,
-    at_once: bool,
-    on_item: Callable[[object], None] | None = None,
+    options: argparse.Namespace, events: "Iterable[Event]", files: Files, stream: TextIO, *, at_once: bool
 ) -> None:
-    """JSON Lines: an exchange when it ends, its transaction and findings when it can no longer grow, the rest at the end.
+    """Write a run as JSON Lines; ``at_once`` hands every value on as it comes, where the capture may still grow."""
+    from scep_analyzer.render import jsonl
 
-    ``at_once`` hands every value on as it comes, where the capture may still grow. ``on_item`` is told of every value.
-    """
-    from scep_analyzer.render import json_v1
+    least = least_of(options, Severity.INFO)
+    jsonl.write(events, files, stream, secrets=options.show_secrets, least=least, at_once=at_once)
 
-    numbers: dict[ExchangeKey, int] = {}
-    exchanges = transactions = 0
-    outcomes: Counter[str] = Counter()
-    severities: Counter[Severity] = Counter()
-    anomalies = AnomalyList()
 
-    def write(finding: Finding) -> None:
-        severities[finding.severity] += 1
-        if finding.severity.rank <= least.rank:
-            stream.write(json_v1.line("finding", json_v1.finding_of(finding)))
+def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
+    from scep_analyzer.story.narrator import story_of
 
-    for item in analysis.stream():
-        if isinstance(item, Anomaly):
-            anomalies.add(item)
-            continue
-        digits = max((each.time_digits for each in analysis.engine.facts), default=6)
-        if isinstance(item, ScepExchange):
-            exchanges += 1
-            numbers[key_of(item)] = exchanges
-            stream.write(json_v1.line("exchange", json_v1.exchange_of(item, exchanges, None, digits, secrets=secrets)))
-        elif isinstance(item, Finding):
-            write(item)
-        else:
-            transactions += 1
-            transaction, findings = item
-            outcomes[transaction.outcome.value] += 1
-            ids = [numbers.pop(key_of(each)) for each in transaction.exchanges]
-            root = next((each.number for each in findings if each.root_cause), None)
-            told = json_v1.transaction_of(transaction, transactions, ids, digits, root)
-            stream.write(json_v1.line("transaction", told))
-            for each in findings:
-                write(each)
-        if at_once:
-            stream.flush()
-        if on_item is not None:
-            on_item(item)
-    for facts in analysis.engine.facts:
-        stream.write(json_v1.line("capture", json_v1.capture_of(facts)))
-    summary = json_v1.summary_of(exchanges, transactions, dict(outcomes), severities)
-    summary["schema"] = json_v1.SCHEMA
-    summary["generator"] = json_v1.generator_of(analysis.engine.name)
-    summary["anomalies"] = [json_v1.anomaly_of(each) for each in anomalies.listed()]
-    summary["not_checked"] = list(map(json_v1.unchecked_of, analysis.unchecked))
-    stream.write(json_v1.line("summary", summary))
+    story = story_of(report, secrets=options.show_secrets)
+    renderer("timeline", "text").whole(story, stream, look_of(options, stream, Severity.WARNING))

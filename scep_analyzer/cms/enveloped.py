@@ -43,12 +43,15 @@ def _envelope(encoded: bytes) -> Envelope:
     inner, algorithm, *encrypted = list(children(read(parts[set_at + 1]).content))[:3]
     parameters = list(children(read(algorithm).content))[1:2]
     return Envelope(
-        tuple(map(_recipient, recipients)),
-        algorithms.name_of(algorithm_of(list(children(read(transport).content))[2])) if transport else None,
-        algorithms.name_of(algorithm_of(algorithm)),
+        recipients=tuple(map(_recipient, recipients)),
+        key_encryption_algorithm=algorithms.name_of(algorithm_of(list(children(read(transport).content))[2]))
+        if transport
+        else None,
+        content_encryption_algorithm=algorithms.name_of(algorithm_of(algorithm)),
         content_type=oid_of(inner),
         iv_length=len(read(parameters[0]).content) if parameters and parameters[0][0] == OCTET_STRING else None,
         ciphertext_length=_octets(encrypted[0]) if encrypted else None,
+        pieces=len(list(children(read(encrypted[0]).content))) if encrypted and encrypted[0][0] & 0x20 else 0,
     )
 
 
@@ -63,10 +66,22 @@ def _octets(encoded: bytes) -> int:
 def _recipient(encoded: bytes) -> Recipient:
     kind = _KINDS.get(encoded[0], "other")
     if encoded[0] != _TRANSPORT:
-        return Recipient(kind, None, None)
+        return Recipient(kind=kind, issuer=None, serial_number=None)
     parts = list(children(read(encoded).content))
     who, length = parts[1], len(read(parts[3]).content) if len(parts) > 3 else None
     if who[0] != _TRANSPORT:
-        return Recipient(kind, None, None, shown(read(who).content), length)
+        return Recipient(
+            kind=kind,
+            issuer=None,
+            serial_number=None,
+            key_identifier=shown(read(who).content),
+            encrypted_key_length=length,
+        )
     issuer, number = list(children(read(who).content))[:2]
-    return Recipient(kind, names.name_in(issuer), serial_in(number), None, length)
+    return Recipient(
+        kind=kind,
+        issuer=names.name_in(issuer),
+        serial_number=serial_in(number),
+        key_identifier=None,
+        encrypted_key_length=length,
+    )

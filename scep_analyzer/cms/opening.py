@@ -136,8 +136,10 @@ def _decrypt_cbc(name: str, secret: bytes, parameters: bytes, encrypted: bytes) 
     if kind == "RC2":
         # RC2-CBC-Parameter: the version, then the IV (RFC 3370, Section 5.2).
         iv = next((read(each).content for each in children(read(parameters).content) if each[:1] == b"\x04"), b"")
-    else:
+    elif parameters[:1] == b"\x04":
         iv = read(parameters).content
+    else:
+        iv = bytes(block)  # there is none: OpenSSL reads such a message with zeros
     if name == "des-cbc":
         secret *= 3  # single DES is 3DES with one key three times
     try:

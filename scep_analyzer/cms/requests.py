@@ -70,18 +70,18 @@ def read_request(encoded: bytes) -> Csr:
         if oid is not None:
             by_oid[oid] = each
     return Csr(
-        subject,
-        key,
-        algorithm,
-        signature,
-        challenge,
-        or_none(lambda: alt_names_of(by_oid["2.5.29.17"])) or (),
-        or_none(lambda: key_usage_of(by_oid["2.5.29.15"])),
-        or_none(lambda: extended_key_usage_of(by_oid["2.5.29.37"])),
-        extensions_in_words(extensions),
-        tuple(others),
-        bytes(encoded),
-        tuple(kind for kind, _ in attributes),
+        subject=subject,
+        public_key=key,
+        signature_algorithm=algorithm,
+        signature=signature,
+        challenge_password=challenge,
+        subject_alt_names=or_none(lambda: alt_names_of(by_oid["2.5.29.17"])) or (),
+        key_usage=or_none(lambda: key_usage_of(by_oid["2.5.29.15"])),
+        extended_key_usage=or_none(lambda: extended_key_usage_of(by_oid["2.5.29.37"])),
+        extensions=extensions_in_words(extensions),
+        attributes=tuple(others),
+        encoded=bytes(encoded),
+        attribute_types=tuple(kind for kind, _ in attributes),
     )
 
 

@@ -62,12 +62,12 @@ def salvage(encoded: bytes) -> Salvaged:
         except (*ASN1_ERRORS, DecodeError, StopIteration):
             continue
     return Salvaged(
-        tuple(certificates),
-        tuple(recipients),
-        found.get("keyEncryptionAlgorithm"),
-        found.get("contentEncryptionAlgorithm"),
-        found.get("digestAlgorithm"),
-        attributes,
+        certificates=tuple(certificates),
+        recipients=tuple(recipients),
+        key_encryption_algorithm=found.get("keyEncryptionAlgorithm"),
+        content_encryption_algorithm=found.get("contentEncryptionAlgorithm"),
+        digest_algorithm=found.get("digestAlgorithm"),
+        attributes=attributes,
     )
 
 
@@ -79,4 +79,4 @@ def _walk(nodes: list[Node], parent: str = "") -> Iterator[tuple[str, Node]]:
 
 def _recipient(part: bytes) -> Recipient:
     issuer, number = list(children(read(part).content))[:2]
-    return Recipient("key-transport", names.name_in(issuer), serial_in(number))
+    return Recipient(kind="key-transport", issuer=names.name_in(issuer), serial_number=serial_in(number))

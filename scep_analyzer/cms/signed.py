@@ -96,11 +96,11 @@ def read_signed(encoded: bytes) -> Signed:
         if length < len(encoded):
             notes.append(("trailing-bytes", f"{len(encoded) - length} bytes follow the message"))
         return Signed(
-            _content(parts.content_info, notes),
-            tuple(_certificates(parts.certificates, notes)),
-            tuple(_signer(each, notes) for each in parts.signer_infos),
-            length,
-            tuple(notes),
+            content=_content(parts.content_info, notes),
+            certificates=tuple(_certificates(parts.certificates, notes)),
+            signers=tuple(_signer(each, notes) for each in parts.signer_infos),
+            length=length,
+            notes=tuple(notes),
         )
     except ASN1_ERRORS as error:
         if isinstance(error, DecodeError):
@@ -218,11 +218,11 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         if _CONTENT_TYPE not in attributes:
             notes.append(("content-type-missing", "the signed attributes lack contentType, which openssl cms refuses"))
     return Signer(
-        identity,
-        algorithms.name_of(algorithm_of(parts[2])),
-        algorithms.name_of(algorithm_of(rest[0])),
-        {oid: tuple(values) for oid, values in attributes.items()},
-        sent,
-        read(rest[1]).content,
-        tuple(sent_types),
+        identity=identity,
+        digest_algorithm=algorithms.name_of(algorithm_of(parts[2])),
+        signature_algorithm=algorithms.name_of(algorithm_of(rest[0])),
+        attributes={oid: tuple(values) for oid, values in attributes.items()},
+        attributes_sent=sent,
+        signature=read(rest[1]).content,
+        attribute_types=tuple(sent_types),
     )

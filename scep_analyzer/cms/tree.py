@@ -62,7 +62,7 @@ class _Reader:
                 if not more or at - start > 6:
                     break
         if at >= end:
-            return Node(start, at - start, 0, "?", problem="cut inside the header"), end
+            return Node(offset=start, header=at - start, length=0, type_name="?", problem="cut inside the header"), end
         octet = data[at]
         at += 1
         length: int | None = octet
@@ -78,7 +78,7 @@ class _Reader:
         type_name = (
             _TYPES.get(number, f"[UNIVERSAL {number}]") if class_ == 0 else f"[{_CLASSES[class_].upper()} {number}]"
         )
-        node = Node(start, at - start, length, type_name.replace("CONTEXT ", ""))
+        node = Node(offset=start, header=at - start, length=length, type_name=type_name.replace("CONTEXT ", ""))
         stop = end if length is None else at + length
         if stop > end:
             node.problem = f"claims {length:,} bytes, {end - at:,} are there"
@@ -145,7 +145,15 @@ def read_tree(data: bytes, names: dict[str, str], *, secrets: bool = False) -> l
     for start, end in hidden.spans:
         _redact(roots, start, end)
     if reader.nodes >= _MOST_NODES:
-        roots.append(Node(len(data), 0, 0, "…", problem=f"more than {_MOST_NODES:,} elements: the rest is not shown"))
+        roots.append(
+            Node(
+                offset=len(data),
+                header=0,
+                length=0,
+                type_name="…",
+                problem=f"more than {_MOST_NODES:,} elements: the rest is not shown",
+            )
+        )
     return roots
 
 

@@ -87,7 +87,15 @@ class Decryption:
             talk.lost.pop(direction, None)  # what was missing came late: tshark decrypts nothing behind a hole
             talk.decrypted = True
             for content in row.data:
-                yield Data(talk.connection, direction, content, row.frame, row.time_ns, talk.offsets[direction], None)
+                yield Data(
+                    connection=talk.connection,
+                    direction=direction,
+                    content=content,
+                    frame=row.frame,
+                    time_ns=row.time_ns,
+                    offset=talk.offsets[direction],
+                    acknowledged=None,
+                )
                 talk.offsets[direction] += len(content)
         if row.ended == "rst":
             for each in Direction:
@@ -103,8 +111,8 @@ def _close(
         return
     talk.ended.add(direction)
     if direction in talk.lost and talk.decrypted:
-        yield Gap(talk.connection, direction, 0, "lost", talk.lost[direction])
-    yield Closed(talk.connection, direction, how, frame, time_ns)
+        yield Gap(connection=talk.connection, direction=direction, length=0, reason="lost", frame=talk.lost[direction])
+    yield Closed(connection=talk.connection, direction=direction, how=how, frame=frame, time_ns=time_ns)
 
 
 class TsharkEngine:
@@ -242,15 +250,23 @@ def _events(stream: Stream, chunks: list[tshark_rows.Chunk], times: dict[int, in
     for each in chunks:
         direction = Direction.FROM_CLIENT if each.from_client else Direction.FROM_SERVER
         if missing := _MISSING.fullmatch(each.content):
-            yield Gap(connection, direction, int(missing[1]), "lost", each.frame)
+            yield Gap(
+                connection=connection, direction=direction, length=int(missing[1]), reason="lost", frame=each.frame
+            )
             continue
         yield Data(
-            connection, direction, each.content, each.frame, times.get(each.frame), offsets[each.from_client], None
+            connection=connection,
+            direction=direction,
+            content=each.content,
+            frame=each.frame,
+            time_ns=times.get(each.frame),
+            offset=offsets[each.from_client],
+            acknowledged=None,
         )
         offsets[each.from_client] += len(each.content)
     last = chunks[-1].frame
     for direction in Direction:
-        yield Closed(connection, direction, "fin", last, times.get(last))
+        yield Closed(connection=connection, direction=direction, how="fin", frame=last, time_ns=times.get(last))
 
 
 def _when(exchange: HttpExchange) -> tuple[int, int]:

@@ -217,11 +217,18 @@ def row_of(line: str) -> Row | None:
         bits = int(_last(flags), 16)
         alerts = zip(_all(levels), _all(codes), strict=False)
         return Row(
-            int(frame), _nanoseconds(time), int(_last(stream)), source, destination, _CLIENT_HELLO in _all(kinds), bool(lost),
-            "rst" if bits & _RST else "fin" if bits & _FIN else None,
-            tuple(Alert(int(frame), True, level == "2", int(code)) for level, code in alerts),
-            tuple(map(bytes.fromhex, _all(certificates))), tuple(map(bytes.fromhex, _all(data))),
-        )  # fmt: skip
+            frame=int(frame),
+            time_ns=_nanoseconds(time),
+            stream=int(_last(stream)),
+            source=source,
+            destination=destination,
+            hello=_CLIENT_HELLO in _all(kinds),
+            lost=bool(lost),
+            ended="rst" if bits & _RST else "fin" if bits & _FIN else None,
+            alerts=tuple(Alert(int(frame), True, level == "2", int(code)) for level, code in alerts),
+            certificates=tuple(map(bytes.fromhex, _all(certificates))),
+            data=tuple(map(bytes.fromhex, _all(data))),
+        )
     except ValueError as error:
         raise StoppedError(f"it printed {line.strip()[:60]!r}") from error
 

@@ -335,7 +335,14 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             response.wanted = True
         asked = request_of(request, self._limits) if request is not None else None
         answer = response_of(response, self._limits) if response is not None else None
-        exchange = HttpExchange(conversation.connection.number, client, server, asked, answer, gone)
+        exchange = HttpExchange(
+            connection=conversation.connection.number,
+            client=client,
+            server=server,
+            request=asked,
+            response=answer,
+            gone=gone,
+        )
         self._budget.left += sum([len(each.body) for each in (request, response) if each is not None])
         if any(message is not None and message.wanted for message in (request, response)):
             entry = (exchange.time_ns or 0, exchange.frame, next(self._ties), exchange)
@@ -374,17 +381,17 @@ def request_of(message: Message, limits: Limits) -> Request:
     assert isinstance(head, RequestHead)  # noqa: S101  # the request parser makes no other
     body = body_of(message, limits)
     return Request(
-        head.method,
-        head.target,
-        head.version,
-        head.headers,
-        body,
-        tuple(message.frames),
-        message.time_ns,
-        message.complete,
-        message.cut_by,
-        message.end_ns,
-        tuple(message.sliced),
+        method=head.method,
+        target=head.target,
+        version=head.version,
+        headers=head.headers,
+        body=body,
+        frames=tuple(message.frames),
+        time_ns=message.time_ns,
+        complete=message.complete,
+        cut_by=message.cut_by,
+        end_ns=message.end_ns,
+        sliced=tuple(message.sliced),
     )
 
 
@@ -394,15 +401,15 @@ def response_of(message: Message, limits: Limits) -> Response:
     assert isinstance(head, ResponseHead)  # noqa: S101  # the response parser makes no other
     body = body_of(message, limits)
     return Response(
-        head.status,
-        head.reason,
-        head.version,
-        head.headers,
-        body,
-        tuple(message.frames),
-        message.time_ns,
-        message.complete,
-        message.cut_by,
-        message.end_ns,
-        tuple(message.sliced),
+        status=head.status,
+        reason=head.reason,
+        version=head.version,
+        headers=head.headers,
+        body=body,
+        frames=tuple(message.frames),
+        time_ns=message.time_ns,
+        complete=message.complete,
+        cut_by=message.cut_by,
+        end_ns=message.end_ns,
+        sliced=tuple(message.sliced),
     )

@@ -257,7 +257,7 @@ class MessageParser:
     def _begin(self, head: Head, size: int) -> Message:
         first = self._spans[0][1]
         start = first.offset + len(first.content) - self._spans[0][0]
-        self.current = Message(head, start, first.acknowledged, first.time_ns)
+        self.current = Message(head=head, start=start, acknowledged=first.acknowledged, time_ns=first.time_ns)
         self.foreign = self._holed = False
         self.current.wanted = self._wanted(self.current)
         self.current.kept = self.current.wanted or self._unasked()

@@ -290,11 +290,18 @@ class Http2(Stage[StreamEvent, HttpExchange]):
                     yield Anomaly("http", code, tuple(message.frames), detail)
         client, server = conversation.connection.client, conversation.connection.server
         why = None if answer is not None else "lost" if lost else gone
-        yield HttpExchange(conversation.connection.number, client, server, asked, answer, why)
+        yield HttpExchange(
+            connection=conversation.connection.number,
+            client=client,
+            server=server,
+            request=asked,
+            response=answer,
+            gone=why,
+        )
 
 
 def _begun(head: RequestHead | ResponseHead, packets: list[tuple[int, int | None]]) -> Message:
-    message = Message(head, 0, None, packets[0][1])
+    message = Message(head=head, start=0, acknowledged=None, time_ns=packets[0][1])
     _carried(message, packets)
     return message
 

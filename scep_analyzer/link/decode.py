@@ -143,7 +143,7 @@ class Decoder(Stage[Packet, Segment]):
         if DOMAIN in (int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big")):
             message = payload[header + 2 :]  # the length stands before it (RFC 1035, Section 4.2.2)
             self.notices.dns(datagram.source, datagram.destination, message, packet.frame, packet.time_ns)
-        yield Segment(
+        yield Segment(  # by position: one for each packet, and keywords cost a microsecond
             packet.frame,
             packet.time_ns,
             datagram.source + datagram.destination + payload[:4],
@@ -156,6 +156,7 @@ class Decoder(Stage[Packet, Segment]):
             -1,
             datagram.ttl,
             datagram.identification if len(datagram.source) == 4 else 0,
+            int.from_bytes(payload[14:16], "big"),
         )
 
     def _carrier(self, datagram: ip.Datagram, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:

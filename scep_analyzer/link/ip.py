@@ -42,7 +42,7 @@ def decode_v4(data: bytes, at: int) -> Datagram:
         raise DecodeError(f"IPv4 total length {total} is less than the header's {header}")
     fragment = int.from_bytes(data[at + 6 : at + 8], "big")
     payload = data[at + header : at + total]
-    return Datagram(
+    return Datagram(  # by position: one for each packet, and keywords cost a microsecond
         data[at + 12 : at + 16],
         data[at + 16 : at + 20],
         data[at + 9],
@@ -77,7 +77,7 @@ def decode_v6(data: bytes, at: int) -> Datagram:
     if start > end:
         raise DecodeError("IPv6 extension headers are longer than the packet")
     payload = data[start:end]
-    return Datagram(
+    return Datagram(  # by position: one for each packet
         data[at + 8 : at + 24],
         data[at + 24 : at + 40],
         protocol,
@@ -135,7 +135,9 @@ class Fragments:
         if whole is not None:
             self._held -= waiting.size
             del self._waiting[key]
-            yield Datagram(piece.source, piece.destination, waiting.protocol, whole, 0)
+            yield Datagram(
+                source=piece.source, destination=piece.destination, protocol=waiting.protocol, payload=whole, cut=0
+            )
         while self._held > self._limits.fragment_bytes and self._waiting:
             yield self._drop(next(iter(self._waiting)), "limit-fragments", "the limit for waiting fragments is reached")
 

@@ -98,7 +98,16 @@ class NoticeBoard:
         )
         if len(self._unreachable) < self._limits.notices:
             self._unreachable.append(
-                Unreachable(frame, time_ns, address(source), protocol == ICMP6, message[0], message[1], client, server)
+                Unreachable(
+                    frame=frame,
+                    time_ns=time_ns,
+                    sender=address(source),
+                    v6=protocol == ICMP6,
+                    type=message[0],
+                    code=message[1],
+                    client=client,
+                    server=server,
+                )
             )
 
 
@@ -113,7 +122,17 @@ def _note(lookups: dict[tuple[bytes, bytes, str], Lookup], item: _Message) -> No
     key = client, server, name
     known = lookups.get(key)
     if known is None:
-        known = lookups[key] = Lookup((), time_ns, address(client), address(server), name, None, (), None, None)
+        known = lookups[key] = Lookup(
+            asked=(),
+            time_ns=time_ns,
+            client=address(client),
+            server=address(server),
+            name=name,
+            code=None,
+            addresses=(),
+            answered=None,
+            answered_ns=None,
+        )
     if not is_answer:
         lookups[key] = known._replace(asked=(*known.asked, frame)[:8])
         return

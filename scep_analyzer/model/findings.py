@@ -39,6 +39,7 @@ class Fact(NamedTuple):
 class Evidence(NamedTuple):
     """What a rule has found, in one sentence with the values of this capture, and the facts behind it.
 
+    ``title`` is given where this capture's values say more than the title of the rule's page.
     ``severity`` and ``strength`` are given where this case differs from the rule's own. ``causes`` and ``actions`` are put in front of the
     rule's: those that the evidence of this capture speaks for. ``frames`` defaults to the facts' frames.
     """
@@ -53,6 +54,9 @@ class Evidence(NamedTuple):
     transaction: int | None = None
     """Which transaction it is about; rules about an exchange or a transaction need not say."""
     exchange: int | None = None
+    title: str | None = None
+    code: int | None = None
+    """A number that the finding is about, for the table of causes: an HRESULT."""
 
 
 class NotChecked(NamedTuple):
@@ -82,6 +86,8 @@ class Finding(NamedTuple):
     exchange: int | None = None
     root_cause: bool = False
     because_of: int | None = None
+    code: int | None = None
+    """The number that it is about, where the rule names one: an HRESULT."""
 
 
 class Unchecked(NamedTuple):
@@ -89,4 +95,11 @@ class Unchecked(NamedTuple):
 
     rule: str
     reason: str
+    times: int
+
+
+class Applied(NamedTuple):
+    """A rule that was applied and found nothing, and how often."""
+
+    rule: str
     times: int

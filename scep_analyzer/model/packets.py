@@ -49,7 +49,7 @@ class Segment(NamedTuple):
     ``key`` is the bytes of source address, destination address, source port, destination port: what tells one direction of a
     connection from all others, and cheap to take from a packet. ``stream`` is Wireshark's tcp.stream number, -1 until
     ``sieve.flows`` has given it. ``ttl`` is the packet's TTL or hop limit, ``ident`` its IPv4 identification;
-    0 where they were not kept.
+    0 where they were not kept. ``window`` is the window field as sent, -1 where it was not kept.
     """
 
     frame: int
@@ -63,6 +63,7 @@ class Segment(NamedTuple):
     stream: int = -1
     ttl: int = 0
     ident: int = 0
+    window: int = -1
 
 
 @lru_cache(maxsize=4096)

@@ -82,6 +82,8 @@ class Envelope(NamedTuple):
     """What the encrypted content is said to be; id-data (1.2.840.113549.1.7.1) belongs there."""
     iv_length: int | None = None
     ciphertext_length: int | None = None
+    pieces: int = 0
+    """Of how many OCTET STRINGs the encrypted content is made (a constructed one, which BER allows and DER does not); 0: of one whole."""
 
 
 class Attribute(NamedTuple):
@@ -157,6 +159,8 @@ class CaCapabilities(NamedTuple):
     """GetCACaps: the words as sent, in order (RFC 8894, Section 3.5.2)."""
 
     keywords: tuple[str, ...]
+    line_end: str = ""
+    """How its lines end: crlf or lf, empty where there is one line only. Products differ in it."""
 
 
 class CaCertificates(NamedTuple):
@@ -232,7 +236,10 @@ class AdminPage(NamedTuple):
 
 
 class Bystander(NamedTuple):
-    """An HTTP exchange that accompanies SCEP. ``kind``: admin (NDES's administration page), policy-module, crl."""
+    """An HTTP exchange that accompanies SCEP.
+
+    ``kind``: admin (NDES's administration page), policy-module, crl, connect (a proxy refuses a tunnel).
+    """
 
     kind: str
     http: HttpExchange
@@ -290,3 +297,10 @@ class Transaction(NamedTuple):
     polls: int = 0
     decisive: ScepExchange | None = None
     """The exchange that the outcome was read from."""
+
+    @property
+    def frame(self) -> int:
+        """The frame that it begins with; 0 where it has none."""
+        if self.exchanges:
+            return self.exchanges[0].http.frame
+        return self.failed_connections[0].frames[0] if self.failed_connections else 0

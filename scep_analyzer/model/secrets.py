@@ -79,7 +79,7 @@ SECRET_WORDS = (
     *("salasana", "heslo", "hasło", "jelszó", "parola", "şifre", "lozinka", "geslo", "parool", "пароль", "κωδικ"),
     *("סיסמה", "كلمة المرور", "密码", "密碼", "口令", "パスワード", "암호", "비밀번호", "secret", "token"),
 )
-"""Words for a password in the languages that Windows servers speak: a page with one of them may hold it."""
+"""Words for a password in the languages that Windows servers speak."""
 
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATORS = re.compile(r"[?&;#]")
@@ -268,7 +268,7 @@ def text_is_secret(content: bytes) -> bool:
     if encoding == "utf-8" and content[1:40:2].count(0) > 15:
         encoding = "utf-16-le"
     text = content.decode(encoding, "replace")
-    return may_hold_secret(text) or digits_hidden(without_secrets(text)) != text
+    return speaks_of_secret(text) or digits_hidden(without_secrets(text)) != text
 
 
 def digits_hidden(text: str) -> str:
@@ -276,7 +276,7 @@ def digits_hidden(text: str) -> str:
     return _DIGITS.sub(HIDDEN, text)
 
 
-def may_hold_secret(text: str) -> bool:
-    """Whether a text speaks of a password, in any language: then what stands beside the word may be one."""
+def speaks_of_secret(text: str) -> bool:
+    """Whether a text has a word for a password, in any language: then a password may be beside it."""
     lowered = text.lower()
     return any(each in lowered for each in SECRET_WORDS)

@@ -104,14 +104,24 @@ class Side:
     """Bytes that are not in the capture: the frame that proves them, and how many; the first few."""
     start: bytes = b""
     """Its first few bytes."""
+    start_frame: int | None = None
+    """The frame that carried them."""
     ttl: int = 0
     """TTL or hop limit of its packets, 0 where unknown."""
     fin_frame: int | None = None
     fin_ns: int | None = None
+    shut_frame: int | None = None
+    """The frame in which it closed its receive window, where it did not open it again."""
 
-    def carried(self, payload: bytes, cut: int) -> None:
+    def heard(self, frame: int, ttl: int, window: int) -> None:
+        """Note what a packet's headers say of this side; ``window`` is -1 where it is not known."""
+        self.ttl = ttl or self.ttl
+        self.shut_frame = None if window else self.shut_frame or frame
+
+    def carried(self, frame: int, payload: bytes, cut: int) -> None:
         """Note a segment with bytes, ``cut`` of which the snaplen took."""
-        self.start = self.start or payload[:8]
+        if not self.start and payload:
+            self.start, self.start_frame = payload[:8], frame
         self.segments += 1
         self.octets += len(payload) + cut
 

@@ -3,21 +3,22 @@
 Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
+from scep_analyzer.events import Amended, Counts, Ended, Over
+from scep_analyzer.glossary import fail_info_name, hresult_name, message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate, PublicKey
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Request, Response, header, without_secrets
-from scep_analyzer.model.findings import Finding, Severity, Unchecked
-from scep_analyzer.model.names import fail_info_name, hresult_name, message_type_name, pki_status_name
+from scep_analyzer.model.findings import Applied, Finding, Severity, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange
+from scep_analyzer.model.verdicts import Conclusion
 from scep_analyzer.render.safe import json_text
-from scep_analyzer.render.times import iso, iso_of
-from scep_analyzer.report import Report, key_of, link_type_name
+from scep_analyzer.report import Files, Report, link_type_name
+from scep_analyzer.rules.products import Product
+from scep_analyzer.story.times import iso, iso_of
 from scep_analyzer.version import __version__
 
 SCHEMA = "scep-analyzer.report/1"
@@ -26,34 +27,22 @@ Json = dict[str, Any]
 
 def render(report: Report, *, secrets: bool = False, least: Severity = Severity.INFO) -> str:
     """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out."""
-    digits = report.time_digits
+    files = report.files
+    root_causes = {number: each.number for number, each in report.root_causes.items()}
     document = {
         "schema": SCHEMA,
         "generator": generator_of(report.engine),
-        "captures": [capture_of(each) for each in report.captures],
+        "captures": list(map(capture_of, report.captures)),
         "exchanges": [
-            exchange_of(each, number, report.transaction_ids.get(key_of(each)), digits, secrets=secrets)
+            exchange_of(each, number, report.transaction_of.get(number), files, secrets=secrets)
             for number, each in enumerate(report.exchanges, 1)
         ],
-        "transactions": [
-            transaction_of(
-                each,
-                number,
-                [report.exchange_ids[key_of(e)] for e in each.exchanges],
-                digits,
-                report.root_causes[number].number if number in report.root_causes else None,
-            )
-            for number, each in enumerate(report.transactions, 1)
-        ],
-        "findings": [finding_of(each) for each in report.findings if each.severity.rank <= least.rank],
-        "anomalies": [anomaly_of(each) for each in report.anomalies],
+        "transactions": [transaction_of(each, files, root_causes.get(each.number)) for each in report.ended],
+        "findings": [finding_of(each, files) for each in report.findings if each.severity.rank <= least.rank],
+        "anomalies": list(map(anomaly_of, report.anomalies)),
         "not_checked": list(map(unchecked_of, report.not_checked)),
-        "summary": summary_of(
-            len(report.exchanges),
-            len(report.transactions),
-            report.outcomes,
-            Counter(each.severity for each in report.findings),
-        ),
+        "passed": list(map(passed_of, report.passed)),
+        "summary": summary_of(report.counts),
     }
     return json_text(document, indent=2) + "\n"
 
@@ -90,10 +79,11 @@ def anomaly_of(anomaly: Anomaly) -> Json:
     return {"layer": anomaly.layer, "code": anomaly.code, "frames": list(anomaly.frames), "detail": anomaly.detail}
 
 
-def finding_of(finding: Finding) -> Json:
+def finding_of(finding: Finding, files: Files) -> Json:
     """One finding."""
     return {
         "id": finding.number,
+        "capture": files.index(finding.frames[0] if finding.frames else 0),
         "rule": finding.rule,
         "severity": finding.severity.value,
         "strength": finding.strength.value,
@@ -120,27 +110,59 @@ def unchecked_of(unchecked: Unchecked) -> Json:
     return {"rule": unchecked.rule, "reason": unchecked.reason, "count": unchecked.times}
 
 
-def summary_of(exchanges: int, transactions: int, outcomes: dict[str, int], findings: Mapping[Severity, int]) -> Json:
+def passed_of(applied: Applied) -> Json:
+    """A rule that was applied and found nothing."""
+    return {"rule": applied.rule, "count": applied.times}
+
+
+def summary_of(counts: Counts) -> Json:
     """The counts."""
     return {
-        "exchanges": exchanges,
-        "transactions": transactions,
-        "outcomes": outcomes,
-        "findings": {each.value: findings.get(each, 0) for each in Severity},
+        "exchanges": counts.exchanges,
+        "transactions": counts.transactions,
+        "outcomes": {outcome.value: number for outcome, number in counts.outcomes.items()},
+        "findings": {each.value: counts.findings.get(each, 0) for each in Severity},
+    }
+
+
+def amendment_of(amended: Amended, files: Files, least: Severity) -> Json:
+    """A transaction's findings, given again because the rest of the capture changed them."""
+    first = amended.findings[0].frames[0] if amended.findings and amended.findings[0].frames else 0
+    return {
+        "capture": files.index(first),
+        "transaction": amended.transaction,
+        **_concluded(amended.conclusion),
+        "root_cause": next((each.number for each in amended.findings if each.root_cause), None),
+        "findings": [finding_of(each, files) for each in amended.findings if each.severity.rank <= least.rank],
+    }
+
+
+def last_of(over: Over) -> Json:
+    """The last line of JSON Lines: the counts, and what belongs to no record of its own."""
+    return {
+        **summary_of(over.counts),
+        "schema": SCHEMA,
+        "generator": generator_of(over.engine),
+        "anomalies": list(map(anomaly_of, over.anomalies)),
+        "not_checked": list(map(unchecked_of, over.not_checked)),
+        "passed": list(map(passed_of, over.passed)),
     }
 
 
 def exchange_of(
-    exchange: ScepExchange, number: int, transaction: int | None, digits: int, *, secrets: bool = False
+    exchange: ScepExchange, number: int, transaction: int | None, files: Files, *, secrets: bool = False
 ) -> Json:
     """One exchange."""
     http = exchange.http
+    capture = files.index(http.frame)
+    digits = files.digits(capture)
     request, response = http.request, http.response
     duration = None
     if request is not None and response is not None and request.time_ns is not None and response.time_ns is not None:
         duration = round((response.time_ns - request.time_ns) / 1e6, max(digits - 3, 0))
     return {
         "id": number,
+        "capture": capture,
         "connection": http.connection,
         "client": _endpoint(http.client),
         "server": _endpoint(http.server),
@@ -329,18 +351,25 @@ def certificate_of(certificate: Certificate) -> Json:
     }
 
 
-def transaction_of(
-    transaction: Transaction, number: int, exchange_ids: list[int], digits: int, root_cause: int | None = None
-) -> Json:
+def transaction_of(ended: Ended, files: Files, root_cause: int | None) -> Json:
     """One transaction."""
+    transaction, conclusion, products = ended.transaction, ended.conclusion, ended.products
+    capture = files.index(transaction.frame)
+    digits = files.digits(capture)
     return {
-        "id": number,
+        "id": ended.number,
+        "capture": capture,
         "transaction_id": transaction.transaction_id,
         "client": {"address": transaction.client},
         "server": _endpoint(transaction.server),
-        "exchanges": exchange_ids,
+        "exchanges": list(ended.exchanges),
         "kind": transaction.kind.value,
         "outcome": transaction.outcome.value,
+        **_concluded(conclusion),
+        "checked": [{"name": each.name, "says": each.says, "rules": list(each.rules)} for each in ended.checks],
+        "server_product": _product(products.server),
+        "front_product": _product(products.front),
+        "client_product": _product(products.client),
         "subject": transaction.subject,
         "issued_serial_number": transaction.issued.serial_number if transaction.issued is not None else None,
         "started": iso(transaction.started_ns, digits),
@@ -356,4 +385,25 @@ def transaction_of(
             for each in transaction.failed_connections
         ],
         "root_cause": root_cause,
+    }
+
+
+def _concluded(conclusion: Conclusion) -> Json:
+    return {
+        "verdict": conclusion.result.value,
+        "verdict_strength": conclusion.strength.value,
+        "attempts": conclusion.attempts,
+        "history": conclusion.history,
+    }
+
+
+def _product(product: Product | None) -> Json | None:
+    if product is None:
+        return None
+    return {
+        "key": product.key,
+        "name": product.name,
+        "version": product.version,
+        "strength": product.strength.value,
+        "because": list(product.because),
     }

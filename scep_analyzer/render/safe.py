@@ -91,11 +91,6 @@ def _escaped(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def shortened(text: str, limit: int) -> str:
-    """At most ``limit`` characters, the end replaced by an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 _UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin|conout|clock)(?![A-Za-z0-9_-])", re.IGNORECASE)
 _LONGEST_PART, _LONGEST_STEM = 60, 120

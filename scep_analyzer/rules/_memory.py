@@ -10,7 +10,17 @@ from typing import NamedTuple, TypeVar
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import header
 from scep_analyzer.model.packets import Endpoint
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Outcome, PkiMessage, ScepExchange, Transaction
+from scep_analyzer.model.scep import (
+    CaCapabilities,
+    CaCertificates,
+    Kind,
+    Outcome,
+    PkiMessage,
+    ScepExchange,
+    Transaction,
+)
+from scep_analyzer.rules._words import certificate_words, serial
+from scep_analyzer.rules.products import Products
 
 Identity = tuple[str, str]
 Leg = tuple[Endpoint, str]
@@ -92,9 +102,36 @@ class Attempt(NamedTuple):
     challenge: str | None
     csr_key: str | None
     recipient: Identity | None
+    before_issued: str | None
+    """The subject of the first certificate inside the answer, where it is not the issued one."""
+    sealed: int
+    """Bytes of the answer's encrypted content."""
+    cipher: str | None
+    reply_cipher: str | None
+    client_product: str | None
+    """The key of the product that asked."""
     leg: bool
     """The other leg of an attempt that is here already."""
     final_ok: bool
+
+
+class Ending(NamedTuple):
+    """How a transaction ended, as far as rules compare it with others. ``decisive`` is an exchange's number, ``frame`` its first."""
+
+    number: int
+    client: str
+    server: Endpoint
+    host: str
+    outcome: Outcome
+    kind: Kind
+    subject: str | None
+    started_ns: int
+    decisive: int | None
+    frame: int | None
+    status: int
+
+
+_ENROLLS = frozenset({Kind.ENROLLMENT, Kind.RENEWAL, Kind.POLL})
 
 
 def when(exchange: ScepExchange) -> tuple[int, int]:
@@ -146,9 +183,17 @@ class Memory:
         """Client, Host header, server address, and the first frame of that."""
         self.hosts: set[str] = set()
         """Names that clients put into the Host header."""
+        self._known: OrderedDict[Identity, Certificate] = OrderedDict()
+        """The certificates that servers gave, by what CMS names them with."""
+        self.products = Products()
+        self.endings: deque[Ending] = deque(maxlen=_MOST_ATTEMPTS)
+        """How transactions ended, in the order in which they were judged."""
+        self._successes: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """When a device last got a certificate, by its address, and by its subject or the server's name."""
 
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take one exchange."""
+        self.products.see(exchange)
         http, response = exchange.http, exchange.http.response
         host = host_of(exchange)
         if len(self.servers) < _MOST_SERVERS:
@@ -170,14 +215,26 @@ class Memory:
         answered = response.frames[0] if response.frames else frame
         content = exchange.response
         if isinstance(content, CaCertificates) and exchange.operation != "GetNextCACert":
-            offer = Offer(number, answered, response.time_ns or time_ns, content, path)
+            self._known.update((each.identity, each) for each in content.certificates)
+            while len(self._known) > _MOST_ATTEMPTS:
+                self._known.popitem(last=False)
+            offer = Offer(
+                number=number, frame=answered, time_ns=response.time_ns or time_ns, content=content, path=path
+            )
             for key in (http.server, host):
                 # The same set given once more is no news; the first frame is the one to name.
                 if key and not (self._offers.get(key) and _same(self._offers[key][-1].content, content)):
                     self._offers.put(key, offer)
         elif isinstance(content, CaCapabilities):
             words = frozenset(each.lower() for each in content.keywords)
-            given = Capabilities(number, answered, response.time_ns or time_ns, content.keywords, words, path)
+            given = Capabilities(
+                number=number,
+                frame=answered,
+                time_ns=response.time_ns or time_ns,
+                keywords=content.keywords,
+                words=words,
+                path=path,
+            )
             for key in (http.server, host):
                 if key and not (self._capabilities.get(key) and self._capabilities[key][-1].words == words):
                     self._capabilities.put(key, given)
@@ -187,16 +244,16 @@ class Memory:
         self._answers.put(
             http.server,
             Answer(
-                number,
-                answered,
-                time_ns,
-                http.client.address,
-                exchange.operation,
-                method,
-                path,
-                response.status,
-                length,
-                content is not None,
+                number=number,
+                frame=answered,
+                time_ns=time_ns,
+                client=http.client.address,
+                operation=exchange.operation,
+                method=method,
+                path=path,
+                status=response.status,
+                target_length=length,
+                understood=content is not None,
             ),
         )
 
@@ -226,37 +283,74 @@ class Memory:
         content = request.envelope.content if request.envelope is not None else None
         csr = content.csr if content is not None else None
         recipients = request.envelope.recipients if request.envelope is not None else ()
+        answered = reply.envelope if reply is not None else None
+        client = self.products.on(exchange).client
         time_ns, frame = when(exchange)
         self.attempts.append(
             Attempt(
-                transaction,
-                number,
-                frame,
-                response.frames[0] if response is not None and response.frames else None,
-                time_ns,
-                response.time_ns if response is not None else None,
-                exchange.http.client.address,
-                exchange.http.server,
-                request.message_type,
-                request.transaction_id,
-                signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None,
-                request.signer_identity,
-                signer.self_issued if signer is not None else False,
-                csr.subject if csr is not None else whole.subject,
-                signer.not_after if signer is not None else None,
-                request.sender_nonce,
-                request.sha256,
-                reply.pki_status if reply is not None else None,
-                reply.sha256 if reply is not None else None,
-                reply.recipient_nonce if reply is not None else None,
-                reply.issued if reply is not None else None,
-                csr.challenge_password.value if csr is not None and csr.challenge_password is not None else None,
-                csr.public_key.fingerprint if csr is not None and csr.public_key is not None else None,
-                recipients[0].identity if recipients else None,
-                leg,
-                whole.outcome is Outcome.SUCCESS,
+                transaction=transaction,
+                number=number,
+                frame=frame,
+                reply_frame=response.frames[0] if response is not None and response.frames else None,
+                time_ns=time_ns,
+                answered_ns=response.time_ns if response is not None else None,
+                client=exchange.http.client.address,
+                server=exchange.http.server,
+                message_type=request.message_type,
+                transaction_id=request.transaction_id,
+                key=signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None,
+                signer=request.signer_identity,
+                self_issued=signer.self_issued if signer is not None else False,
+                subject=csr.subject if csr is not None else whole.subject,
+                signer_not_after=signer.not_after if signer is not None else None,
+                nonce=request.sender_nonce,
+                message=request.sha256,
+                status=reply.pki_status if reply is not None else None,
+                reply=reply.sha256 if reply is not None else None,
+                reply_nonce=reply.recipient_nonce if reply is not None else None,
+                issued=reply.issued if reply is not None else None,
+                challenge=csr.challenge_password.value
+                if csr is not None and csr.challenge_password is not None
+                else None,
+                csr_key=csr.public_key.fingerprint if csr is not None and csr.public_key is not None else None,
+                recipient=recipients[0].identity if recipients else None,
+                before_issued=_before_issued(reply),
+                sealed=(answered.ciphertext_length or 0) if answered is not None else 0,
+                cipher=request.envelope.content_encryption_algorithm if request.envelope is not None else None,
+                reply_cipher=answered.content_encryption_algorithm if answered is not None else None,
+                client_product=client.key if client is not None else None,
+                leg=leg,
+                final_ok=whole.outcome is Outcome.SUCCESS,
             )
         )
+
+    def named(self, identity: Identity | None) -> str:
+        """A certificate by its own name and role where it was seen, by issuer and serial number where it was not."""
+        found = self._known.get(identity) if identity is not None else None
+        if found is None and identity is not None and identity in self.issued:
+            found = self.issued[identity].certificate
+        return certificate_words(found) if found is not None else serial(identity)
+
+    def ended(self, ending: Ending) -> None:
+        """Remember how a transaction ended."""
+        self.endings.append(ending)
+        if ending.outcome is Outcome.SUCCESS and ending.kind in _ENROLLS:
+            for whom in (ending.subject, ending.host or str(ending.server)):
+                if whom:
+                    self._successes[ending.client, whom] = ending.started_ns
+            while len(self._successes) > _MOST_ATTEMPTS:
+                self._successes.popitem(last=False)
+
+    def succeeded_later(self, number: int) -> bool:
+        """Whether the device of this transaction, which failed, got a certificate for the same subject after it."""
+        if not self.endings or not 0 <= (at := number - self.endings[0].number) < len(self.endings):
+            return False
+        ending = self.endings[at]
+        if ending.outcome in (Outcome.SUCCESS, Outcome.PENDING):
+            return False
+        # What failed before a request was made is about the server: any success of this client there is after it.
+        whom = ending.subject if ending.kind in _ENROLLS and ending.subject else ending.host or str(ending.server)
+        return self._successes.get((ending.client, whom), -1) > ending.started_ns
 
     def offers(self, exchange: ScepExchange, legs: Collection[Leg]) -> list[Offer]:
         """The certificate sets that this server (else this host name, else one of ``legs``) had given by then, in order."""
@@ -298,6 +392,16 @@ class Memory:
     def all_answers(self) -> Iterator[tuple[Endpoint, list[Answer]]]:
         """The answers of each server."""
         return ((key, answers) for key, answers in self._answers.items() if isinstance(key, Endpoint))
+
+
+def _before_issued(reply: PkiMessage | None) -> str | None:
+    """The first certificate inside an answer, where another one than the issued one stands first."""
+    inside = reply.envelope.content if reply is not None and reply.envelope is not None else None
+    issued = reply.issued if reply is not None else None
+    if inside is None or issued is None or issued.identity not in {each.identity for each in inside.certificates}:
+        return None
+    first = inside.certificates[0]
+    return first.subject if first.identity != issued.identity else None
 
 
 def _same(one: CaCertificates, other: CaCertificates) -> bool:

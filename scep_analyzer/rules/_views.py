@@ -1,19 +1,20 @@
 """What a rule is given: an exchange, a transaction or the capture, with what a judgement of it needs."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Csr
-from scep_analyzer.model.exchanges import Request, Response, header, path_of, without_secrets
+from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header, path_of, without_secrets
 from scep_analyzer.model.findings import Fact
 from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.scep import (
     Bystander,
     FailedConnection,
+    MessageType,
     PkiMessage,
     PkiStatus,
     ScepExchange,
@@ -21,7 +22,9 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
-from scep_analyzer.rules._memory import Capabilities, Identity, Leg, Memory, Offer
+from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of
+from scep_analyzer.rules._words import certificate_words
+from scep_analyzer.rules.products import Product, Recognised, together
 
 
 @dataclass(slots=True)
@@ -43,6 +46,11 @@ class Scene:
     def whole(self) -> bool:
         """Whether the files were read to their end and their host lost no packet, as far as they say."""
         return all(each.complete and not each.dropped for each in self.captures)
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far, all files together."""
+        return sum(each.packets for each in self.captures)
 
     @property
     def last_ns(self) -> int | None:
@@ -106,6 +114,20 @@ class View:
     def answered(self) -> datetime | None:
         """When the answer began."""
         return moment(self.answer.time_ns) if self.answer is not None else None
+
+    @cached_property
+    def dated(self) -> datetime | None:
+        """The answer's Date; a cache adds how old it is (RFC 9111, Section 5.1)."""
+        found = http_date(self.response_header("date"))
+        age = (self.response_header("age") or "").strip()
+        return found + timedelta(seconds=int(age)) if found is not None and age.isdigit() and len(age) < 9 else found
+
+    def by_the_capture_alone(self, valid_at: Callable[[datetime], bool]) -> bool:
+        """Whether something is out of its time by the clock of the capturing host only: the server's Date finds it valid."""
+        now, dated = self.answered, self.dated
+        return (
+            now is not None and dated is not None and abs(now - dated) > SKEW and not valid_at(now) and valid_at(dated)
+        )
 
     @property
     def facts(self) -> ConnectionFacts | None:
@@ -180,9 +202,33 @@ class View:
         return (self.response_header("server") or "").lower()
 
     @cached_property
+    def recognised(self) -> Recognised:
+        """Which products the two ends of this leg are, as far as it is known by now. A hint, never evidence."""
+        return self.memory.products.on(self.exchange)
+
+    @property
+    def server_product(self) -> Product | None:
+        """The SCEP software that answers."""
+        return self.recognised.server
+
+    @property
+    def client_product(self) -> Product | None:
+        """The software that asks."""
+        return self.recognised.client
+
+    @property
+    def front(self) -> Product | None:
+        """What stands in front of the SCEP software: a proxy, firewall or load balancer that shows itself."""
+        return self.recognised.front
+
+    def is_server(self, *keys: str) -> bool:
+        """Whether the server was recognised as one of these products."""
+        return self.server_product is not None and self.server_product.key in keys
+
+    @property
     def is_ndes(self) -> bool:
-        """Whether the path or the Server header are those of Microsoft's NDES. A hint, never evidence."""
-        return "/mscep" in self.path.lower() or "microsoft-iis" in self.server_name
+        """Whether the server is Microsoft's NDES, as far as its marks tell."""
+        return self.is_server("ndes")
 
     def odd(self, *codes: str) -> Anomaly | None:
         """The first anomaly with one of these codes."""
@@ -236,6 +282,13 @@ class View:
             return True
         return bool(known.words & set(words))
 
+    def named(self, identity: Identity | None) -> str:
+        """A certificate by its own name and role where it was seen, in this exchange or before; else by issuer and serial number."""
+        messages = [each for each in (self.request, self.reply) if each is not None]
+        here = [one for each in messages for one in (each.signer, *each.certificates) if one is not None]
+        found = next((each for each in here if each.identity == identity), None)
+        return certificate_words(found) if found is not None else self.memory.named(identity)
+
     @property
     def csr(self) -> Csr | None:
         """The PKCS #10 request, where a key opened the envelope."""
@@ -261,6 +314,11 @@ class TransactionView:
         self.memory, self.scene = memory, scene
 
     @cached_property
+    def recognised(self) -> Recognised:
+        """Which products the transaction ran between, its legs taken together."""
+        return together(each.recognised for each in self.views)
+
+    @cached_property
     def pki(self) -> list[View]:
         """Its PKIOperations, those of the other leg of a proxy left out."""
         earlier: dict[str, list[View]] = {}
@@ -275,6 +333,56 @@ class TransactionView:
                 same.append(each)
             found.append(each)
         return found
+
+    @cached_property
+    def earlier(self) -> frozenset[int]:
+        """The PKIOperations of earlier attempts. An attempt is a request and its polls, on every leg of a proxy, sent again or not."""
+        decisive = self.decisive
+        if decisive is None or decisive.operation != "PKIOperation":
+            return frozenset()
+        message = decisive.request.sha256 if decisive.request is not None else None
+        begins, before, pending = 0, list[View](), False
+        for each in self.views:
+            if each.operation != "PKIOperation":
+                continue
+            asked = each.request
+            if each.number > decisive.number:
+                break
+            polls = asked is not None and (asked.message_type == MessageType.CertPoll or pending)
+            again = (
+                asked is not None
+                and bool(before)
+                and any(one.request is not None and one.request.sha256 == asked.sha256 for one in before[-1:])
+            )
+            if not polls and not again:
+                begins = each.number
+            pending = each.reply is not None and each.reply.pki_status == PkiStatus.PENDING
+            before.append(each)
+        return frozenset(
+            each.number
+            for each in before
+            if each.number < begins and (message is None or each.request is None or each.request.sha256 != message)
+        )
+
+    @property
+    def ending(self) -> Ending:
+        """What rules about the whole capture know of this transaction."""
+        whole, first = self.transaction, self.views[0] if self.views else None
+        decisive = self.decisive or (self.views[-1] if self.views else None)
+        failed = whole.failed_connections
+        return Ending(
+            number=self.number,
+            client=whole.client,
+            server=whole.server,
+            host=host_of(first.exchange) if first is not None else "",
+            outcome=whole.outcome,
+            kind=whole.kind,
+            subject=whole.subject,
+            started_ns=whole.started_ns or 0,
+            decisive=decisive.number if decisive is not None else None,
+            frame=decisive.ask or decisive.ans if decisive is not None else failed[0].frames[0] if failed else None,
+            status=decisive.status if decisive is not None else 0,
+        )
 
     @property
     def decisive(self) -> View | None:
@@ -295,12 +403,35 @@ class CaptureView:
         return (each for each in self.scene.anomalies if each.code in codes)
 
 
+SKEW = timedelta(minutes=5)
+"""Clocks that are closer than this agree."""
+
+
+@lru_cache(maxsize=256)  # a server says the same for a second
+def http_date(value: str | None) -> datetime | None:
+    """An HTTP date (RFC 9110, Section 5.6.7), None where it is none."""
+    if value is None:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        found = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
 def _inside(inner: View, outer: View) -> bool:
     """Whether a request was sent while the other one waited for its answer: the other leg of a proxy."""
     if (inner.http.client.address, inner.http.server) == (outer.http.client.address, outer.http.server):
         return False
     answered = outer.answer.time_ns if outer.answer is not None else None
     return answered is None or (inner.http.time_ns or 0) <= answered
+
+
+def answer_frame(http: HttpExchange) -> int:
+    """The first frame of the answer; that of the request where there is none."""
+    return http.response.frames[0] if http.response is not None and http.response.frames else http.frame
 
 
 def moment(time_ns: int | None) -> datetime | None:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.scep import Recipient
+from scep_analyzer.model.secrets import without_secrets
 
 Identity = tuple[str, str]
 
@@ -14,8 +15,12 @@ def count(number: int, thing: str, things: str | None = None) -> str:
 
 
 def serial(identity: Identity | None) -> str:
-    """A certificate by what CMS names it with."""
-    return f"{identity[0] or '(empty name)'} serial {identity[1]}" if identity is not None else "an unnamed certificate"
+    """A certificate by what CMS names it with: not by its own name, which may not be known."""
+    return (
+        f"certificate {identity[1]} issued by {identity[0] or '(empty name)'}"
+        if identity is not None
+        else "an unnamed certificate"
+    )
 
 
 def recipient_words(recipient: Recipient) -> str:
@@ -28,6 +33,8 @@ def recipient_words(recipient: Recipient) -> str:
 
 
 ROLES = {
+    "requester": "the requester's certificate",
+    "issued": "an issued certificate",
     "ca": "a CA certificate",
     "ra": "an RA certificate",
     "ra-signing": "an RA's signing certificate",
@@ -53,6 +60,8 @@ def day(value: datetime | None) -> str:
 
 def seconds(nanoseconds: int) -> str:
     """A length of time in seconds."""
+    if nanoseconds < 50_000_000:
+        return "less than 0.1 s"
     return f"{nanoseconds / 1e9:,.1f} s" if nanoseconds < 100 * 10**9 else f"{nanoseconds / 1e9:,.0f} s"
 
 
@@ -66,7 +75,8 @@ def long(span: timedelta) -> str:
 
 
 def shown(text: str, most: int = 60) -> str:
-    """A text from the wire, cut and quoted."""
+    """A text from the wire, without secrets, cut and quoted."""
+    text = without_secrets(text)
     return f"“{text if len(text) <= most else text[: most - 1] + '…'}”"
 
 

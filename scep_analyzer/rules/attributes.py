@@ -38,7 +38,7 @@ _OF_NOTHING = {hashlib.new(name, usedforsecurity=False).hexdigest(): name for na
 _DRAFTS = {1: "an early draft's", 2: "an early draft's", 18: "UpdateReq of draft-gutmann-scep"}
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.1", "openxpki/openxpki#789")
+@rule.request(ERROR, "RFC 8894, Section 3.2.1", "openxpki/openxpki#789")
 def req_attr_missing(view: View, message: PkiMessage) -> Found:
     """The request lacks a signed attribute that it must have.
 
@@ -63,7 +63,7 @@ def _sides(view: View) -> list[tuple[str, PkiMessage, int | None]]:
     return [(name, message, frame) for name, message, frame in both if message is not None and not message.partial]
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.2.1")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1")
 def attr_wrong_type(view: View) -> Found:
     """A signed attribute has another ASN.1 type than it should.
 
@@ -83,7 +83,7 @@ def attr_wrong_type(view: View) -> Found:
                 )
 
 
-@rule("exchange", ERROR, "RFC 5652, Section 11")
+@rule.exchange(ERROR, "RFC 5652, Section 11")
 def attr_duplicate(view: View) -> Found:
     """A signed attribute stands there twice, or has several values.
 
@@ -102,7 +102,7 @@ def attr_duplicate(view: View) -> Found:
                 yield Evidence(f"In the {name}, {known} {what}.", (Fact(frame, f"{name}.signedAttrs.{known}", what),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.2.1.1")
+@rule.request(WARNING, "RFC 8894, Section 3.2.1.1")
 def transid_not_printable(view: View, message: PkiMessage) -> Found:
     """The transactionID holds characters that a PrintableString has not.
 
@@ -120,7 +120,7 @@ def transid_not_printable(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.1.1")
+@rule.request(ERROR, "RFC 8894, Section 3.2.1.1")
 def transid_empty(view: View, message: PkiMessage) -> Found:
     """The transactionID is empty.
 
@@ -133,7 +133,7 @@ def transid_empty(view: View, message: PkiMessage) -> Found:
         yield Evidence("The transactionID is empty.", (view.q("signedAttrs.transactionID", "“”"),))
 
 
-@rule("request", WARNING, "certnanny/sscep#59", "Keyfactor/ejbca-ce#503")
+@rule.request(WARNING, "certnanny/sscep#59", "Keyfactor/ejbca-ce#503")
 def transid_of_empty_input(view: View, message: PkiMessage) -> Found:
     """The transactionID is the hash of nothing.
 
@@ -150,7 +150,7 @@ def transid_of_empty_input(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", INFO, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
+@rule.request(INFO, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
 def transid_is_key_hash(view: View, message: PkiMessage) -> Found:
     """The transactionID is a hash of the public key.
 
@@ -193,7 +193,7 @@ def _forms_of_key(encoded: bytes) -> list[tuple[str, bytes]]:
     return forms
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.1.5")
+@rule.request(ERROR, "RFC 8894, Section 3.2.1.5")
 def nonce_missing(view: View, message: PkiMessage) -> Found:
     """The request has no senderNonce.
 
@@ -206,7 +206,7 @@ def nonce_missing(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request has no senderNonce.", (view.q("signedAttrs.senderNonce", "absent"),))
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.2.1.5")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.5")
 def nonce_short(view: View) -> Found:
     """A nonce has not 16 bytes.
 
@@ -231,7 +231,7 @@ def nonce_short(view: View) -> Found:
                 )
 
 
-@rule("capture", WARNING, "RFC 8894, Section 3.2.1.5")
+@rule.capture(WARNING, "RFC 8894, Section 3.2.1.5")
 def nonce_reused(view: CaptureView) -> Found:
     """A senderNonce is used twice.
 
@@ -265,7 +265,7 @@ def nonce_reused(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 3.2.1.2", "IANA, SCEP message types")
+@rule.exchange(ERROR, "RFC 8894, Section 3.2.1.2", "IANA, SCEP message types")
 def msgtype_unknown(view: View) -> Found:
     """The messageType is none that a request has.
 

@@ -45,7 +45,7 @@ def _ras(offer: CaCertificates) -> list[Certificate]:
     return [each for each in offer.certificates if (each.role or "").startswith("ra")]
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.2")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2")
 def cacert_failed(view: View) -> Found:
     """The server gives no CA certificates.
 
@@ -65,7 +65,7 @@ def cacert_failed(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.2.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2.1")
 def cacert_pem_or_base64(view: View) -> Found:
     """The CA certificates come as text.
 
@@ -83,13 +83,17 @@ def cacert_pem_or_base64(view: View) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 3.2.2", "obvus.be, In the land of NDES")
+@rule.offer(ERROR, "RFC 8894, Section 2.1.2", "obvus.be, In the land of NDES")
 def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there to encrypt for.
 
     Seen: RA certificates, but none with an RSA key and keyEncipherment, the CA's own included.
-    Why: NDES's CEP Encryption certificate is missing, archived or was not found in the store.
-    Do: Enroll the RA certificates again (template CEP Encryption) and restart IIS.
+    Why: The RA's encryption certificate is missing, was archived, or was issued without keyEncipherment.
+    Matters: A client that looks at keyUsage finds nothing to encrypt its request for, and stops here.
+    Do: Issue the RA's encryption certificate with an RSA key and the keyUsage keyEncipherment, and let the server give it out.
+    Do (ndes): Enroll the template "CEP Encryption" again into the computer's store, give the service account Read on its private key, then `iisreset`.
+    Do (step-ca): Give the provisioner an RSA decrypter certificate with keyEncipherment.
+    Do (openxpki): Issue the RA token's certificate with keyUsage keyEncipherment and add it with `oxi token add`.
     Not: A fault of the client.
     """
     ras = _ras(offer)
@@ -106,7 +110,7 @@ def cacert_no_encryption_cert(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 2.1.2", "obvus.be, In the land of NDES")
+@rule.offer(ERROR, "RFC 8894, Section 2.1.2", "obvus.be, In the land of NDES")
 def cacert_no_signing_cert(view: View, offer: CaCertificates) -> Found:
     """No certificate is there that may sign answers.
 
@@ -128,7 +132,7 @@ def cacert_no_signing_cert(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "NeySlim/ultimate-ca-manager#228", "openxpki/openxpki-config#14")
+@rule.offer(WARNING, "NeySlim/ultimate-ca-manager#228", "openxpki/openxpki-config#14")
 def cacert_ra_no_keyusage(view: View, offer: CaCertificates) -> Found:
     """An RA certificate does not say what it is for.
 
@@ -151,7 +155,7 @@ def cacert_ra_no_keyusage(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "RFC 8894, Section 2.1.2", "micromdm/scep#197")
+@rule.offer(WARNING, "RFC 8894, Section 2.1.2", "micromdm/scep#197")
 def cacert_ca_missing_usage(view: View, offer: CaCertificates) -> Found:
     """The CA's certificate may not do what it must do here.
 
@@ -177,14 +181,17 @@ def cacert_ca_missing_usage(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "RFC 8894, Section 4.2.1.2", "NeySlim/ultimate-ca-manager#101")
+@rule.offer(WARNING, "RFC 8894, Section 4.2.1.2", "NeySlim/ultimate-ca-manager#101")
 def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
-    """The content type announces RA certificates, and there are none.
+    """A chain of CAs is sent under the type that some clients read as "RA".
 
     Seen: application/x-x509-ca-ra-cert around CA certificates only.
-    Why: The server sends its chain under that type.
-    Do: Send one certificate as application/x-x509-ca-cert, or real RA certificates. Apple's clients stop here (-67731).
-    Not: A fault for clients that look at the certificates only.
+    Why: The server sends its chain, and RFC 8894 gives a chain this type: no special meaning is attached to its name.
+    Matters: Apple's clients and those of the old drafts look for an RA certificate in it, find none, and stop (Apple: -67731).
+    Do: For such clients let the server send its one CA certificate as application/x-x509-ca-cert, or a real RA certificate in the set.
+    Do (ucm): Set `scep_getcacert_chain` to false, which is its default.
+    Do (step-ca): `step ca provisioner update NAME --exclude-intermediate`, or give it a decrypter certificate.
+    Not: A fault of the server by RFC 8894, nor for clients that look at the certificates only.
     """
     if view.content_type == "application/x-x509-ca-ra-cert" and offer.form != "x509" and not _ras(offer):
         agent = (view.request_header("user-agent") or "").lower()
@@ -193,7 +200,7 @@ def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
         )
         apple = any(each in agent for each in _APPLE)
         yield Evidence(
-            f"The type announces RA certificates, but all {count(len(offer.certificates), 'certificate')} are those of CAs"
+            f"The type x-x509-ca-ra-cert stands over a chain of CAs without an RA certificate: all {count(len(offer.certificates), 'certificate')} are those of CAs"
             + ("; the client, Apple's, then stopped." if apple and stopped else "."),
             (
                 view.a("http.content_type", view.content_type),
@@ -203,7 +210,7 @@ def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "RFC 5280, Section 6.1", "NeySlim/ultimate-ca-manager#228")
+@rule.offer(WARNING, "RFC 5280, Section 6.1", "NeySlim/ultimate-ca-manager#228")
 def cacert_chain_incomplete(view: View, offer: CaCertificates) -> Found:
     """The chain ends before a root.
 
@@ -221,7 +228,7 @@ def cacert_chain_incomplete(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 5280, Section 6.1", "argonsys.com, NDES and the dreaded 2 and 10 event ids")
+@rule.offer(ERROR, "RFC 5280, Section 6.1", "argonsys.com, NDES and the dreaded 2 and 10 event ids")
 def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
     """A certificate of the set was not issued by its CA.
 
@@ -248,25 +255,54 @@ def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
-def cacert_expired(view: View, offer: CaCertificates) -> Found:
+@rule.exchange(ERROR, "RFC 5280, Section 4.1.2.5", "learn.microsoft.com, Troubleshooting NDES events 2 and 10")
+def cacert_expired(view: View) -> Found:
     """A CA or RA certificate has expired.
 
     Seen: notAfter lies before the time of the packet.
-    Why: The RA certificates were forgotten; NDES's live two years and are not renewed by themselves.
-    Do: Renew CEP Encryption and Exchange Enrollment Agent (Offline request), then restart IIS; refresh the clients.
+    Why: The RA certificates were forgotten: they live a year or two, and most servers do not renew them by themselves.
+    Matters: Clients refuse the certificates, or the server itself cannot use its key any more and fails on every request.
+    Do: Renew the expired certificate on the server, then let the clients fetch the certificates again.
+    Do (ndes): Enroll "CEP Encryption" (computer store) and "Exchange Enrollment Agent (Offline request)" (as a user with an exportable key, then import it into
+        LocalMachine\\My) again, with the same subject; give the service account Read on both private keys; then `iisreset`. Events 2 and 10 tell what is missing.
+    Do (step-ca): Make a new RSA decrypter and name it: `step ca provisioner update NAME --scep-decrypter-certificate-file CRT --scep-decrypter-key-file KEY`,
+        then restart step-ca.
+    Do (ejbca): Renew the RA's or CA's certificate in the Admin GUI and activate its crypto token.
+    Do (openxpki): `oxi token add --realm REALM --type scep --cert ratoken.crt --key ratoken.key`.
+    Do (scepman): The root lives ten years and is not renewed: set up a second instance and point new profiles at it.
+    Do (cisco-ise): Renew the NDES behind it, then create the SCEP RA profile again: ISE keeps the old RA certificates.
+    Do (ios-ca): `show crypto pki server` tells until when; switch `auto-rollover` on before the next time.
     Not: A wrong clock of the client, unless the HTTP Date agrees with the certificate.
     """
-    for each in offer.certificates:
+    for each in _given_or_used(view):
         if view.answered is not None and each.not_after is not None and each.not_after < view.answered:
             yield Evidence(
                 f"{certificate_words(each)} expired on {day(each.not_after)}, {long(view.answered - each.not_after)} before this answer.",
                 (view.a(f"notAfter of {each.subject}", day(each.not_after)), view.a("frame.time", day(view.answered))),
-                severity=_milder(view, Severity.WARNING),
+                severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else _milder(view, Severity.WARNING),
             )
 
 
-@rule("offer", ERROR, "RFC 5280, Section 4.1.2.5")
+def _given_or_used(view: View) -> tuple[Certificate, ...]:
+    """The certificates that this answer gives; or the one that this request is encrypted for, where the client fetched it another time."""
+    content, message, whole = view.exchange.response, view.request, view.transaction
+    if isinstance(content, CaCertificates):
+        return content.certificates
+    if message is None or message.envelope is None or whole is None:
+        return ()
+    if any(isinstance(each.response, CaCertificates) for each in whole.exchanges):
+        return ()  # told there
+    recipients = (view.offered.get(each.identity) for each in message.envelope.recipients if each.identity is not None)
+    return tuple(found[0] for found in recipients if found is not None)
+
+
+def _out_of_time_by_the_capture(view: View, certificate: Certificate) -> bool:
+    """Whether a certificate is out of its time only because the capturing host's clock is wrong."""
+    begin, end = certificate.not_before, certificate.not_after
+    return begin is not None and end is not None and view.by_the_capture_alone(lambda moment: begin <= moment <= end)
+
+
+@rule.offer(ERROR, "RFC 5280, Section 4.1.2.5")
 def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
     """A CA or RA certificate is not valid yet.
 
@@ -287,10 +323,11 @@ def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
                     view.a(f"notBefore of {each.subject}", day(each.not_before)),
                     view.a("frame.time", day(view.answered)),
                 ),
+                severity=Severity.INFO if _out_of_time_by_the_capture(view, each) else None,
             )
 
 
-@rule("offer", WARNING, "spirhed.com, Renewing NDES Service Certificates the Right Way")
+@rule.offer(WARNING, "spirhed.com, Renewing NDES Service Certificates the Right Way")
 def cacert_ra_expires_soon(view: View, offer: CaCertificates) -> Found:
     """An RA certificate expires within two months.
 
@@ -311,7 +348,7 @@ def cacert_ra_expires_soon(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "NIST SP 800-131A")
+@rule.offer(WARNING, "NIST SP 800-131A")
 def cacert_weak_key(view: View, offer: CaCertificates) -> Found:
     """A CA or RA certificate has a short key.
 
@@ -330,7 +367,7 @@ def cacert_weak_key(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", WARNING, "RFC 8894, Section 7.9")
+@rule.offer(WARNING, "RFC 8894, Section 7.9")
 def cacert_weak_signature(view: View, offer: CaCertificates) -> Found:
     """A certificate is signed with MD5 or SHA-1.
 
@@ -348,7 +385,7 @@ def cacert_weak_signature(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 3.1", "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
+@rule.offer(ERROR, "RFC 8894, Section 3.1", "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
 def cacert_not_rsa(view: View, offer: CaCertificates) -> Found:
     """No certificate has an RSA key.
 
@@ -369,7 +406,7 @@ def cacert_not_rsa(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", INFO, "seize-the-dave/jscep#35")
+@rule.offer(INFO, "seize-the-dave/jscep#35")
 def cacert_one_cert_for_both(view: View, offer: CaCertificates) -> Found:
     """One certificate signs and decrypts.
 
@@ -388,7 +425,7 @@ def cacert_one_cert_for_both(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", INFO, "X.690, Section 11.6", "mosen/SCEPy#2")
+@rule.offer(INFO, "X.690, Section 11.6", "mosen/SCEPy#2")
 def cacert_order(view: View, offer: CaCertificates) -> Found:
     """The certificates are not in the order of the chain.
 
@@ -407,7 +444,7 @@ def cacert_order(view: View, offer: CaCertificates) -> Found:
             return
 
 
-@rule("capture", WARNING, "RFC 8894, Section 4.2")
+@rule.capture(WARNING, "RFC 8894, Section 4.2")
 def cacert_changed(view: CaptureView) -> Found:
     """One URL gives other CA or RA certificates than before.
 
@@ -441,7 +478,7 @@ def _acting(content: CaCertificates) -> set[tuple[str, str]]:
     return {each.identity for each in _ras(content)} or {each.identity for each in content.certificates}
 
 
-@rule("offer", INFO, "RFC 8894, Section 2.2")
+@rule.offer(INFO, "RFC 8894, Section 2.2")
 def cacert_fingerprints(view: View, offer: CaCertificates) -> Found:
     """The fingerprints of the CA's certificates.
 
@@ -458,7 +495,7 @@ def cacert_fingerprints(view: View, offer: CaCertificates) -> Found:
         )
 
 
-@rule("offer", WARNING, "obvus.be, In the land of NDES")
+@rule.offer(WARNING, "obvus.be, In the land of NDES")
 def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
     """Several certificates fit the same purpose.
 
@@ -477,25 +514,27 @@ def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.7")
+@rule.exchange(INFO, "RFC 8894, Section 4.7")
 def nextca_failed(view: View) -> Found:
-    """The next CA's certificates are not given.
+    """There is no certificate of a next CA yet.
 
-    Seen: GetNextCACert is offered, and answered with an error.
-    Why: There is no rollover certificate yet.
-    Do: Nothing before a rollover: this is how servers say so.
-    Not: A fault of the enrollment.
+    Seen: GetNextCACert is answered with an error.
+    Why: The CA has no rollover certificate: this is how servers say so, also those that offer GetNextCACert.
+    Matters: Nothing, until the CA's own certificate is about to expire.
+    Do: Nothing before a rollover. To have one made in time, switch rollover on at the CA.
+    Do (ios-ca): `auto-rollover 90` under `crypto pki server`; `show crypto pki server` tells when the next certificate comes.
+    Do (ejbca): Create the rollover certificate when the CA is to be renewed.
+    Not: A wrong path, and no fault of the enrollment.
     """
     if view.operation == "GetNextCACert" and view.answer is not None and not view.understood:
         offered = view.offers_word("getnextcacert")
         yield Evidence(
             f"GetNextCACert, {'which the server offers, ' if offered else ''}is answered with HTTP {view.status}{said(view)}.",
             (status_fact(view),),
-            severity=None if offered else Severity.INFO,
         )
 
 
-@rule("offer", ERROR, "RFC 8894, Section 4.7.1")
+@rule.offer(ERROR, "RFC 8894, Section 4.7.1")
 def nextca_bad_signature(view: View, offer: CaCertificates) -> Found:
     """The next CA's certificates are not signed by the present CA.
 

@@ -52,7 +52,7 @@ def _listed(view: View) -> Fact:
     return view.a("GetCACaps", ", ".join(words) or "nothing")
 
 
-@rule("request", INFO, "RFC 8894, Section 3.5.1")
+@rule.request(INFO, "RFC 8894, Section 3.5.1")
 def caps_not_asked(view: View, message: PkiMessage) -> Found:
     """The client never asked what the server can do.
 
@@ -76,7 +76,7 @@ def caps_not_asked(view: View, message: PkiMessage) -> Found:
     )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.5.1", "seize-the-dave/jscep#49")
+@rule.exchange(WARNING, "RFC 8894, Section 3.5.1", "seize-the-dave/jscep#49")
 def caps_failed(view: View) -> Found:
     """GetCACaps fails, while GetCACert works.
 
@@ -95,7 +95,7 @@ def caps_failed(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.5.2")
+@rule.exchange(WARNING, "RFC 8894, Section 3.5.2")
 def caps_html(view: View) -> Found:
     """The answer to GetCACaps is no list of capabilities.
 
@@ -113,12 +113,11 @@ def caps_html(view: View) -> Found:
             (view.a("http.file_data", view.exchange.response_kind),),
         )
     elif words is not None and not words & _KNOWN:
-        yield Evidence(
-            f"GetCACaps gives no word that a capability has: {shown(', '.join(sorted(words)))}.", (_listed(view),)
-        )
+        listed = _listed(view)
+        yield Evidence(f"GetCACaps gives no word that a capability has: {shown(listed.value)}.", (listed,))
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 2.9", "micromdm/scep#23")
+@rule.exchange(WARNING, "RFC 8894, Section 2.9", "micromdm/scep#23")
 def caps_weak_only(view: View) -> Found:
     """The server offers only broken algorithms.
 
@@ -132,7 +131,7 @@ def caps_weak_only(view: View) -> Found:
         yield Evidence("The server offers neither SHA-2 nor AES nor DES3.", (_listed(view),))
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 2.9", "RFC 8894, Section 7.9")
+@rule.exchange(WARNING, "RFC 8894, Section 2.9", "RFC 8894, Section 7.9")
 def caps_no_sha2(view: View) -> Found:
     """The server offers no SHA-2.
 
@@ -146,7 +145,7 @@ def caps_no_sha2(view: View) -> Found:
         yield Evidence("Of the hashes, the server offers only SHA-1.", (_listed(view),))
 
 
-@rule("exchange", INFO, "RFC 8894, Section 2.9")
+@rule.exchange(INFO, "RFC 8894, Section 2.9")
 def caps_no_aes(view: View) -> Found:
     """The server offers DES3 and no AES.
 
@@ -160,7 +159,7 @@ def caps_no_aes(view: View) -> Found:
         yield Evidence("Of the ciphers, the server offers only DES3.", (_listed(view),))
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 2.9")
+@rule.exchange(WARNING, "RFC 8894, Section 2.9")
 def caps_no_post(view: View) -> Found:
     """The server does not offer POST.
 
@@ -177,7 +176,7 @@ def caps_no_post(view: View) -> Found:
         )
 
 
-@rule("exchange", INFO, "RFC 8894, Section 3.5.2", "certnanny/sscep#126")
+@rule.exchange(INFO, "RFC 8894, Section 3.5.2", "certnanny/sscep#126")
 def caps_odd_text(view: View) -> Found:
     """The list of capabilities is written in an odd way.
 
@@ -201,7 +200,7 @@ def caps_odd_text(view: View) -> Found:
         yield Evidence(f"The capabilities are written oddly: {'; '.join(said)}.", (_listed(view),))
 
 
-@rule("capture", WARNING, "RFC 8894, Section 7.5")
+@rule.capture(WARNING, "RFC 8894, Section 7.5")
 def caps_differ(view: CaptureView) -> Found:
     """Two answers of one server to GetCACaps differ.
 
@@ -237,7 +236,7 @@ def _harmless(view: View) -> Severity | None:
     return None if view.failed or view.answer is None else Severity.INFO
 
 
-@rule("request", WARNING, "RFC 8894, Section 4.1", "micromdm/scep#98")
+@rule.request(WARNING, "RFC 8894, Section 4.1", "micromdm/scep#98")
 def post_not_used(view: View, _message: PkiMessage) -> Found:
     """The client uses GET though POST is offered.
 
@@ -254,7 +253,7 @@ def post_not_used(view: View, _message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.5.2")
+@rule.request(WARNING, "RFC 8894, Section 3.5.2")
 def post_used_not_offered(view: View, _message: PkiMessage) -> Found:
     """The client uses POST though it is not offered.
 
@@ -272,7 +271,7 @@ def post_used_not_offered(view: View, _message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.3", "RFC 8894, Section 3.5.2")
+@rule.request(WARNING, "RFC 8894, Section 2.3", "RFC 8894, Section 3.5.2")
 def renewal_used_not_offered(view: View, message: PkiMessage) -> Found:
     """The client renews though the server does not offer renewal.
 
@@ -291,7 +290,7 @@ def renewal_used_not_offered(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 2.3", "OmniTrustILM/core#1901")
+@rule.request(ERROR, "RFC 8894, Section 2.3", "OmniTrustILM/core#1901")
 def renewal_offered_but_refused(view: View, message: PkiMessage) -> Found:
     """The server offers renewal and refuses RenewalReq.
 
@@ -313,7 +312,7 @@ def _bad_algorithm(view: View) -> bool:
     return view.reply is not None and view.reply.fail_info == FailInfo.badAlg
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.5.2")
+@rule.request(WARNING, "RFC 8894, Section 3.5.2")
 def digest_not_offered(view: View, message: PkiMessage) -> Found:
     """The request uses a hash that the server does not offer.
 
@@ -333,7 +332,7 @@ def digest_not_offered(view: View, message: PkiMessage) -> Found:
     )
 
 
-@rule("request", WARNING, "RFC 8894, Section 7.9")
+@rule.request(WARNING, "RFC 8894, Section 7.9")
 def digest_weaker_than_offered(view: View, message: PkiMessage) -> Found:
     """The request uses a weaker hash than the server offers.
 
@@ -358,7 +357,7 @@ def _cipher_word(message: PkiMessage) -> str | None:
     return "aes" if cipher.startswith("aes") else "des3" if cipher == "des-ede3-cbc" else cipher
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.5.2", "scepman/scepclient#21")
+@rule.request(WARNING, "RFC 8894, Section 3.5.2", "scepman/scepclient#21")
 def cipher_not_offered(view: View, message: PkiMessage) -> Found:
     """The request uses a cipher that the server does not offer.
 
@@ -380,7 +379,7 @@ def cipher_not_offered(view: View, message: PkiMessage) -> Found:
     )
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9")
+@rule.request(WARNING, "RFC 8894, Section 2.9")
 def cipher_weaker_than_offered(view: View, message: PkiMessage) -> Found:
     """The request uses a weaker cipher than the server offers.
 

@@ -9,7 +9,7 @@ _USUAL_WAIT_NS = 30 * 1_000_000_000
 """A server that asks its CA, a CRL and a policy module answers within half a minute, or not at all."""
 
 
-@rule("exchange", WARNING, "tcpdump(8), option -s")
+@rule.exchange(WARNING, "tcpdump(8), option -s")
 def capture_snaplen_cut(view: View) -> Found:
     """Packets are cut short by the capture's snaplen.
 
@@ -31,7 +31,7 @@ def _sliced(view: View) -> tuple[int, ...]:
     return tuple(each for message in (view.asked, view.answer) if message is not None for each in message.sliced)
 
 
-@rule("exchange", WARNING, "RFC 9293, Section 3.4")
+@rule.exchange(WARNING, "RFC 9293, Section 3.4")
 def capture_one_direction(view: View) -> Found:
     """Only one direction of the connection is in the capture.
 
@@ -57,7 +57,7 @@ def capture_one_direction(view: View) -> Found:
     )
 
 
-@rule("exchange", WARNING, "RFC 9293, Section 3.4")
+@rule.exchange(WARNING, "RFC 9293, Section 3.4")
 def capture_gap_in_stream(view: View) -> Found:
     """Bytes of the message are missing from the capture.
 
@@ -86,7 +86,7 @@ def capture_gap_in_stream(view: View) -> Found:
     )
 
 
-@rule("transaction", INFO, "RFC 9293, Section 3.5")
+@rule.transaction(INFO, "RFC 9293, Section 3.5")
 def capture_starts_midstream(view: TransactionView) -> Found:
     """The capture begins inside a connection.
 
@@ -110,7 +110,7 @@ def _connections(view: TransactionView) -> list[View]:
     return list({each.http.connection: each for each in reversed(view.views)}.values())[::-1]
 
 
-@rule("exchange", INFO, "wireshark.org, User's Guide, Stop the running capture")
+@rule.exchange(INFO, "wireshark.org, User's Guide, Stop the running capture")
 def capture_ends_early(view: View) -> Found:
     """The capture ends before the answer could come.
 
@@ -132,7 +132,7 @@ def capture_ends_early(view: View) -> Found:
         )
 
 
-@rule("capture", INFO, "wireshark.org, editcap(1), option -d")
+@rule.capture(INFO, "wireshark.org, editcap(1), option -d")
 def capture_duplicate_packets(view: CaptureView) -> Found:
     """The capture holds packets twice.
 
@@ -147,7 +147,7 @@ def capture_duplicate_packets(view: CaptureView) -> Found:
         )
 
 
-@rule("transaction", INFO, "wireshark.org, reordercap(1)")
+@rule.transaction(INFO, "wireshark.org, reordercap(1)")
 def capture_timestamps_backwards(view: TransactionView) -> Found:
     """The packets' times go backwards.
 
@@ -167,7 +167,7 @@ def capture_timestamps_backwards(view: TransactionView) -> Found:
             )
 
 
-@rule("capture", INFO, "RFC 8894, Section 4.1")
+@rule.capture(INFO, "RFC 8894, Section 4.1")
 def capture_odd_port(view: CaptureView) -> Found:
     """SCEP runs on a port other than 80.
 
@@ -186,7 +186,7 @@ def capture_odd_port(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", INFO, "RFC 8894, Section 4.1")
+@rule.capture(INFO, "RFC 8894, Section 4.1")
 def capture_no_scep_found(view: CaptureView) -> Found:
     """There is no SCEP in the capture.
 

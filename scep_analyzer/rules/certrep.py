@@ -1,11 +1,12 @@
 """The server's answer, CertRep: what it says, and whether it belongs to the request (RFC 8894, Section 3.3.2)."""
 
+from scep_analyzer.glossary import HRESULTS, fail_info_name
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
-from scep_analyzer.model.names import HRESULTS, fail_info_name
 from scep_analyzer.model.scep import FailInfo, MessageType, PkiMessage, PkiStatus
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import certificate_words, day, hexes, long, recipient_words, serial, shown, usage_words
+from scep_analyzer.rules.http_status import meant
 from scep_analyzer.scep import codes
 
 HRESULT_ACTIONS = {
@@ -16,7 +17,7 @@ HRESULT_ACTIONS = {
     0x80092013: "Publish the CA's CRL and make its distribution point reachable from the NDES server.",
     0x800B0101: "Renew the expired RA or signer certificate.",
     0x80094001: "Shorten or correct the subject that the client asks for.",
-    0x80094012: "Give the NDES service account (or the device administrator) Read and Enroll on the certificate template.",
+    0x80094012: "Give the NDES service account, and only it, Read and Enroll on the certificate template.",
     0x80094014: "Ask the CA manager why the request was denied.",
     0x80094016: "Use a longer key and SHA-256.",
     0x80094800: "Publish the template that NDES's registry names (HKLM\\Software\\Microsoft\\Cryptography\\MSCEP) on the CA, by its name without blanks.",
@@ -32,7 +33,7 @@ def _words(hresult: int) -> str:
     return f"0x{hresult:08X} {name}".strip() + f": {usual}"
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.3.2.2")
+@rule.reply(ERROR, "RFC 8894, Section 3.3.2.2")
 def certrep_failure(view: View, reply: PkiMessage) -> Found:
     """The server refuses the request.
 
@@ -60,7 +61,7 @@ def _fail_fact(view: View, reply: PkiMessage) -> tuple[Fact, ...]:
     return (view.a("CertRep.signedAttrs.failInfo", str(reply.fail_info)),) if reply.fail_info is not None else ()
 
 
-@rule("reply", ERROR, "wincrypt.h, szOID_ENROLL_SCEP_ERROR", "certnanny/sscep#59")
+@rule.reply(ERROR, "wincrypt.h, szOID_ENROLL_SCEP_ERROR", "certnanny/sscep#59")
 def certrep_ndes_hresult(view: View, reply: PkiMessage) -> Found:
     """NDES says in a signed attribute what went wrong.
 
@@ -82,6 +83,7 @@ def certrep_ndes_hresult(view: View, reply: PkiMessage) -> Found:
             (view.a("CertRep.signedAttrs.ENROLL_SCEP_ERROR", f"{decimal} (0x{reply.hresult:08x})"),),
             causes=causes,
             actions=(action,) if action is not None else (),
+            code=reply.hresult,
         )
 
 
@@ -93,7 +95,7 @@ def _text(reply: PkiMessage) -> str:
     return f", and says {shown(reply.fail_info_text, 120)}" if reply.fail_info_text else ""
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badalg(view: View, reply: PkiMessage) -> Found:
     """The server does not support an algorithm of the request.
 
@@ -111,17 +113,32 @@ def certrep_badalg(view: View, reply: PkiMessage) -> Found:
         yield Evidence(
             f"The server refuses with badAlg{_text(reply)}; the request uses {', '.join(used) or 'algorithms that are not in the capture'}.",
             (*_fail_fact(view, reply), view.q("algorithms", ", ".join(used))),
+            causes=meant(view),
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1", "certnanny/sscep#39", "certnanny/sscep#156")
+_NEVER_FOR_PASSWORDS = ("openxpki", "step-ca", "micromdm", "ejbca")
+"""Servers that answer a wrong challenge password with another code than badMessageCheck."""
+
+
+def _refuses_passwords_so(view: View) -> bool:
+    return not view.is_server(*_NEVER_FOR_PASSWORDS)
+
+
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4", "certnanny/sscep#39", "certnanny/sscep#156")
 def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
     """The server could not verify the request, or did not accept its password.
 
     Seen: failInfo 1, badMessageCheck.
-    Why: On NDES: the challenge password is wrong, used, expired or of the wrong string type (event 29), or the template's rights are missing.
+    Why: On NDES: the challenge password is wrong, used, expired or of the wrong string type (event 29).
     Why: The signature of the request does not fit, or the server could not decrypt it.
-    Do: If the signature verifies here, get a new challenge password first.
+    Matters: The code covers both: a damaged message, and on some servers a password that is not accepted.
+    Do: Where the signature verifies here, look at the challenge password and at the recipient of the request; the server's log decides.
+    Do (ndes): Get a new password from /certsrv/mscep_admin/; Application log, event 29 (28 at a renewal). Registry, below MSCEP: PasswordValidity, PasswordMax,
+        UseSinglePassword, EnforcePassword.
+    Do (ucm): Its log says which: the password expired after 24 hours, none was sent, or the envelope could not be decrypted.
+    Do (otilm): failInfoText says which; the challenge password is that of the SCEP profile.
+    Do (openxpki): Only the signature or its signer's certificate is meant (error 40001); a challenge is never the reason.
     Not: Proof of a damaged message: NDES uses this code for passwords too.
     """
     if _fails(reply, FailInfo.badMessageCheck):
@@ -133,43 +150,58 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
             None: "the request's signature cannot be checked here",
         }
         first = (
-            ("The challenge password is wrong, used or expired: the request's signature verifies, so that is not it.",)
-            if verdict and message is not None and message.digest.valid
+            (
+                "The challenge password is wrong, used or expired: the request's signature verifies, so the message is whole.",
+            )
+            if verdict
+            and message is not None
+            and message.digest.valid
+            and _refuses_passwords_so(view)
+            and not reply.fail_info_text
             else ()
         )
         yield Evidence(
             f"The server refuses with badMessageCheck{_text(reply)}; {checked[verdict]}.",
             (*_fail_fact(view, reply), view.q("SignerInfo.signature", checked[verdict])),
-            causes=first,
+            causes=(*meant(view), *first),
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1", "Gradenegger, event 31")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4", "Gradenegger, event 31")
 def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     """The server does not permit the request.
 
     Seen: failInfo 2, badRequest.
-    Why: The CA refused it (NDES event 31): template, key size, rights, RPC, CRL.
-    Why: The challenge password is wrong, on servers that are not NDES.
+    Why: The CA refused it: policy, template, key size, rights, status of the end entity.
+    Why: The challenge password is wrong, on servers that answer so.
     Why: The server does not support this messageType or this renewal.
-    Do: Read the HRESULT if there is one, the server's log at that second, and Failed Requests on the CA.
+    Do: Read the server's log at that second.
+    Do (ndes): Application log, event 31, and Failed Requests in certsrv.msc on the CA; the HRESULT, where there is one, names the reason.
+    Do (step-ca): `step ca provisioner update NAME --challenge VALUE` sets the challenge; the log tells of policy, key length and templates.
+    Do (micromdm): The log tells: "invalid challenge" (SCEP_CHALLENGE_PASSWORD), "DN already exists" (SCEP_CERT_RENEW), "CSR verify failed".
+    Do (ejbca): The end entity must be NEW and its names equal to those of the request; details are in server.log.
+    Do (openxpki): The workflow's error_code tells; search it by the transactionID in the WebUI.
+    Do (scepman): On /static the challenge is AppConfig:StaticValidation:RequestPassword; Log Analytics, table SCEPman_CL, tells the rest.
     Not: A damaged message.
     """
     if _fails(reply, FailInfo.badRequest):
         what = view.request.message_type_words if view.request is not None else "The request"
         first = (
             ()
-            if view.is_ndes or reply.fail_info_text
-            else ("The challenge password is wrong or missing: servers other than NDES answer so.",)
+            if view.is_ndes or reply.fail_info_text or view.is_server("ejbca")
+            else ("The challenge password is wrong or missing.",)
         )
         yield Evidence(
             f"The server refuses {what} with badRequest{_text(reply)}.",
             _fail_fact(view, reply),
-            causes=first if view.request is not None and view.request.message_type == MessageType.PKCSReq else (),
+            causes=(
+                *meant(view),
+                *(first if view.request is not None and view.request.message_type == MessageType.PKCSReq else ()),
+            ),
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badtime(view: View, reply: PkiMessage) -> Found:
     """The server finds the request's time too far from its own.
 
@@ -191,7 +223,7 @@ def certrep_badtime(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.4.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.4")
 def certrep_badcertid(view: View, reply: PkiMessage) -> Found:
     """The server knows no such certificate.
 
@@ -205,7 +237,7 @@ def certrep_badcertid(view: View, reply: PkiMessage) -> Found:
         yield Evidence(f"The server finds no certificate that matches {what}{_text(reply)}.", _fail_fact(view, reply))
 
 
-@rule("reply", WARNING, "RFC 8894, Section 3.2.1.4")
+@rule.reply(WARNING, "RFC 8894, Section 3.2.1.4")
 def certrep_failinfo_missing(view: View, reply: PkiMessage) -> Found:
     """The refusal does not say why.
 
@@ -219,7 +251,7 @@ def certrep_failinfo_missing(view: View, reply: PkiMessage) -> Found:
         yield Evidence(f"The refusal's failInfo is {value}.", (view.a("CertRep.signedAttrs.failInfo", value),))
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.2.1.4", "smallstep/certificates#1794")
+@rule.reply(INFO, "RFC 8894, Section 3.2.1.4", "smallstep/certificates#1794")
 def certrep_failinfotext(view: View, reply: PkiMessage) -> Found:
     """The server says in words why.
 
@@ -235,7 +267,7 @@ def certrep_failinfotext(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.3", "dogtagpki/pki#4198")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.3", "dogtagpki/pki#4198")
 def certrep_status_undefined(view: View, reply: PkiMessage) -> Found:
     """The answer's status is none that exists.
 
@@ -249,7 +281,7 @@ def certrep_status_undefined(view: View, reply: PkiMessage) -> Found:
         yield Evidence(f"The answer's pkiStatus is {value}.", (view.a("CertRep.signedAttrs.pkiStatus", value),))
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.5")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.5")
 def certrep_nonce_mismatch(view: View, reply: PkiMessage) -> Found:
     """The answer's recipientNonce is not the request's senderNonce.
 
@@ -274,7 +306,7 @@ def certrep_nonce_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", WARNING, "RFC 8894, Section 3.2.1.5", "micromdm/scep#104")
+@rule.reply(WARNING, "RFC 8894, Section 3.2.1.5", "micromdm/scep#104")
 def certrep_nonce_missing(view: View, reply: PkiMessage) -> Found:
     """The answer lacks a nonce.
 
@@ -295,7 +327,7 @@ def certrep_nonce_missing(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.1.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.1.1")
 def certrep_transid_mismatch(view: View, reply: PkiMessage) -> Found:
     """The answer's transactionID is not the request's.
 
@@ -315,7 +347,7 @@ def certrep_transid_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 3.3.2")
+@rule.exchange(ERROR, "RFC 8894, Section 3.3.2")
 def certrep_not_type_3(view: View) -> Found:
     """The answer is no CertRep.
 
@@ -332,7 +364,7 @@ def certrep_not_type_3(view: View) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 5652, Section 5.6")
+@rule.reply(ERROR, "RFC 5652, Section 5.6")
 def certrep_signature_invalid(view: View, reply: PkiMessage) -> Found:
     """The answer's signature does not fit.
 
@@ -343,12 +375,12 @@ def certrep_signature_invalid(view: View, reply: PkiMessage) -> Found:
     """
     if reply.signature.valid is False:
         yield Evidence(
-            f"The answer's signature {reply.signature.reason} with the key of {serial(reply.signer_identity)}.",
+            f"The answer's signature {reply.signature.reason} with the key of {view.named(reply.signer_identity)}.",
             (view.a("CertRep.SignerInfo.signature", reply.signature.reason),),
         )
 
 
-@rule("reply", ERROR, "RFC 5652, Section 11.2")
+@rule.reply(ERROR, "RFC 5652, Section 11.2")
 def certrep_digest_mismatch(view: View, reply: PkiMessage) -> Found:
     """The answer's messageDigest is not that of its content.
 
@@ -364,7 +396,7 @@ def certrep_digest_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.3.2")
+@rule.reply(ERROR, "RFC 8894, Section 3.3.2")
 def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     """The answer is signed by a certificate that GetCACert did not give.
 
@@ -384,7 +416,7 @@ def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     included = reply.signer is not None and any(each.identity == identity for each in reply.certificates)
     by_known_ca = included and identity[0] in issuers
     yield Evidence(
-        f"The answer is signed by {serial(identity)}, which is none of the certificates that {view.http.server} offered"
+        f"The answer is signed by {view.named(identity)}, which is none of the certificates that {view.http.server} offered"
         + ("; one of its CAs issued it, and the answer carries it." if by_known_ca else "."),
         (
             view.a("CertRep.SignerInfo.sid", serial(identity)),
@@ -394,7 +426,7 @@ def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     )
 
 
-@rule("reply", WARNING, "RFC 8894, Section 2.1.2")
+@rule.reply(WARNING, "RFC 8894, Section 2.1.2")
 def certrep_signer_is_encryption_ra(view: View, reply: PkiMessage) -> Found:
     """The answer is signed with a certificate that may not sign.
 
@@ -413,7 +445,7 @@ def certrep_signer_is_encryption_ra(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.1", "micromdm/scep#158")
+@rule.reply(INFO, "RFC 8894, Section 3.1", "micromdm/scep#158")
 def certrep_no_certificates(view: View, reply: PkiMessage) -> Found:
     """The answer carries no certificate of its signer.
 
@@ -424,12 +456,12 @@ def certrep_no_certificates(view: View, reply: PkiMessage) -> Found:
     """
     if not reply.certificates:
         yield Evidence(
-            f"The answer carries no certificate; its signer is {serial(reply.signer_identity)}.",
+            f"The answer carries no certificate; its signer is {view.named(reply.signer_identity)}.",
             (view.a("SignedData.certificates", "absent"),),
         )
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.3.2.2", "certnanny/sscep#59", "certnanny/sscep#80")
+@rule.reply(INFO, "RFC 8894, Section 3.3.2.2", "certnanny/sscep#59", "certnanny/sscep#80")
 def certrep_dummy_content(view: View, reply: PkiMessage) -> Found:
     """A byte stands where nothing belongs.
 
@@ -445,7 +477,7 @@ def certrep_dummy_content(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 5652, Section 11.1", "openxpki/openxpki#789", "seize-the-dave/jscep#152")
+@rule.reply(ERROR, "RFC 5652, Section 11.1", "openxpki/openxpki#789", "seize-the-dave/jscep#152")
 def certrep_contenttype_missing(view: View, reply: PkiMessage) -> Found:
     """The answer's signed attributes lack contentType.
 
@@ -460,7 +492,7 @@ def certrep_contenttype_missing(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.3.2.1")
+@rule.reply(ERROR, "RFC 8894, Section 3.3.2.1")
 def certrep_success_without_envelope(view: View, reply: PkiMessage) -> Found:
     """The server says SUCCESS and sends no certificate.
 
@@ -477,7 +509,7 @@ def certrep_success_without_envelope(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", WARNING, "RFC 8894, Section 3.3.2.3")
+@rule.reply(WARNING, "RFC 8894, Section 3.3.2.3")
 def certrep_pending_with_envelope(view: View, reply: PkiMessage) -> Found:
     """A pending answer carries an envelope.
 
@@ -493,7 +525,7 @@ def certrep_pending_with_envelope(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", ERROR, "RFC 8894, Section 3.2.2")
+@rule.reply(ERROR, "RFC 8894, Section 3.2.2")
 def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     """The answer is encrypted for somebody else.
 
@@ -508,12 +540,12 @@ def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     every = [each for each in reply.envelope.recipients if each.kind == "key-transport"]
     if every and all(each.identity is not None and each.identity != signer.identity for each in every):
         yield Evidence(
-            f"The answer is encrypted for {recipient_words(every[0])}; the request was signed by {serial(signer.identity)}.",
+            f"The answer is encrypted for {view.named(every[0].identity)}; the request was signed by {certificate_words(signer)}.",
             (view.a("CertRep.recipientInfos", recipient_words(every[0])), view.q("signer", serial(signer.identity))),
         )
 
 
-@rule("reply", INFO, "RFC 8894, Section 3.5.2")
+@rule.reply(INFO, "RFC 8894, Section 3.5.2")
 def certrep_cipher_weak(view: View, reply: PkiMessage) -> Found:
     """The answer is encrypted with DES or 3DES.
 
@@ -529,7 +561,7 @@ def certrep_cipher_weak(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("reply", INFO, "IntuneDocs#3307", "RFC 8894, Section 2.7")
+@rule.reply(INFO, "IntuneDocs#3307", "RFC 8894, Section 2.7")
 def getcrl_refused(view: View, reply: PkiMessage) -> Found:
     """The server does not give CRLs or certificates by SCEP.
 

@@ -58,7 +58,7 @@ _FULL_SIZE = 1000
 _LOSSY = 0.02
 
 
-@rule("capture", ERROR, "RFC 1035, Section 4.1.1")
+@rule.capture(ERROR, "RFC 1035, Section 4.1.1")
 def dns_name_not_resolved(view: CaptureView) -> Found:
     """The name of the SCEP server cannot be resolved.
 
@@ -104,7 +104,7 @@ def dns_name_not_resolved(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", INFO, "RFC 1035, Section 3.4.1")
+@rule.capture(INFO, "RFC 1035, Section 3.4.1")
 def dns_answer_not_used(view: CaptureView) -> Found:
     """The client connects to another address than DNS gave it.
 
@@ -146,7 +146,7 @@ def _prohibited(failed: FailedConnection, scene: Scene) -> list[Fact]:
     ]
 
 
-@rule("failure", ERROR, "RFC 9293, Section 3.10.7.1")
+@rule.failure(ERROR, "RFC 9293, Section 3.10.7.1")
 def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> Found:
     """The server refuses the connection.
 
@@ -165,7 +165,7 @@ def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view:
         )
 
 
-@rule("failure", ERROR, "RFC 9293, Section 3.8.3")
+@rule.failure(ERROR, "RFC 9293, Section 3.8.3")
 def tcp_connect_timeout(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> Found:
     """The server never answers the connection attempt.
 
@@ -198,7 +198,7 @@ def tcp_connect_timeout(failed: FailedConnection, transaction: Transaction | Non
     )
 
 
-@rule("failure", ERROR, "RFC 1812, Section 5.2.7.1", "RFC 4443, Section 3.1")
+@rule.failure(ERROR, "RFC 1812, Section 5.2.7.1", "RFC 4443, Section 3.1")
 def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> Found:
     """A firewall or router forbids the connection.
 
@@ -216,7 +216,7 @@ def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | No
         )
 
 
-@rule("exchange", ERROR, "RFC 9293, Section 3.10.7.4")
+@rule.exchange(ERROR, "RFC 9293, Section 3.10.7.4")
 def tcp_reset_during_exchange(view: View) -> Found:
     """The connection is reset in the middle of the exchange.
 
@@ -253,7 +253,7 @@ def tcp_reset_during_exchange(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 4459, Section 2", "RFC 2923, Section 2.1", strength=INFERRED)
+@rule.exchange(ERROR, "RFC 4459, Section 2", "RFC 2923, Section 2.1", strength=INFERRED)
 def tcp_request_never_acked(view: View) -> Found:
     """Large packets of the request never arrive.
 
@@ -278,7 +278,7 @@ def tcp_request_never_acked(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9112, Section 9.3")
+@rule.exchange(ERROR, "RFC 9112, Section 9.3")
 def http_no_response(view: View) -> Found:
     """The server does not answer.
 
@@ -309,13 +309,16 @@ def http_no_response(view: View) -> Found:
     )
 
 
-@rule("exchange", WARNING, "RFC 9112, Section 9.5")
+@rule.exchange(WARNING, "RFC 9112, Section 9.5")
 def client_gave_up(view: View) -> Found:
     """The client closes the connection before the server has answered.
 
     Seen: The client sends FIN or RST while the answer is still owed.
     Why: The client's timer is shorter than the time that the server and its CA need.
-    Do: Raise the client's timeout; find out what the server waits for.
+    Matters: The server may have used up the challenge password by then: the next try is refused, though nothing about it is wrong.
+    Do: Raise the client's timer, find out what the server waits for, and give the next try a new challenge password.
+    Do (strongswan): `pki.scep.http_timeout` (30 s) in strongswan.conf.
+    Do (ios-client): `enrollment retry period` and `count` under the trustpoint say how often it asks again.
     Not: A fault of the network.
     """
     facts = view.facts
@@ -341,7 +344,7 @@ def client_gave_up(view: View) -> Found:
         )
 
 
-@rule("transaction", INFO, "RFC 6298, Section 5")
+@rule.transaction(INFO, "RFC 6298, Section 5")
 def tcp_high_loss(view: TransactionView) -> Found:
     """The link loses packets.
 

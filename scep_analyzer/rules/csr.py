@@ -9,17 +9,21 @@ from ipaddress import ip_address
 from scep_analyzer.model.content import ChallengePassword, Content, Csr
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import Bystander, FailInfo, MessageType
-from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
-from scep_analyzer.rules._views import CaptureView, View
+from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
+from scep_analyzer.rules._views import CaptureView, View, answer_frame
 from scep_analyzer.rules._words import count, seconds, shown
 from scep_analyzer.rules.requester import is_renewal
 
 _PLACEHOLDERS = re.compile(
-    r"\{\{.*?\}\}|\$\(?\w*[A-Z_]{3,}|%[A-Za-z]+%|<[A-Za-z _-]+>|\$[{(]\w+[})]|^(?:cisco|password|challenge|changeme|secret)$",
+    r"\{\{.*?\}\}|\$\(?\w*[A-Z_]{3,}|%[A-Za-z]+%|<[A-Za-z _-]+>|\$[{(]\w+[})]",
     re.IGNORECASE,
 )
+_USUAL_WORDS = re.compile(r"(?:cisco|password|challenge|changeme|secret)$", re.IGNORECASE)
+"""These may be placeholders, and may be what somebody chose."""
 _QUOTES = "\"'`“”‘’"
 _BLOB = 256
+_CERTSRV = 0x80094000
+"""HRESULTs of the certification authority's facility begin so."""
 _MS_CARRIER, _VERISIGN_CARRIER = "1.3.6.1.4.1.311.2.1.14", "2.16.840.1.113733.1.9.8"
 _TEMPLATES = frozenset({"1.3.6.1.4.1.311.20.2", "1.3.6.1.4.1.311.21.7"})
 _SID = "1.3.6.1.4.1.311.25.2"
@@ -41,7 +45,7 @@ def _initial(view: View) -> bool:
     )
 
 
-@rule("request", ERROR, "RFC 5652, Section 6", needs="ra")
+@rule.request(ERROR, "RFC 5652, Section 6", needs="ra")
 def inner_decrypt_fails(view: View, message: object) -> Found:
     """The recipient's key does not open the envelope.
 
@@ -61,12 +65,12 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
         yield NotChecked("the keys given do not open the request")
     else:
         yield Evidence(
-            f"The recipient's own key does not open the envelope: {envelope.problem}.",
+            f"The recipient's own key does not open the envelope: {envelope.problem.rstrip('.')}.",
             (view.q("EnvelopedData", envelope.problem),),
         )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 3.3.1", "micromdm/scep#224", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 3.3.1", "micromdm/scep#224")
 def inner_not_pkcs10(view: View, content: Content) -> Found:
     """The envelope of a certificate request holds no PKCS #10 request.
 
@@ -88,7 +92,7 @@ def _csr(content: Content) -> Iterator[Csr]:
         yield content.csr
 
 
-@rule("csr", ERROR, "RFC 2986, Section 4.2", needs="ra")
+@rule.csr(ERROR, "RFC 2986, Section 4.2")
 def csr_signature_bad(view: View, content: Content) -> Found:
     """The certificate request's own signature fails.
 
@@ -105,7 +109,7 @@ def csr_signature_bad(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 2.3", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 2.3")
 def csr_key_differs_from_signer(view: View, content: Content) -> Found:
     """The request asks for another key than the one that signed the message.
 
@@ -128,7 +132,7 @@ def csr_key_differs_from_signer(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "openxpki/openxpki#360", needs="ra")
+@rule.csr(WARNING, "openxpki/openxpki#360")
 def csr_subject_differs_from_signer(view: View, content: Content) -> Found:
     """The request asks for another subject than the message's own certificate has.
 
@@ -147,18 +151,23 @@ def csr_subject_differs_from_signer(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 7.3", "certnanny/sscep#46", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 2.4", "certnanny/sscep#46")
 def csr_challenge_missing(view: View, content: Content) -> Found:
     """The request has no challenge password.
 
     Seen: No challengePassword in a first enrollment.
     Why: It was left empty, or the tool that made the request cannot add one.
     Why: A renewal that the server does not take for one.
-    Do: Get a password from the administration page (/certsrv/mscep_admin on NDES) and put it into the request.
+    Matters: A server that wants one refuses, or lets the request wait for an approval by hand.
+    Do: Get a challenge password from the server and put it into the request.
+    Do (ndes): /certsrv/mscep_admin/ gives one; `EnforcePassword` in the registry, below MSCEP, says whether NDES wants it.
+    Do (ios-client): `password 0 VALUE` under the trustpoint.
+    Do (sscep): Make the request with challengePassword in it: the [req_attributes] section of openssl.cnf.
+    Do (strongswan): `pki --scep … --password VALUE`.
     Not: A fault where the server wants none.
     """
     for csr in _csr(content):
-        if csr.challenge_password is None and _initial(view):
+        if csr.challenge_password is None and _initial(view) and not _past_the_challenge(view):
             yield Evidence(
                 f"The request for {shown(csr.subject)} carries no challengePassword"
                 + (", and the server refused it." if view.refused else "."),
@@ -167,7 +176,12 @@ def csr_challenge_missing(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", ERROR, "gist.github.com, MattRK/5485448", needs="ra")
+def _past_the_challenge(view: View) -> bool:
+    """Whether NDES passed the request on: a code of the CA proves that it took the request without a password (CERTSRV_E_…)."""
+    return view.reply is not None and view.reply.hresult is not None and view.reply.hresult & 0xFFFFF000 == _CERTSRV
+
+
+@rule.csr(ERROR, "gist.github.com, MattRK/5485448")
 def csr_challenge_unclean(view: View, content: Content) -> Found:
     """The challenge password holds what was not meant to be in it.
 
@@ -192,15 +206,19 @@ def csr_challenge_unclean(view: View, content: Content) -> Found:
             )
             if found
         ]
+        guess = not what and _USUAL_WORDS.match(value) is not None
+        if guess:
+            what = ["is a word that often stands for one"]
         if what:
             yield Evidence(
                 f"The challengePassword of {len(value)} characters {' and '.join(what)}.",
                 (_challenge_fact(view, challenge),),
-                severity=None if view.refused else Severity.WARNING,
+                severity=None if view.refused and not guess else Severity.WARNING,
+                strength=POSSIBLE if guess else None,
             )
 
 
-@rule("csr", ERROR, "certnanny/sscep#59", "certnanny/sscep#83", "certnanny/sscep#156", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "certnanny/sscep#59", "certnanny/sscep#83", "certnanny/sscep#156", strength=INFERRED)
 def csr_challenge_encoding(view: View, content: Content) -> Found:
     """NDES wants the challenge password as a PrintableString.
 
@@ -249,7 +267,7 @@ def _issuing_page(view: View, csr: Csr) -> Bystander | None:
     return found[-1] if found else None
 
 
-@rule("csr", ERROR, "certnanny/sscep#156", "fleetdm/fleet#46291", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "certnanny/sscep#156", "fleetdm/fleet#46291", strength=INFERRED)
 def csr_challenge_stale(view: View, content: Content) -> Found:
     """The challenge password is too old, or was used already.
 
@@ -264,13 +282,14 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
             continue
         if page is not None and page.page is not None and not page.page.reusable:
             minutes = page.page.minutes or _DEFAULT_MINUTES
-            age = (view.http.time_ns or 0) - (page.http.time_ns or 0)
+            given = page.http.response
+            age = (view.http.time_ns or 0) - ((given.time_ns if given is not None else None) or page.http.time_ns or 0)
             if age > minutes * 60 * 1_000_000_000:
                 yield Evidence(
-                    f"The challengePassword was given {seconds(age)} before (frame {page.http.frame}) and is good for {minutes} minutes.",
+                    f"The challengePassword was given {seconds(age)} before (frame {answer_frame(page.http)}) and is good for {minutes} minutes.",
                     (
                         _challenge_fact(view, challenge),
-                        Fact(page.http.frame, "mscep_admin", f"good for {minutes} minutes"),
+                        Fact(answer_frame(page.http), "mscep_admin", f"good for {minutes} minutes"),
                     ),
                 )
                 continue
@@ -301,7 +320,7 @@ def _key(view: View) -> str | None:
     return signer.public_key.fingerprint if signer is not None and signer.public_key is not None else None
 
 
-@rule("csr", ERROR, "learn.microsoft.com, NDES, Password cache", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "learn.microsoft.com, NDES, Password cache", strength=INFERRED)
 def csr_challenge_other_server(view: View, content: Content) -> Found:
     """The challenge password comes from another server.
 
@@ -319,12 +338,15 @@ def csr_challenge_other_server(view: View, content: Content) -> Found:
             and view.refused
         ):
             yield Evidence(
-                f"The challengePassword was given by {page.http.server} (frame {page.http.frame}), the request goes to {view.http.server}.",
-                (_challenge_fact(view, csr.challenge_password), Fact(page.http.frame, "ip.dst", str(page.http.server))),
+                f"The challengePassword was given by {page.http.server} (frame {answer_frame(page.http)}), the request goes to {view.http.server}.",
+                (
+                    _challenge_fact(view, csr.challenge_password),
+                    Fact(answer_frame(page.http), "ip.src", str(page.http.server)),
+                ),
             )
 
 
-@rule("csr", WARNING, "smallstep/certificates#2796", strength=INFERRED, needs="ra")
+@rule.csr(WARNING, "smallstep/certificates#2796", strength=INFERRED)
 def csr_challenge_unexpected(view: View, content: Content) -> Found:
     """A challenge password where the server wants none.
 
@@ -357,7 +379,7 @@ def csr_challenge_unexpected(view: View, content: Content) -> Found:
             )
 
 
-@rule("capture", WARNING, "smallstep/certificates#1312", needs="ra")
+@rule.capture(WARNING, "smallstep/certificates#1312", needs="ra")
 def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
     """Several devices use one challenge password.
 
@@ -381,7 +403,7 @@ def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
             )
 
 
-@rule("csr", INFO, "learn.microsoft.com, Use APIs to add third-party CAs for SCEP to Intune", needs="ra")
+@rule.csr(INFO, "learn.microsoft.com, Use APIs to add third-party CAs for SCEP to Intune")
 def csr_challenge_blob(view: View, content: Content) -> Found:
     """The challenge password is a long encoded text.
 
@@ -407,7 +429,7 @@ def _is_base64(value: str) -> bool:
     return True
 
 
-@rule("csr", ERROR, "Gradenegger, events 31 and 87", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "Gradenegger, events 31 and 87", strength=INFERRED)
 def csr_key_short(view: View, content: Content) -> Found:
     """The key in the request is shorter than templates allow.
 
@@ -426,7 +448,7 @@ def csr_key_short(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "RFC 5280, Section 4.1.2.6", needs="ra")
+@rule.csr(WARNING, "RFC 5280, Section 4.1.2.6")
 def csr_subject_empty(view: View, content: Content) -> Found:
     """The request names nobody.
 
@@ -443,7 +465,7 @@ def csr_subject_empty(view: View, content: Content) -> Found:
 _LIMITS = {"CN": 64, "O": 64, "OU": 64, "L": 128, "ST": 128, "C": 2, "SERIALNUMBER": 64, "EMAILADDRESS": 255}
 
 
-@rule("csr", ERROR, "RFC 5280, Appendix A.1", "Gradenegger, event 31", strength=INFERRED, needs="ra")
+@rule.csr(ERROR, "RFC 5280, Appendix A.1", "Gradenegger, event 31", strength=INFERRED)
 def csr_subject_too_long(view: View, content: Content) -> Found:
     """A part of the subject is too long.
 
@@ -464,7 +486,7 @@ def csr_subject_too_long(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", WARNING, "RFC 6125, Section 2.3", needs="ra")
+@rule.csr(WARNING, "RFC 6125, Section 2.3")
 def csr_san_missing(view: View, content: Content) -> Found:
     """The request asks for no subjectAltName.
 
@@ -485,7 +507,7 @@ def csr_san_missing(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "RFC 5280, Section 4.2.1.6", needs="ra")
+@rule.csr(WARNING, "RFC 5280, Section 4.2.1.6")
 def csr_san_wrong_form(view: View, content: Content) -> Found:
     """A subjectAltName is of the wrong kind.
 
@@ -527,7 +549,7 @@ def _is_address(value: str) -> bool:
     return True
 
 
-@rule("csr", INFO, "MicrosoftDocs/windows-itpro-docs#8899", needs="ra")
+@rule.csr(INFO, "MicrosoftDocs/windows-itpro-docs#8899")
 def csr_keyusage_picks_template(view: View, content: Content) -> Found:
     """The requested keyUsage picks NDES's template.
 
@@ -554,7 +576,7 @@ def csr_keyusage_picks_template(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", INFO, "learn.microsoft.com, NDES in AD CS", needs="ra")
+@rule.csr(INFO, "learn.microsoft.com, NDES in AD CS")
 def csr_template_ignored(view: View, content: Content) -> Found:
     """The template in the request does not count.
 
@@ -572,7 +594,7 @@ def csr_template_ignored(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", INFO, "RFC 5280, Section 4.2.1.12", needs="ra")
+@rule.csr(INFO, "RFC 5280, Section 4.2.1.12")
 def csr_eku_missing(view: View, content: Content) -> Found:
     """The request asks for no purpose.
 
@@ -589,7 +611,7 @@ def csr_eku_missing(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "support.microsoft.com, KB5014754", needs="ra")
+@rule.csr(WARNING, "support.microsoft.com, KB5014754")
 def csr_sid_absent(view: View, content: Content) -> Found:
     """The request carries no SID for strong mapping.
 
@@ -611,7 +633,7 @@ def csr_sid_absent(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "ANSSI-FR/ORADAD#15", "CERT VU#971035", needs="ra")
+@rule.csr(WARNING, "ANSSI-FR/ORADAD#15", "CERT VU#971035")
 def csr_requests_identity(view: View, content: Content) -> Found:
     """The requester names the identity that the certificate will stand for.
 
@@ -631,7 +653,7 @@ def csr_requests_identity(view: View, content: Content) -> Found:
             )
 
 
-@rule("csr", WARNING, "certnanny/sscep, README", needs="ra")
+@rule.csr(WARNING, "certnanny/sscep, README")
 def csr_old_extension_carrier(view: View, content: Content) -> Found:
     """The extensions are in an old attribute.
 
@@ -648,7 +670,7 @@ def csr_old_extension_carrier(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", WARNING, "RFC 2986, Section 4.1", needs="ra")
+@rule.csr(WARNING, "RFC 2986, Section 4.1")
 def csr_attribute_duplicate(view: View, content: Content) -> Found:
     """An attribute of the request stands there twice.
 
@@ -667,7 +689,7 @@ def csr_attribute_duplicate(view: View, content: Content) -> Found:
                 )
 
 
-@rule("csr", ERROR, "RFC 8894, Section 3.3.3", needs="ra")
+@rule.csr(ERROR, "RFC 8894, Section 3.3.3")
 def poll_issuer_subject_mismatch(view: View, content: Content) -> Found:
     """The poll asks for names that are not those of the request.
 
@@ -689,7 +711,18 @@ def poll_issuer_subject_mismatch(view: View, content: Content) -> Found:
         inside = message.envelope.content if message.envelope is not None else None
         if inside is not None and inside.csr is not None:
             subjects.add(inside.csr.subject)
-    if cas and content.issuer not in cas:
+    if content.subject in cas and (content.issuer in subjects or content.issuer == view.transaction.subject):
+        yield Evidence(
+            f"The poll has issuer and subject swapped: it names {shown(content.issuer or '')} as the issuer, which is the requester, and the CA "
+            f"{shown(content.subject or '')} as the subject.",
+            (
+                view.q("IssuerAndSubject.issuer", content.issuer),
+                view.q("IssuerAndSubject.subject", content.subject),
+            ),
+            severity=None if view.failed else Severity.WARNING,
+            title="The poll has issuer and subject swapped",
+        )
+    elif cas and content.issuer not in cas:
         yield Evidence(
             f"The poll names the issuer {shown(content.issuer or '')}; the server's CAs are {shown('; '.join(sorted(cas)))}.",
             (view.q("IssuerAndSubject.issuer", content.issuer),),

@@ -3,6 +3,7 @@
 import re
 
 from scep_analyzer.model.findings import Evidence, Severity
+from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, shown
@@ -26,7 +27,7 @@ def _unread(view: View) -> bool:
     return view.answer is not None and (not view.understood or view.refused)
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291")
 def get_plus_became_space(view: View) -> Found:
     """A “+” of the base64 was taken for a blank.
 
@@ -52,7 +53,7 @@ def get_plus_became_space(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570")
+@rule.exchange(WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570")
 def get_reserved_unescaped(view: View) -> Found:
     """The base64 is not escaped for a URL.
 
@@ -73,7 +74,7 @@ def get_reserved_unescaped(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 3986, Section 2.4")
+@rule.exchange(ERROR, "RFC 3986, Section 2.4")
 def get_double_encoded(view: View) -> Found:
     """The message is percent-encoded twice.
 
@@ -93,7 +94,7 @@ def get_double_encoded(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249")
 def get_base64url(view: View) -> Found:
     """The message uses the URL-safe base64 alphabet.
 
@@ -113,7 +114,7 @@ def get_base64url(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 4648, Section 3.2")
+@rule.exchange(WARNING, "RFC 4648, Section 3.2")
 def get_padding_stripped(view: View) -> Found:
     """The base64 has lost its padding.
 
@@ -130,14 +131,16 @@ def get_padding_stripped(view: View) -> Found:
         yield Evidence("The message parameter lacks its “=” padding.", (view.q("message", "no padding"),))
 
 
-@rule("exchange", INFO, "RFC 2045, Section 6.8", "smallstep/docs#364")
+@rule.exchange(INFO, "RFC 8894, Section 4.1", "smallstep/docs#364")
 def get_line_breaks(view: View) -> Found:
     """The base64 is broken into lines.
 
     Seen: %0A or %0D%0A in the message parameter.
     Why: Cisco and sscep do that; it is normal for them.
-    Do: A server must skip the line ends.
-    Not: A fault of the client.
+    Matters: The base64 of RFC 8894 has no line ends (RFC 4648, Section 3.1), and a strict reader refuses them; most servers skip them.
+    Do: To serve these clients, let the server or a proxy in front skip line ends; or let the client use POST.
+    Do (step-ca): Upgrade it, or put a proxy in front that removes %0A from the message parameter.
+    Not: A fault where the server answers.
     """
     value = _message_parameter(view)
     breaks = len(re.findall(r"%0[Aa]", value))
@@ -148,7 +151,7 @@ def get_line_breaks(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "micromdm/scep#114")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#114")
 def get_not_base64(view: View) -> Found:
     """The message parameter is not base64.
 
@@ -177,7 +180,7 @@ def get_not_base64(view: View) -> Found:
     )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95")
 def get_truncated(view: View) -> Found:
     """The message in the URL is cut.
 
@@ -201,7 +204,7 @@ def get_truncated(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1")
 def post_body_base64(view: View) -> Found:
     """The body of the POST is base64.
 
@@ -220,7 +223,7 @@ def post_body_base64(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1")
 def post_form_encoded(view: View) -> Found:
     """The message is sent as a web form.
 
@@ -239,7 +242,18 @@ def post_form_encoded(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "micromdm/scep#86")
+def _body_words(view: View) -> str:
+    """What a POST holds."""
+    length = view.asked.body.length if view.asked is not None else 0
+    if view.request is not None or view.exchange.request_kind is not None:
+        return f"its body is {view.exchange.request_kind or 'a pkiMessage'}"
+    if not length:
+        return "it has no body"
+    kind = view.request_header("content-type")
+    return f"its body is {count(length, 'byte')} of {'type ' + shown(kind) if kind else 'no stated type'}"
+
+
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#86")
 def post_without_operation(view: View) -> Found:
     """A POST to the SCEP path names no operation.
 
@@ -250,9 +264,8 @@ def post_without_operation(view: View) -> Found:
     """
     if view.method == "POST" and view.operation is None and view.asked is not None and is_scep_path(view):
         if view.asked.complete and not view.understood:
-            what = view.exchange.request_kind or ("a pkiMessage" if view.request is not None else "nothing")
             yield Evidence(
-                f"A POST to {shown(view.plain_target)} has no operation; its body is {what}.",
+                f"A POST to {shown(view.plain_target)} has no operation; {_body_words(view)}.",
                 (
                     view.q("http.request.uri", shown(view.plain_target)),
                     *((status_fact(view),) if view.answer is not None else ()),
@@ -260,7 +273,30 @@ def post_without_operation(view: View) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#155")
+def post_empty_body(view: View) -> Found:
+    """The POST carries no message.
+
+    Seen: PKIOperation by POST with an empty body.
+    Why: The client failed to make the message and sent what it had, or follows a redirect without its body.
+    Why: A proxy on the way took the body.
+    Matters: The server has nothing to read; what it answers says nothing about the enrollment.
+    Do: Look into the client's log for why it made no message; capture on the other side of a proxy.
+    Do (apple): The console of the device (mdmclient, profiled) says why it could not make the request.
+    Not: A malformed URL: a POST has its message in the body, not in the query.
+    """
+    asked = view.asked
+    if asked is None or view.operation != "PKIOperation" or view.method != "POST" or not asked.complete:
+        return
+    if asked.body.length == 0 and view.request is None and not view.holes(client=True):
+        length = view.request_header("content-length")
+        yield Evidence(
+            f"PKIOperation is posted with an empty body (Content-Length {shown(length or 'absent', 12)}).",
+            (view.q("http.content_length", length or "absent"), view.q("http.request.method", "POST")),
+        )
+
+
+@rule.exchange(WARNING, "RFC 8894, Section 4.3")
 def post_content_type_odd(view: View) -> Found:
     """The POST's content type is not SCEP's.
 
@@ -283,21 +319,30 @@ def post_content_type_odd(view: View) -> Found:
         )
 
 
-@rule("request", INFO, "RFC 5652, Section 2", "micromdm/scep#79")
-def ber_indefinite_length(view: View, _message: object) -> Found:
-    """The message is BER with indefinite lengths.
+@rule.request(INFO, "RFC 5652, Section 2", "micromdm/scep#79")
+def ber_indefinite_length(view: View, message: PkiMessage) -> Found:
+    """The message is BER, not DER.
 
-    Seen: The outer element begins 30 80.
-    Why: Apple's clients and BouncyCastle (jscep) write so; it is allowed.
-    Do: The server needs a BER parser; old Go servers refuse it.
+    Seen: The outer element has an indefinite length (30 80), or the encrypted content is made of pieces (a constructed OCTET STRING).
+    Why: Apple's clients and BouncyCastle (jscep) write so; CMS allows it (RFC 5652, Section 2).
+    Matters: A server whose reader knows DER only stops here, or finds empty content.
+    Do: The server needs a BER reader; nothing can be set on the client.
+    Do (micromdm): Upgrade: older releases refuse it ("ber2der", "invalid data len 0").
+    Do (step-ca): Upgrade: older releases refuse it ("tags don't match").
     Not: A fault of the client.
     """
     odd = view.odd("ber-indefinite")
     if odd is not None and view.asked is not None and odd.frames == view.asked.frames:
         yield Evidence("The request is BER with indefinite lengths.", (view.q("SignedData", "30 80"),))
+    elif message.envelope is not None and message.envelope.pieces:
+        pieces = message.envelope.pieces
+        yield Evidence(
+            f"The request's encrypted content is BER: a constructed OCTET STRING of {count(pieces, 'piece')}.",
+            (view.q("EnvelopedData.encryptedContent", f"constructed, {count(pieces, 'piece')}"),),
+        )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 3.1", "micromdm/scep#6")
+@rule.exchange(ERROR, "RFC 8894, Section 3.1", "micromdm/scep#6")
 def not_cms(view: View) -> Found:
     """The body is not a SCEP message.
 
@@ -323,7 +368,7 @@ def not_cms(view: View) -> Found:
         yield Evidence(f"The answer to PKIOperation is {kind}, no pkiMessage.", (view.a("http.file_data", kind),))
 
 
-@rule("exchange", WARNING, "X.690, Section 8.1.1")
+@rule.exchange(WARNING, "X.690, Section 8.1.1")
 def trailing_bytes(view: View) -> Found:
     """Bytes follow the message.
 

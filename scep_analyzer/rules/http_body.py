@@ -20,7 +20,7 @@ _LONG_PATH = 300
 _NDES_OWN = frozenset({"ndesgeneratechallenge", "ndesgetcacertthumbprint"})
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "seize-the-dave/jscep#68")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "seize-the-dave/jscep#68")
 def html_in_200(view: View) -> Found:
     """A web page stands where a SCEP answer belongs.
 
@@ -40,7 +40,7 @@ def html_in_200(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "smallstep/certificates#916", "micromdm/scep#155")
+@rule.exchange(ERROR, "smallstep/certificates#916", "micromdm/scep#155")
 def empty_200(view: View) -> Found:
     """The answer is empty.
 
@@ -63,7 +63,7 @@ def _right_types(view: View) -> tuple[str, ...]:
     return _TYPES.get(view.operation or "", ())
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.2.1", "certnanny/sscep#126")
+@rule.exchange(WARNING, "RFC 8894, Section 4.2.1", "certnanny/sscep#126")
 def content_type_wrong(view: View) -> Found:
     """The answer's content type is none that SCEP knows.
 
@@ -83,7 +83,7 @@ def content_type_wrong(view: View) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 9110, Section 8.3", "seize-the-dave/jscep#49")
+@rule.exchange(WARNING, "RFC 9110, Section 8.3", "seize-the-dave/jscep#49")
 def content_type_missing(view: View) -> Found:
     """The answer has no content type.
 
@@ -105,7 +105,7 @@ def content_type_missing(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.2.1.1", "RFC 8894, Section 4.2.1.2")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2.1.1", "RFC 8894, Section 4.2.1.2")
 def content_type_contradicts_body(view: View) -> Found:
     """The content type says something else than the body holds.
 
@@ -130,7 +130,7 @@ def content_type_contradicts_body(view: View) -> Found:
     )
 
 
-@rule("exchange", WARNING, "RFC 9110, Section 8.4")
+@rule.exchange(WARNING, "RFC 9110, Section 8.4")
 def content_encoded_body(view: View) -> Found:
     """The answer is compressed.
 
@@ -150,7 +150,7 @@ def content_encoded_body(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9112, Section 8")
+@rule.exchange(ERROR, "RFC 9112, Section 8")
 def body_length_mismatch(view: View) -> Found:
     """The answer is shorter than it says.
 
@@ -187,7 +187,7 @@ def _holes(view: View) -> bool:
     return bool(view.holes(client=True, server=True)) or (view.answer is not None and bool(view.answer.sliced))
 
 
-@rule("exchange", WARNING, "RFC 9112, Section 6.1")
+@rule.exchange(WARNING, "RFC 9112, Section 6.1")
 def chunked_to_http10(view: View) -> Found:
     """A chunked answer to an HTTP/1.0 request.
 
@@ -204,7 +204,7 @@ def chunked_to_http10(view: View) -> Found:
         )
 
 
-@rule("exchange", WARNING, "RFC 9112, Section 3.2", strength=INFERRED)
+@rule.exchange(WARNING, "RFC 9112, Section 3.2", strength=INFERRED)
 def http10_no_host(view: View) -> Found:
     """The request names no host, and another site answers.
 
@@ -222,7 +222,7 @@ def http10_no_host(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "RFC 9111, Section 5.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "RFC 9111, Section 5.1")
 def pkioperation_cached(view: View) -> Found:
     """A cache answers PKIOperation.
 
@@ -251,7 +251,7 @@ def pkioperation_cached(view: View) -> Found:
             return
 
 
-@rule("exchange", ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#83")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#83")
 def query_malformed(view: View) -> Found:
     """The query of the URL is malformed.
 
@@ -268,7 +268,7 @@ def query_malformed(view: View) -> Found:
     elif not view.operation and "operation=" in query.lower():
         what = "has an empty operation"
     elif view.operation == "PKIOperation" and (
-        view.odd("message-missing") is not None
+        (view.odd("message-missing") is not None and view.method != "POST")
         or (
             view.method == "GET"
             and len(view.path) < _LONG_PATH
@@ -286,7 +286,7 @@ def query_malformed(view: View) -> Found:
     )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 4.1")
+@rule.exchange(WARNING, "RFC 8894, Section 4.1")
 def operation_unknown(view: View) -> Found:
     """The operation is none that SCEP knows.
 
@@ -308,7 +308,7 @@ def operation_unknown(view: View) -> Found:
         )
 
 
-@rule("exchange", INFO, "RFC 8894, Section 2.5")
+@rule.exchange(INFO, "RFC 8894, Section 2.5")
 def slow_operation(view: View) -> Found:
     """The server takes long to answer.
 

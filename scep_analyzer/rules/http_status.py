@@ -10,6 +10,7 @@ from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, seconds, shown
+from scep_analyzer.rules.server_words import heard
 
 _LOGIN = (
     "login.microsoftonline", "/adfs/", "login.", "/login", "sso", "oauth2", "saml", "signin", "sign-in", "/auth", "okta", "idp.", "/logon",
@@ -33,13 +34,23 @@ _PROXY_HEADERS = (
 )
 _VENDORS = ("x-amzn-errortype", "x-amzn-errormessage", "x-digicert-error")
 _VENDOR_WORDS = ("enrollment code", "digicert", "connector for scep", "onboarding code")
+_OF_OTHER_RULES = frozenset({"base64", "decode", "empty", "identifier"})
+"""Meanings of words that another rule about the status quotes: http-400-bad-message, http-404-ca-identifier."""
 _HTTP_SYS = "microsoft-httpapi"
 _TOO_LONG = ("request too long", "invalid url", "url too long", "request-uri too long")
 
 
 def said(view: View) -> str:
-    """What the error page says, as a clause."""
-    return f": {shown(view.exchange.body_text, 120)}" if view.exchange.body_text else ""
+    """What the server says in words, as a clause."""
+    spoken = heard(view.exchange)
+    text = spoken.text if spoken is not None else view.exchange.body_text
+    return f": {shown(text, 160)}" if text else ""
+
+
+def meant(view: View) -> tuple[str, ...]:
+    """What these words mean, as causes."""
+    spoken = heard(view.exchange)
+    return (spoken.meaning.says,) if spoken is not None and spoken.meaning is not None else ()
 
 
 def who(view: View) -> str:
@@ -99,7 +110,7 @@ def other_operations(view: View, status: Callable[[int], bool]) -> dict[str, int
     }
 
 
-@rule("status", ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
+@rule.status(ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
 def http_redirect_to_login(view: View) -> Found:
     """The request is sent on to a login page.
 
@@ -125,7 +136,7 @@ def _host(location: str) -> str:
         return ""
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.4")
+@rule.status(ERROR, "RFC 9110, Section 15.4")
 def http_redirect(view: View) -> Found:
     """The server redirects; SCEP clients seldom follow.
 
@@ -154,8 +165,7 @@ def http_redirect(view: View) -> Found:
     )
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "RFC 9110, Section 15.5.2",
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
@@ -169,7 +179,7 @@ def http_401_on_scep(view: View) -> Found:
     Do: Enable anonymous authentication and disable Windows authentication on the SCEP path; check the URL.
     Not: A wrong challenge password: that is inside the encrypted message.
     """
-    if view.status == 401 and is_scep_path(view):
+    if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
         scheme = view.response_header("www-authenticate")
         yield Evidence(
             f"{view.operation or 'The request'} to {shown(view.path)} is answered with 401, asking for {shown(scheme or 'a login', 40)}.",
@@ -177,7 +187,7 @@ def http_401_on_scep(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.8")
+@rule.status(ERROR, "RFC 9110, Section 15.5.8")
 def http_407_proxy(view: View) -> Found:
     """A proxy on the way wants a login.
 
@@ -196,7 +206,7 @@ def http_407_proxy(view: View) -> Found:
         )
 
 
-@rule("status", INFO, "MicrosoftDocs/memdocs#3165")
+@rule.status(INFO, "MicrosoftDocs/memdocs#3165")
 def ndes_403_plain_get(view: View) -> Found:
     """NDES answers a plain request with 403: its policy module is installed.
 
@@ -236,7 +246,7 @@ def _forbidden(view: View) -> str | None:
     return "blocked"
 
 
-@rule("status", ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
+@rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
 def http_403_tls_required(view: View) -> Found:
     """The server wants HTTPS for this path.
 
@@ -249,8 +259,7 @@ def http_403_tls_required(view: View) -> Found:
         yield Evidence(f"{view.operation} over HTTP is answered with 403{said(view)}.", (status_fact(view),))
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "learn.microsoft.com, HTTP status codes in IIS (403.7, 403.13, 403.16, 403.17)",
     strength=INFERRED,
@@ -268,7 +277,7 @@ def http_403_client_cert(view: View) -> Found:
         yield Evidence(f"{view.operation} is answered with 403{said(view)}.", (status_fact(view),))
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
+@rule.status(ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
 def http_403_blocked(view: View) -> Found:
     """Something in front of the SCEP server forbids the request.
 
@@ -289,14 +298,21 @@ def http_403_blocked(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
+@rule.status(ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
 def http_404_wrong_path(view: View) -> Found:
     """There is no SCEP at this path.
 
     Seen: 404 to a short request, GetCACaps or GetCACert.
-    Why: The path in the enrollment URL is wrong; on NDES, mscep.dll is missing from it.
-    Why: The SCEP role or alias is not installed, or ISAPI extensions are restricted (404.2).
-    Do: Use the server's SCEP path: /certsrv/mscep/mscep.dll on NDES; /scep/<provisioner> on step-ca; /ejbca/publicweb/apply/scep/<alias>/pkiclient.exe on EJBCA.
+    Why: The path in the enrollment URL is wrong, or a part of it is missing.
+    Why: The SCEP service is not installed or not switched on.
+    Do: Put the server's SCEP path into the enrollment URL.
+    Do (ndes): The path is /certsrv/mscep/mscep.dll. `Get-WindowsFeature ADCS-Device-Enrollment` tells whether the role is there; the IIS log has the substatus.
+    Do (step-ca): The path is /scep/PROVISIONER.
+    Do (ejbca): The path is /ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe.
+    Do (micromdm): The only path is /scep. Cisco IOS appends /pkiclient.exe: rewrite it in a proxy in front.
+    Do (scepman): /static, /jamf and /dc must be switched on: AppConfig:StaticValidation:Enabled and its like.
+    Do (ios-ca): The path is /cgi-bin/pkiclient.exe; `ip http server` must be on and `show crypto pki server` say "enabled".
+    Do (fortiauthenticator): The path is /app/cert/scep/; enable SCEP on the network interface.
     Not: A URL that is too long: this one is short.
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
@@ -323,7 +339,7 @@ def _identifier_rejected(view: View) -> int | None:
     return None
 
 
-@rule("status", ERROR, "certnanny/sscep#160", "Keyfactor/ejbca-ce#503", strength=INFERRED)
+@rule.status(ERROR, "certnanny/sscep#160", "Keyfactor/ejbca-ce#503", strength=INFERRED)
 def http_404_ca_identifier(view: View) -> Found:
     """The server does not know the CA identifier.
 
@@ -345,8 +361,7 @@ def http_404_ca_identifier(view: View) -> Found:
         )
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "certnanny/sscep#83",
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
@@ -377,7 +392,7 @@ def iis_query_too_long(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
+@rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
 def iis_body_too_long(view: View) -> Found:
     """The request body is longer than IIS allows.
 
@@ -401,7 +416,7 @@ def iis_body_too_long(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.15")
+@rule.status(ERROR, "RFC 9110, Section 15.5.15")
 def http_414_uri_too_long(view: View) -> Found:
     """The URL is too long for the server.
 
@@ -417,7 +432,7 @@ def http_414_uri_too_long(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
+@rule.status(ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
 def http_400_too_long(view: View) -> Found:
     """Windows refuses the request line before IIS sees it.
 
@@ -444,7 +459,7 @@ _BAD_ENCODING = (
 )  # fmt: skip
 
 
-@rule("status", ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED)
+@rule.status(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED)
 def http_400_bad_message(view: View) -> Found:
     """The server cannot decode the message in the URL.
 
@@ -463,7 +478,7 @@ def http_400_bad_message(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.6")
+@rule.status(ERROR, "RFC 9110, Section 15.5.6")
 def http_405_post(view: View) -> Found:
     """The server does not take POST.
 
@@ -479,7 +494,7 @@ def http_405_post(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.12")
+@rule.status(ERROR, "RFC 9110, Section 15.5.12")
 def http_411_length_required(view: View) -> Found:
     """The server wants a Content-Length.
 
@@ -495,7 +510,7 @@ def http_411_length_required(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.14")
+@rule.status(ERROR, "RFC 9110, Section 15.5.14")
 def http_413_too_large(view: View) -> Found:
     """The request body is too large for a proxy or the server.
 
@@ -512,7 +527,7 @@ def http_413_too_large(view: View) -> Found:
         )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.5.16")
+@rule.status(ERROR, "RFC 9110, Section 15.5.16")
 def http_415_media_type(view: View) -> Found:
     """The content type of the request is refused.
 
@@ -529,7 +544,7 @@ def http_415_media_type(view: View) -> Found:
         )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 10.1.1")
+@rule.exchange(ERROR, "RFC 9110, Section 10.1.1")
 def http_417_expect(view: View) -> Found:
     """A proxy cannot handle Expect: 100-continue.
 
@@ -558,22 +573,28 @@ def _failing_operations(view: View, status: int) -> dict[str, int]:
     return other_operations(view, lambda each: each == status)
 
 
-@rule(
-    "status",
+@rule.status(
     ERROR,
     "learn.microsoft.com, Troubleshooting NDES events 2 and 10",
     "obvus.be, In the land of NDES",
     strength=INFERRED,
 )
 def ndes_http_500_all_operations(view: View) -> Found:
-    """The SCEP service does not start: every operation gets 500.
+    """The SCEP service does not work: every operation gets 500.
 
     Seen: 500 to GetCACaps or GetCACert.
+    Why: The service cannot start or is set up wrongly: its certificates, its keys, its account, or a name in the URL that it does not know.
     Why: NDES cannot start (events 2 and 10): its RA certificates are expired, their keys cannot be read by the application pool's identity, another CA
         issued them, or their revocation cannot be checked.
-    Why: The service account is locked or its password expired; IIS_IUSRS lacks "Impersonate a client after authentication".
-    Why: The policy module failed to start (event 53).
-    Do: Read the Application log at that second and check in this order: RA certificates, their private keys, the service account, the policy module.
+    Why: NDES's service account is locked or its password expired; IIS_IUSRS lacks "Impersonate a client after authentication".
+    Why: NDES's policy module failed to start (event 53).
+    Matters: No client gets an answer.
+    Do: Read the server's log at that second: it says why.
+    Do (ndes): Application log, events 2, 10 and 53. Check in this order: `certutil -store My` for the RA certificates, Read on their private keys for the service
+        account, the account itself, the policy module; then `iisreset`.
+    Do (step-ca): A wrong provisioner name gives 500, too: `step ca provisioner list`; an EC intermediate needs an RSA decrypter.
+    Do (dogtag): `pki-server ca-config-find | grep scep`; the log is under /var/log/pki/INSTANCE/ca/.
+    Do (ejbca): The CA's crypto token may be offline: `bin/ejbca.sh cryptotoken activate`; details are in server.log.
     Not: A fault of this client: no client would get an answer.
     """
     if view.status != 500 or view.operation not in ("GetCACaps", "GetCACert"):
@@ -592,17 +613,22 @@ def ndes_http_500_all_operations(view: View) -> Found:
                 if name != view.operation
             ),
         ),
+        causes=meant(view),
     )
 
 
-@rule("status", ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
+@rule.status(ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
 def ndes_http_500_pkioperation_only(view: View) -> Found:
     """The server fails on the message: PKIOperation gets 500.
 
     Seen: 500 to PKIOperation, while GetCACert or GetCACaps of the same server work.
-    Why: The server cannot decode or decrypt the message (NDES events 16 to 18; Go servers answer 500 for everything wrong inside).
-    Why: A policy module fails; some servers answer a wrong challenge password with 500 too.
-    Do: Look at the findings about the encoding and the recipient of this request first, then into the server's log at that second.
+    Why: The server cannot decode or decrypt the message, or fails at what it does with it.
+    Why: NDES writes events 16 to 18 for a message that it cannot read; its policy module may fail, too.
+    Matters: The client learns nothing from this answer; the server's log holds the reason.
+    Do: Read the server's log at that second.
+    Do (ndes): Application log, events 16, 17 and 18 (the message cannot be read), 31 (the CA refused it).
+    Do (step-ca, micromdm): They answer 500 for everything that is wrong inside a message; the text of the answer and the log name the stage.
+    Do (ejbca): server.log has the exception.
     Not: A dead service: it answers other requests.
     """
     if view.status < 500 or view.status in (501, 502, 503, 504) or view.operation != "PKIOperation":
@@ -613,10 +639,11 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     yield Evidence(
         f"PKIOperation is answered with {view.status}{said(view)}" + (f", while {works} got 200." if works else "."),
         (status_fact(view), *(Fact(frame, "http.response.code", f"200 to {name}") for name, frame in fine.items())),
+        causes=meant(view),
     )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
+@rule.status(ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
 def http_502(view: View) -> Found:
     """A proxy gets no good answer from the SCEP server.
 
@@ -638,7 +665,7 @@ def _proxy_facts(view: View) -> tuple[Fact, ...]:
     return tuple(view.a(f"http.{name}", shown(value)) for name, value in found if value is not None)
 
 
-@rule("status", ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
+@rule.status(ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
 def ndes_http_503_app_pool(view: View) -> Found:
     """The application pool of the SCEP service is stopped.
 
@@ -655,7 +682,7 @@ def ndes_http_503_app_pool(view: View) -> Found:
         )
 
 
-@rule("status", WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
+@rule.status(WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
 def http_503_load(view: View) -> Found:
     """The server is overloaded or being maintained.
 
@@ -682,7 +709,7 @@ def http_503_load(view: View) -> Found:
     )
 
 
-@rule("status", ERROR, "RFC 9110, Section 15.6.5")
+@rule.status(ERROR, "RFC 9110, Section 15.6.5")
 def http_504(view: View) -> Found:
     """A proxy waited in vain for the SCEP server.
 
@@ -700,25 +727,69 @@ def http_504(view: View) -> Found:
         )
 
 
-@rule(
-    "status",
+_REFUSALS: dict[tuple[str, int], str] = {
+    (
+        "ejbca",
+        401,
+    ): "EJBCA answers so where the challenge password is not the end entity's, or the end entity is not NEW.",
+    (
+        "xipki",
+        401,
+    ): "XiPKI answers so where the requestor is not permitted: the challenge password must be user:password.",
+    ("xipki", 403): "XiPKI answers so where the certificate was issued already or is revoked.",
+    ("ejbca", 403): "EJBCA answers so where an unknown end entity asks in CA mode, or a peer may not use SCEP.",
+}
+"""What a bare status means, where the product is known to refuse with it."""
+
+
+def _means_refusal(view: View) -> str | None:
+    """What this status means at this server, where it is no question of HTTP."""
+    product = view.server_product
+    if product is None or view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
+        return None
+    return _REFUSALS.get((product.key, view.status))
+
+
+@rule.status(
     ERROR,
     "knowledge.digicert.com, Troubleshoot SCEP",
     "docs.aws.amazon.com, Connector for SCEP, Troubleshooting",
 )
 def http_vendor_error(view: View) -> Found:
-    """The service says in its own words what is wrong.
+    """The server says in its own words what is wrong.
 
-    Seen: A 4xx answer with an error header or text of the vendor.
-    Why: The text tells. DigiCert: 400 values of the request, 401 enrollment code wrong, 406 code expired, 412 code used or locked. AWS: x-amzn-ErrorType.
-    Do: Act on the text.
+    Seen: A 4xx answer with an error header or text whose meaning is known.
+    Why: The text tells.
+    Matters: The words come from the software that refused; they are worth more than any guess from the status.
+    Do: Do what the words say; the server's log has more of them.
+    Do (ejbca): For 401 set the end entity to NEW and its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
+        `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
+    Do (fleet): The one-time challenge in the profile has expired: send the profile again, so that the host gets a fresh one.
+    Do (digicert): 400: values of the request; 401: enrollment code wrong; 406: code expired; 412: code used or locked.
+    Do (aws-c4scep): The x-amzn-ErrorType header names the error; "must contain base64" means: use POST.
     Not: A fault of the network.
     """
     if not 400 <= view.status < 500:
         return
     found = [(each, view.response_header(each)) for each in _VENDORS if view.response_header(each) is not None]
     text = (view.exchange.body_text or "").lower()
-    if found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):
+    spoken, refusal = heard(view.exchange), _means_refusal(view)
+    meaning = spoken.meaning if spoken is not None else None
+    if spoken is not None and meaning is not None and meaning.finds is None and meaning.key not in _OF_OTHER_RULES:
+        yield Evidence(
+            f"{view.operation or 'The request'} is answered with {view.status}: {shown(spoken.text, 160)}.",
+            (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
+            causes=(meaning.says,),
+            strength=INFERRED,
+        )
+    elif refusal is not None and not found:
+        yield Evidence(
+            f"{view.operation} is answered with {view.status}{said(view)}.",
+            (status_fact(view),),
+            causes=(refusal,),
+            strength=INFERRED,
+        )
+    elif found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):
         words = ", ".join(shown(value or "", 80) for _, value in found) or shown(
             view.exchange.body_text or f"status {view.status}", 120
         )
@@ -728,7 +799,7 @@ def http_vendor_error(view: View) -> Found:
         )
 
 
-@rule("status", INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
+@rule.status(INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
 def certrep_in_error_status(view: View) -> Found:
     """An HTTP error carries a SCEP answer.
 

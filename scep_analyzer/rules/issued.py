@@ -5,11 +5,14 @@ from datetime import timedelta
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import PkiMessage, PkiStatus
-from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
-from scep_analyzer.rules._views import View
-from scep_analyzer.rules._words import certificate_words, count, day, long, serial, shown
+from scep_analyzer.rules._rule import ERROR, INFO, POSSIBLE, WARNING, Found, rule
+from scep_analyzer.rules._views import CaptureView, View
+from scep_analyzer.rules._words import certificate_words, count, day, long, shown
+from scep_analyzer.rules.transactions import looping
 
 _TOLERANCE = timedelta(minutes=1)
+_MORE_THAN_ONE = 1_400
+"""Encrypted bytes of an answer that hold more than one certificate of the usual size."""
 
 
 def _requested_key(view: View) -> str | None:
@@ -32,7 +35,7 @@ def _key(certificate: Certificate) -> str | None:
     return certificate.public_key.fingerprint if certificate.public_key is not None else None
 
 
-@rule("issued", ERROR, "RFC 8894, Section 3.3.2.1", needs="client")
+@rule.issued(ERROR, "RFC 8894, Section 3.3.2.1")
 def issued_key_differs(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is for another key.
 
@@ -44,12 +47,12 @@ def issued_key_differs(view: View, reply: PkiMessage) -> Found:
     wanted, issued = _requested_key(view), reply.issued
     if issued is not None and wanted is not None and _key(issued) not in (wanted, None):
         yield Evidence(
-            f"The issued certificate {serial(issued.identity)} is for key {(_key(issued) or '?')[:16]}…, the request was for {wanted[:16]}….",
+            f"The issued certificate, serial {issued.serial_number}, is for key {(_key(issued) or '?')[:16]}…, the request was for {wanted[:16]}….",
             (view.a("certificate.subjectPublicKey", _key(issued)), view.q("PKCS#10.subjectPKInfo", wanted)),
         )
 
 
-@rule("issued", WARNING, "inverse-inc/packetfence#810", needs="client")
+@rule.issued(WARNING, "inverse-inc/packetfence#810")
 def issued_subject_rewritten(view: View, reply: PkiMessage) -> Found:
     """The issued certificate has another subject than was asked for.
 
@@ -68,7 +71,7 @@ def issued_subject_rewritten(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "certnanny/sscep, README", needs="client")
+@rule.issued(WARNING, "certnanny/sscep, README")
 def issued_san_changed(view: View, reply: PkiMessage) -> Found:
     """The issued certificate has other alternative names than were asked for.
 
@@ -96,7 +99,7 @@ def issued_san_changed(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "MicrosoftDocs/windows-itpro-docs#8899", needs="client")
+@rule.issued(WARNING, "MicrosoftDocs/windows-itpro-docs#8899")
 def issued_usage_differs(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is for other uses than were asked for.
 
@@ -125,7 +128,7 @@ def issued_usage_differs(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "RFC 5280, Section 4.1.2.5", needs="client")
+@rule.issued(WARNING, "RFC 5280, Section 4.1.2.5")
 def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
     """The issued certificate is not valid when it should be.
 
@@ -167,7 +170,7 @@ def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
                     return
 
 
-@rule("issued", WARNING, "certnanny/sscep#189", needs="client")
+@rule.issued(WARNING, "certnanny/sscep#189")
 def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
     """The same certificate was issued before.
 
@@ -181,7 +184,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
         return
     if request is not None and request.signer_identity == issued.identity:
         yield Evidence(
-            f"The renewal gives back the certificate it was signed with, {serial(issued.identity)}.",
+            f"The renewal gives back what it was signed with, {view.named(issued.identity)}.",
             (
                 view.a("certificate.serialNumber", issued.serial_number),
                 view.q("signer.serialNumber", issued.serial_number),
@@ -191,7 +194,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
     first = view.memory.issued.get(issued.identity)
     if first is not None and first.number < view.number and request is not None and first.message != request.sha256:
         yield Evidence(
-            f"{serial(issued.identity)} was issued before, in frame {first.frame}.",
+            f"The certificate with serial {issued.serial_number} was issued before, in frame {first.frame}.",
             (
                 view.a("certificate.serialNumber", issued.serial_number),
                 Fact(first.frame, "certificate.serialNumber", issued.serial_number),
@@ -199,7 +202,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", WARNING, "RFC 8894, Section 2.2", needs="client")
+@rule.issued(WARNING, "RFC 8894, Section 2.2")
 def issued_chain_not_cacert(view: View, reply: PkiMessage) -> Found:
     """Another CA than the offered ones issued the certificate.
 
@@ -224,7 +227,7 @@ def issued_chain_not_cacert(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule("issued", ERROR, "RFC 8894, Section 3.3.2.1", needs="client")
+@rule.issued(ERROR, "RFC 8894, Section 3.3.2.1")
 def issued_leaf_not_found(view: View, reply: PkiMessage) -> Found:
     """None of the certificates in the answer is for the requester's key.
 
@@ -250,23 +253,41 @@ def issued_leaf_not_found(view: View, reply: PkiMessage) -> Found:
             )
 
 
-@rule("issued", INFO, "X.690, Section 11.6", "mosen/SCEPy#2", needs="client")
-def issued_order(view: View, reply: PkiMessage) -> Found:
+@rule.capture(INFO, "X.690, Section 11.6", "NeySlim/ultimate-ca-manager#228", needs="client")
+def issued_order(view: CaptureView) -> Found:
     """The issued certificate is not the first one in the answer.
 
-    Seen: A CA's certificate stands before it.
-    Why: DER sorts the elements of a set.
-    Do: A client must look for its own key; Apple's take the first one.
-    Not: A fault of the server.
+    Seen: A CA's certificate stands before it; or, where no key opens the answer, an Apple client that gets SUCCESS and asks again and again.
+    Why: DER sorts the elements of a set, and a CA's certificate may come first.
+    Matters: Apple's clients pair the first certificate with their key, find that it does not fit (22008) and begin again. Others look for their own.
+    Do: Let the server send the issued certificate alone, without the chain; the chain is in GetCACert already.
+    Do (ndes): NDES sends the chain by itself; leave the issue to the MDM: let it enroll for the device (SCEP proxy), or use another RA in front.
+    Do (ucm): Set `scep_getcacert_chain` to false.
+    Not: A fault of the server: a set has no order.
     """
-    inside, issued = _inside(reply), reply.issued
-    if (
-        issued is not None
-        and len(inside) > 1
-        and inside[0].identity != issued.identity
-        and issued.identity in {each.identity for each in inside}
-    ):
-        yield Evidence(
-            f"{inside[0].subject} stands before the issued certificate.",
-            (view.a("certificates[0]", inside[0].subject),),
-        )
+    loops = {each.number for each in looping(view)}
+    for each in view.memory.attempts:
+        apple = each.client_product == "apple"
+        if each.leg or each.status != PkiStatus.SUCCESS:
+            continue
+        stuck = apple and each.number in loops
+        if each.before_issued is not None:
+            yield Evidence(
+                f"{each.before_issued} stands before the issued certificate"
+                + ("; the client, Apple's, asks again." if stuck else "."),
+                (Fact(each.reply_frame, "certificates[0]", each.before_issued),),
+                severity=Severity.ERROR if stuck else None,
+                transaction=each.transaction,
+                exchange=each.number,
+            )
+        elif stuck and each.sealed > _MORE_THAN_ONE and each.issued is None:
+            yield Evidence(
+                f"The answer of frame {each.reply_frame} holds {each.sealed:,} encrypted bytes, which is more than one certificate takes; the client, "
+                "Apple's, gets SUCCESS again and again and begins anew.",
+                (Fact(each.reply_frame, "CertRep.encryptedContent", f"{each.sealed} bytes"),),
+                severity=Severity.ERROR,
+                strength=POSSIBLE,
+                transaction=each.transaction,
+                exchange=each.number,
+                title="The issued certificate is probably not the first one in the answer",
+            )

@@ -2,28 +2,33 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.findings import Evidence, Finding, NotChecked, Severity, Unchecked
-from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.findings import Applied, Evidence, Finding, NotChecked, Severity, Unchecked
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
 from scep_analyzer.model.scep import (
+    Bystander,
     CaCertificates,
     FailedConnection,
-    Kind,
     MessageType,
-    Outcome,
     PkiStatus,
     ScepExchange,
     Transaction,
 )
-from scep_analyzer.rules import causes
+from scep_analyzer.model.streams import ConnectionFacts
+from scep_analyzer.model.tls import Handshake
+from scep_analyzer.model.verdicts import Check
+from scep_analyzer.rules import advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
+from scep_analyzer.rules.causes import End
+from scep_analyzer.rules.products import NOTHING, Recognised
+from scep_analyzer.rules.server_words import heard
+from scep_analyzer.rules.verdicts import Grounds, fine, grounds_of
 
 _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
     subject: tuple(each for each in RULES if each.subject == subject)
@@ -40,56 +45,112 @@ _BY_SUBJECT: dict[str, tuple[Rule, ...]] = {
         "capture",
     )
 }
+_NO_NEXT = frozenset({400, 403, 404, 500, 501})
+"""Statuses by which servers say that there is no certificate of a next CA yet; nextca-failed tells it."""
 _SAME_FOR_ALL = frozenset({"GetCACaps", "GetCACert", "GetCACertChain"})
 """Operations that a server answers alike whoever asks."""
 
 
-class End(NamedTuple):
-    """How a transaction ended: what is needed to find its root cause."""
+class Judged(NamedTuple):
+    """A transaction judged: what was found, what decides which of it is the root cause, and the products it ran between."""
 
-    outcome: Outcome
-    kind: Kind
-    decisive: int | None
-    """The number of the exchange that decided."""
+    findings: list[Finding]
+    end: End
+    products: Recognised
+    grounds: Grounds
+    checks: tuple[Check, ...]
+    """What was checked and is fine."""
+
+
+class Scope(NamedTuple):
+    """Whom the judge has met: the addresses of SCEP servers and of their clients, and the names in Host headers."""
+
+    servers: frozenset[str]
+    clients: frozenset[str]
+    hosts: frozenset[str]
 
 
 class Judge:
-    """Judges a capture. Give it every exchange with :meth:`see`, in order, then every transaction; ``scene`` is filled meanwhile."""
+    """Judges a capture.
+
+    Give it every exchange with :meth:`see`, in order, what is no exchange with :meth:`notice`, and every transaction that has ended to
+    :meth:`judge`; at the end of the capture :meth:`complete`, then :meth:`finish`. Its findings have no numbers (0): who asks numbers them.
+    """
 
     strict = False
     """Whether a rule that fails raises; tests set it."""
 
-    def __init__(self) -> None:
-        self.scene = Scene()
+    def __init__(
+        self, captures: list[CaptureFacts] | None = None, keylog: bytes | None = None, limits: Limits = LIMITS
+    ) -> None:
+        self.scene = Scene(captures=captures if captures is not None else [], keylog=keylog)
         self.memory = Memory()
         self.anomalies: list[Anomaly] = []
         """Rules that failed: our mistakes, which must not stop the others."""
-        self._numbers: dict[int, int] = {}
-        """Of exchanges whose transaction is still to come, by their identity: one packet may begin several."""
+        self._limits = limits
         self._exchanges = self._transactions = 0
-        self.ends: list[End] = []
+        self.recognised: list[Recognised] = []
+        """Which products each transaction ran between, as far as was known when it was judged."""
+        self._beside = 0
         self._told: set[tuple[str, str, Endpoint]] = set()
-        self._found = count(1)
         self._failures: set[int] = set()
         self._each: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
+        self._passed: Counter[str] = Counter()
 
-    def see(self, exchange: ScepExchange) -> int:
-        """Take an exchange; gives its number."""
+    def see(self, exchange: ScepExchange, number: int) -> None:
+        """Take an exchange."""
         self._exchanges += 1
-        self._numbers[id(exchange)] = self._exchanges
-        self.memory.see(exchange, self._exchanges)
-        return self._exchanges
+        self.memory.see(exchange, number)
 
-    def judge(self, transaction: Transaction) -> list[Finding]:
-        """Judge a transaction and its exchanges, which must all have been seen. Its root cause is not marked yet: :meth:`linked`."""
+    def notice(self, item: FailedConnection | Bystander | ConnectionFacts) -> None:
+        """Take a failed connection, a bystander or a connection's facts: they are not exchanges but say something about them."""
+        scene, most = self.scene, self._limits.beside
+        if isinstance(item, ConnectionFacts):
+            scene.connections[item.connection.number] = item
+            if len(scene.connections) > most:
+                del scene.connections[next(iter(scene.connections))]
+        elif isinstance(item, FailedConnection):
+            scene.failures.append(item)
+            del scene.failures[:-most]
+        else:
+            scene.bystanders.append(item)
+            del scene.bystanders[:-most]
+
+    def is_over(self, connection: int) -> bool:
+        """Whether the connection of this number is closed, and nothing more will be known of it."""
+        return connection in self.scene.connections
+
+    def is_history(self, number: int) -> bool:
+        """Whether the device of a transaction got its certificate later: what went wrong in it is history then."""
+        return self.memory.succeeded_later(number)
+
+    def scope(self) -> Scope:
+        """Whom the capture is about: what else it holds is worth a look only where it concerns them."""
+        memory = self.memory
+        servers = frozenset(each.address for each in memory.servers)
+        return Scope(servers, frozenset(memory.clients), frozenset(memory.hosts))
+
+    def complete(
+        self, anomalies: Iterable[Anomaly], notices: Notices, http_requests: int, handshakes: Iterable[Handshake]
+    ) -> None:
+        """Take what is known once the capture has been read."""
+        scene = self.scene
+        scene.anomalies, scene.handshakes = list(anomalies), list(handshakes)
+        scene.notices, scene.http_requests = notices, http_requests
+
+    def judge(self, transaction: Transaction, number: int, numbers: Sequence[int]) -> Judged:
+        """Judge a transaction and its exchanges, which must all have been seen; ``numbers`` are those of its exchanges."""
         self._transactions += 1
+        for each in self.scene.bystanders[self._beside :]:
+            self.memory.products.beside(each)
+        self._beside = len(self.scene.bystanders)
         legs = dict.fromkeys(map(leg_of, transaction.exchanges))
         views = [
-            View(each, self._numbers.pop(id(each)), transaction, self.memory, self.scene, legs)
-            for each in transaction.exchanges
+            View(each, at, transaction, self.memory, self.scene, legs)
+            for each, at in zip(transaction.exchanges, numbers, strict=True)
         ]
-        whole = TransactionView(transaction, self._transactions, views, self.memory, self.scene)
+        whole = TransactionView(transaction, number, views, self.memory, self.scene)
         judged = {id(each) for each in whole.pki}
         found: list[Finding] = []
         for view in views:
@@ -98,19 +159,27 @@ class Judge:
             self._closed(view)
             subjects = _subjects(view, with_messages=not pki or id(view) in judged)
             for subject, arguments in subjects:
-                found += self._run(subject, arguments, self._transactions, view.number)
+                found += self._run(subject, arguments, number, view.number)
         found = list(self._news(found, views))
         for failed in transaction.failed_connections:
             self._failures.add(failed.connection)
-            found += self._run("failure", (failed, transaction, self._whole()), self._transactions, None)
-        found += self._run("transaction", (whole,), self._transactions, None)
+            found += self._run("failure", (failed, transaction, self._whole()), number, None)
+        found += self._run("transaction", (whole,), number, None)
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
-                self.memory.attempt(view.exchange, view.number, self._transactions, transaction, leg=leg)
+                self.memory.attempt(view.exchange, view.number, number, transaction, leg=leg)
+        self.memory.ended(whole.ending)
         decisive = whole.decisive
-        self.ends.append(End(transaction.outcome, transaction.kind, decisive.number if decisive is not None else None))
-        return found
+        end = End(
+            outcome=transaction.outcome,
+            kind=transaction.kind,
+            decisive=decisive.number if decisive is not None else None,
+            earlier=whole.earlier,
+            said=_said(decisive),
+        )
+        checks = fine(whole, {each.rule for each in found})
+        return Judged(found, end, whole.recognised, grounds_of(whole), checks)
 
     def _closed(self, view: View) -> None:
         """Count the rules about what is inside an envelope that no key opens."""
@@ -140,7 +209,7 @@ class Judge:
                 if said in told or (each.severity is Severity.INFO and once in self._told):
                     continue
                 told.add(said)
-                if len(self._told) < LIMITS.beside:
+                if len(self._told) < self._limits.beside:
                     self._told.add(once)
             yield each
 
@@ -150,11 +219,8 @@ class Judge:
         for failed in (*self.scene.failures, *self._quoted()):
             if failed.connection not in self._failures:
                 found += self._run("failure", (failed, None, self._whole()), None, None)
-        return found + self._run("capture", (self._whole(),), None, None)
-
-    def linked(self, found: Sequence[Finding], number: int) -> list[Finding]:
-        """The findings of a transaction with its root cause marked."""
-        return causes.linked(found, *self.ends[number - 1])
+        found += self._run("capture", (self._whole(),), None, None)
+        return found if self._transactions else causes.linked_alone(found)
 
     def _quoted(self) -> Iterator[FailedConnection]:
         """Connections that only an ICMP error tells of: after one SYN and that error a client gives up."""
@@ -166,6 +232,10 @@ class Judge:
 
     def _whole(self) -> CaptureView:
         return CaptureView(self.memory, self.scene, self._exchanges, self._transactions)
+
+    def passed(self) -> tuple[Applied, ...]:
+        """How often each rule was applied and found nothing."""
+        return tuple(Applied(rule, times) for rule, times in sorted(self._passed.items()))
 
     def unchecked(self) -> tuple[Unchecked, ...]:
         """What could not be judged, and how often."""
@@ -184,43 +254,71 @@ class Judge:
                 detail = f"the rule {rule.id} failed ({type(error).__name__}: {error}); please report this"
                 self.anomalies.append(Anomaly("rules", "rule-failed", (), detail))
                 continue
+            if not given:
+                self._passed[rule.id] += 1
             for each in given:
                 if isinstance(each, NotChecked):
                     self._unchecked[rule.id, each.reason] += 1
                     continue
                 self._each[rule.id] += 1
-                if self._each[rule.id] <= LIMITS.findings_each:
-                    found.append(self._finding(rule, each, transaction, exchange))
-                elif self._each[rule.id] == LIMITS.findings_each + 1:
-                    detail = f"more than {LIMITS.findings_each:,} findings of {rule.id}: the rest is not listed"
+                if self._each[rule.id] <= self._limits.findings_each:
+                    recognised = self._recognised(arguments[0], each)
+                    found.append(_finding(rule, each, transaction, exchange, recognised))
+                elif self._each[rule.id] == self._limits.findings_each + 1:
+                    detail = f"more than {self._limits.findings_each:,} findings of {rule.id}: the rest is not listed"
                     self.anomalies.append(Anomaly("rules", "limit-findings", each.frames[:1], detail))
         return found
 
-    def _finding(self, rule: Rule, evidence: Evidence, transaction: int | None, exchange: int | None) -> Finding:
-        page = rule.page
-        frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
-        strength = evidence.strength or rule.strength
-        return Finding(
-            next(self._found),
-            rule.id,
-            evidence.severity or rule.severity,
-            strength,
-            page.title,
-            evidence.summary,
-            frames,
-            evidence.facts,
-            tuple(dict.fromkeys((*evidence.causes, *page.why))),
-            tuple(dict.fromkeys((*evidence.actions, *page.do))),
-            rule.references,
-            evidence.transaction if evidence.transaction is not None else transaction,
-            evidence.exchange if evidence.exchange is not None else exchange,
-        )
+    def _recognised(self, subject: object, evidence: Evidence) -> Recognised:
+        """The products that a finding's advice is chosen for."""
+        if evidence.transaction is not None and evidence.transaction <= len(self.recognised):
+            return self.recognised[evidence.transaction - 1]
+        if isinstance(subject, View | TransactionView):
+            return subject.recognised
+        # About the whole capture: what is the same for all of it.
+        servers = {each.server.key: each for each in self.recognised if each.server is not None}
+        return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+def _said(decisive: View | None) -> tuple[str, ...] | None:
+    """What can explain the deciding answer, by the server's words."""
+    words = heard(decisive.exchange) if decisive is not None else None
+    if words is None or words.meaning is None:
+        return None
+    return (words.meaning.finds, *words.meaning.explains) if words.meaning.finds else words.meaning.explains
+
+
+def _finding(
+    rule: Rule,
+    evidence: Evidence,
+    transaction: int | None,
+    exchange: int | None,
+    recognised: Recognised,
+) -> Finding:
+    page = rule.page
+    frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
+    return Finding(
+        number=0,
+        rule=rule.id,
+        severity=evidence.severity or rule.severity,
+        strength=evidence.strength or rule.strength,
+        title=evidence.title or page.title,
+        summary=evidence.summary,
+        frames=frames,
+        facts=evidence.facts,
+        causes=advice.causes(page, evidence, recognised),
+        actions=advice.actions(page, evidence, recognised),
+        references=rule.references,
+        transaction=evidence.transaction if evidence.transaction is not None else transaction,
+        exchange=evidence.exchange if evidence.exchange is not None else exchange,
+        code=evidence.code,
+    )
 
 
 def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[object, ...]]]:
     """The subjects that an exchange holds, with what their rules are given."""
     yield "exchange", (view,)
-    if view.status >= 300:
+    if view.status >= 300 and not (view.operation == "GetNextCACert" and view.status in _NO_NEXT):
         yield "status", (view,)
     content = view.exchange.response
     if isinstance(content, CaCertificates) and content.certificates:
@@ -237,20 +335,3 @@ def _subjects(view: View, *, with_messages: bool) -> Iterator[tuple[str, tuple[o
         yield "reply", (view, reply)
         if reply.issued is not None or (reply.envelope is not None and reply.envelope.content is not None):
             yield "issued", (view, reply)
-
-
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings in the contract's order, numbered anew: root causes, then by severity and time."""
-
-    def place(finding: Finding) -> tuple[bool, int, int, int]:
-        return not finding.root_cause, finding.severity.rank, min(finding.frames, default=0), finding.number
-
-    ordered = sorted(findings, key=place)
-    numbers = {each.number: at for at, each in enumerate(ordered, 1)}
-    return tuple(
-        each._replace(
-            number=numbers[each.number],
-            because_of=numbers.get(each.because_of) if each.because_of is not None else None,
-        )
-        for each in ordered
-    )

@@ -3,13 +3,14 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import unquote
 
 from scep_analyzer.model.exchanges import HttpExchange, header, secrets_in
-from scep_analyzer.model.findings import Evidence, Fact
+from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import (
     AdminPage,
     Bystander,
@@ -19,16 +20,18 @@ from scep_analyzer.model.scep import (
     PkiStatus,
     Transaction,
 )
+from scep_analyzer.rules._memory import Attempt
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
-from scep_analyzer.rules._views import CaptureView, TransactionView, View
+from scep_analyzer.rules._views import SKEW, CaptureView, TransactionView, View, answer_frame
 from scep_analyzer.rules._words import day, long, serial, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
-_SKEW = timedelta(minutes=5)
 _RPC_PORTS = frozenset({135, 445, 593})
 _RPC_DYNAMIC = range(49152, 65536)
 _OLD_IIS = re.compile(r"microsoft-iis/(?:5|6|7|8)\.")
 _WEAK_CIPHERS = ("des-cbc", "rc2", "rc4")
+_HANDSHAKE = re.compile(r"(?:NTLM|Negotiate) \S{8,}", re.IGNORECASE)
+"""A login that goes on: the server's part of it, not its end."""
 _NEAR_NS = 120 * 1_000_000_000
 
 
@@ -39,15 +42,11 @@ def _pages(view: CaptureView, *says: str) -> Iterator[tuple[Bystander, AdminPage
             yield each, each.page
 
 
-def _answer_frame(http: HttpExchange) -> int:
-    return http.response.frames[0] if http.response is not None and http.response.frames else http.frame
-
-
 def _page_fact(http: HttpExchange, value: str) -> Fact:
-    return Fact(_answer_frame(http), "mscep_admin", value)
+    return Fact(answer_frame(http), "mscep_admin", value)
 
 
-@rule("capture", WARNING, "RFC 8894, Section 7.3")
+@rule.capture(WARNING, "RFC 8894, Section 7.3")
 def ndes_admin_cleartext(view: CaptureView) -> Found:
     """The challenge password is handed out in clear text.
 
@@ -60,12 +59,12 @@ def ndes_admin_cleartext(view: CaptureView) -> Found:
         if each.http.tls:
             continue
         yield Evidence(
-            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {_answer_frame(each.http)}).",
+            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {answer_frame(each.http)}).",
             (_page_fact(each.http, "a challenge password (redacted)"),),
         )
 
 
-@rule("capture", ERROR, "RFC 7617, Section 4")
+@rule.capture(ERROR, "RFC 7617, Section 4")
 def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
     """An administrator's password crosses the network in clear text.
 
@@ -84,7 +83,7 @@ def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", WARNING, "learn.microsoft.com, KB5005413")
+@rule.capture(WARNING, "learn.microsoft.com, KB5005413")
 def ndes_admin_ntlm_http(view: CaptureView) -> Found:
     """NTLM is used over HTTP for the administration page.
 
@@ -106,11 +105,15 @@ def ndes_admin_ntlm_http(view: CaptureView) -> Found:
             seen.add(each.http.server)
             yield Evidence(
                 f"{each.http.server} authenticates users of the administration page with {scheme} over HTTP.",
-                (Fact(each.http.frame, "http.authorization", scheme),),
+                (
+                    Fact(each.http.frame, "http.authorization", scheme)
+                    if sent or response is None
+                    else Fact(response.frames[0] if response.frames else None, "http.www_authenticate", scheme),
+                ),
             )
 
 
-@rule("capture", ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
+@rule.capture(ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
 def ndes_admin_cache_full(view: CaptureView) -> Found:
     """NDES gives no more challenge passwords.
 
@@ -123,26 +126,89 @@ def ndes_admin_cache_full(view: CaptureView) -> Found:
         yield Evidence(
             f"The administration page of {each.http.server} says that the password cache is full.",
             (_page_fact(each.http, "The password cache is full."),),
+            **_victims_place(view, each),
         )
 
 
-@rule("capture", ERROR, "Gradenegger, NDES events, event 6")
+@rule.capture(ERROR, "Gradenegger, NDES events, event 6")
 def ndes_admin_no_permission(view: CaptureView) -> Found:
     """The user may not have a challenge password.
 
     Seen: The page says that the permission is not sufficient.
     Why: The account has no Enroll right on the templates, or a template is not published on the CA (event 6).
-    Do: Give Enroll to the account; publish the templates that NDES's registry names.
+    Do: Give Enroll on the templates to this one account or a group made for it, never to Domain Users: who may enroll there may ask for any name.
+    Do: Publish the templates that NDES's registry names on the CA.
     Not: A full cache.
     """
     for each, _ in _pages(view, "no-permission"):
         yield Evidence(
             f"The administration page of {each.http.server} says that the user has not sufficient permission.",
             (_page_fact(each.http, "no sufficient permission"),),
+            **_victims_place(view, each),
         )
 
 
-@rule("capture", WARNING, "certnanny/sscep#46")
+@rule.capture(ERROR, "RFC 9110, Section 15.5.2", strength=INFERRED)
+def ndes_admin_login_fails(view: CaptureView) -> Found:
+    """The login to the administration page fails.
+
+    Seen: The page that hands out challenge passwords answers 401 to a login, and never 200.
+    Why: The account's password is wrong or expired, the account is locked, or Windows authentication cannot work from there.
+    Why: Basic authentication is off and the MDM offers nothing else.
+    Matters: Whoever asks gets no challenge password, and enrolls with none or an old one.
+    Do: Log in to /certsrv/mscep_admin with that account in a browser; check its password, its lock and its Enroll right.
+    Do (ndes): Security log of the server, event 4625, tells why; in IIS Manager the page needs Windows (or Basic) authentication.
+    Not: A fault of the SCEP request that follows: it lacks what this login should have given.
+    """
+    tries: dict[tuple[str, object], list[Bystander]] = {}
+    for each in view.scene.bystanders:
+        if each.kind == "admin" and each.http.response is not None:
+            tries.setdefault((each.http.client.address, each.http.server), []).append(each)
+    for (client, server), found in tries.items():
+        refused = [each for each in found if _login_refused(each)]
+        if not refused or any(each.http.response is not None and each.http.response.status == 200 for each in found):
+            continue
+        last = refused[-1]
+        victim = _victim_of(view, client, last.http.time_ns or 0)
+        yield Evidence(
+            f"{client} tried to log in to the administration page of {server} {len(refused)} time(s), and got 401 each time.",
+            tuple(Fact(answer_frame(each.http), "http.response.code", "401 to a login") for each in refused[:4]),
+            transaction=victim.transaction if victim is not None else None,
+            exchange=victim.number if victim is not None else None,
+        )
+
+
+def _victims_place(view: CaptureView, each: Bystander) -> dict[str, Any]:
+    """The transaction and exchange of the request that went without a password for this answer of the page."""
+    victim = _victim_of(view, each.http.client.address, each.http.time_ns or 0)
+    return {"transaction": victim.transaction, "exchange": victim.number} if victim is not None else {}
+
+
+def _login_refused(each: Bystander) -> bool:
+    """Whether a login was sent and answered with 401; NTLM and Negotiate ask once more in between, which is none."""
+    request, response = each.http.request, each.http.response
+    if request is None or response is None or response.status != 401:
+        return False
+    sent = header(request.headers, "authorization")
+    challenge = header(response.headers, "www-authenticate") or ""
+    return sent is not None and _HANDSHAKE.match(challenge) is None
+
+
+def _victim_of(view: CaptureView, client: str, since_ns: int) -> Attempt | None:
+    """The first request of this client after that time that was refused, within ten minutes."""
+    return next(
+        (
+            each
+            for each in view.memory.attempts
+            if each.client == client
+            and 0 <= each.time_ns - since_ns <= 5 * _NEAR_NS
+            and each.status == PkiStatus.FAILURE
+        ),
+        None,
+    )
+
+
+@rule.capture(WARNING, "certnanny/sscep#46")
 def ndes_admin_static_password(view: CaptureView) -> Found:
     """NDES uses one static challenge password.
 
@@ -159,7 +225,7 @@ def ndes_admin_static_password(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "seize-the-dave/jscep#49", "seize-the-dave/jscep#102")
+@rule.exchange(ERROR, "seize-the-dave/jscep#49", "seize-the-dave/jscep#102")
 def ndes_admin_used_as_scep_url(view: View) -> Found:
     """The administration page is used as the SCEP URL.
 
@@ -178,7 +244,7 @@ def ndes_admin_used_as_scep_url(view: View) -> Found:
         )
 
 
-@rule("capture", INFO, "learn.microsoft.com, NDES, PasswordValidity")
+@rule.capture(INFO, "learn.microsoft.com, NDES, PasswordValidity")
 def ndes_admin_challenge_unused(view: CaptureView) -> Found:
     """A challenge password was fetched and not used.
 
@@ -195,12 +261,12 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
             continue
         if not any(since <= one.time_ns <= since + life for one in view.memory.attempts):
             yield Evidence(
-                f"The challenge password given in frame {_answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
+                f"The challenge password given in frame {answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
                 (_page_fact(each.http, "a challenge password (redacted)"),),
             )
 
 
-@rule("capture", ERROR, "RFC 8894, Section 2.2")
+@rule.capture(ERROR, "RFC 8894, Section 2.2")
 def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
     """The administration page shows the thumbprint of another CA.
 
@@ -222,7 +288,7 @@ def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
+@rule.exchange(ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
 def secret_in_url(view: View) -> Found:
     """A secret stands in the URL.
 
@@ -242,7 +308,7 @@ def secret_in_url(view: View) -> Found:
     yield Evidence(f"The URL holds {what}.", (view.q("http.request.uri", f"{what} (redacted)"),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 7.3")
+@rule.request(WARNING, "RFC 8894, Section 7.3")
 def challenge_recoverable(view: View, message: PkiMessage) -> Found:
     """Whoever captured this can find out the challenge password.
 
@@ -266,7 +332,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
         key = match[0].public_key if match is not None else None
         if match is not None and key is not None and key.algorithm.startswith("rsa") and (key.bits or 4096) <= 1024:
             yield Evidence(
-                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, {serial(match[0].identity)}.",
+                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, that of {serial(match[0].identity)}.",
                 (
                     view.q("EnvelopedData.recipientInfos", serial(match[0].identity)),
                     Fact(match[1], "subjectPublicKey", f"RSA {key.bits}"),
@@ -274,7 +340,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("exchange", WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
 def clock_skew(view: View) -> Found:
     """The clocks disagree.
 
@@ -287,7 +353,7 @@ def clock_skew(view: View) -> Found:
     if now is None or view.operation != "PKIOperation":
         return
     times: dict[str, tuple[datetime, Fact]] = {"the capture": (now, Fact(view.ans or view.ask, "frame.time", day(now)))}
-    server = _date(view.response_header("date"))
+    server = view.dated
     if server is not None:
         times["the server"] = (server, view.a("http.date", day(server)))
     signing = view.request.signing_time if view.request is not None else None
@@ -299,14 +365,14 @@ def clock_skew(view: View) -> Found:
         and signer is not None
         and signer.self_issued
         and signer.not_before is not None
-        and signer.not_before > now + _SKEW
+        and signer.not_before > now + SKEW
     ):
         times["the client"] = (signer.not_before, view.q("signer.notBefore", day(signer.not_before)))
     apart = {
         name: min((abs(value - other) for key, (other, _) in times.items() if key != name), default=timedelta(0))
         for name, (value, _) in times.items()
     }
-    off = [name for name, distance in apart.items() if distance > _SKEW]
+    off = [name for name, distance in apart.items() if distance > SKEW]
     if len(times) < 2 or not off:
         return
     who = off[0] if len(off) == 1 else " and ".join(off)
@@ -315,20 +381,8 @@ def clock_skew(view: View) -> Found:
     yield Evidence(
         f"The clocks are up to {long(widest)} apart: {'; '.join(f'{name} {day(value)}' for name, (value, _) in times.items())}; {who} {verb}.",
         tuple(each for _, each in times.values()),
+        severity=Severity.INFO if off == ["the capture"] else None,
     )
-
-
-@lru_cache(maxsize=256)  # a server says the same for a second
-def _date(value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        found = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _troubled(view: CaptureView, since_ns: int) -> int | None:
@@ -343,7 +397,7 @@ def _troubled(view: CaptureView, since_ns: int) -> int | None:
     return None
 
 
-@rule("failure", ERROR, "Gradenegger, event 31", strength=INFERRED)
+@rule.failure(ERROR, "Gradenegger, event 31", strength=INFERRED)
 def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | None, view: CaptureView) -> Found:
     """The SCEP server cannot reach its CA.
 
@@ -370,7 +424,7 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
             )
 
 
-@rule("capture", ERROR, "learn.microsoft.com, Troubleshooting NDES", "obvus.be, In the land of NDES", strength=INFERRED)
+@rule.capture(ERROR, "learn.microsoft.com, Troubleshooting NDES", "obvus.be, In the land of NDES", strength=INFERRED)
 def ndes_crl_fetch_fails(view: CaptureView) -> Found:
     """The SCEP server cannot fetch a CRL.
 
@@ -396,14 +450,14 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
                 f"{each.http.client.address}, the SCEP server, asks {each.http.server} for {shown(target)} and gets {how}; it fails its client in frame {frame}.",
                 (
                     Fact(each.http.frame, "http.request.uri", shown(target)),
-                    Fact(_answer_frame(each.http), "http.response.code", how),
+                    Fact(answer_frame(each.http), "http.response.code", how),
                     Fact(frame, "answer", "a failure"),
                 ),
                 transaction=next((one.transaction for one in view.memory.attempts if one.reply_frame == frame), None),
             )
 
 
-@rule("capture", ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
+@rule.capture(ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
 def ndes_policy_module_refused(view: CaptureView) -> Found:
     """The policy module's question is refused.
 
@@ -418,7 +472,7 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
             frame = _troubled(view, each.http.time_ns or 0)
             yield Evidence(
                 f"{each.http.server} answers the policy module of {each.http.client.address} with {response.status} {response.reason}.",
-                (Fact(_answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
+                (Fact(answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
                 transaction=next(
                     (one.transaction for one in view.memory.attempts if frame is not None and one.reply_frame == frame),
                     None,
@@ -426,7 +480,7 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", INFO, "Gradenegger, CertEnroll event 86")
+@rule.exchange(INFO, "Gradenegger, CertEnroll event 86")
 def windows_aik_background(view: View) -> Found:
     """Windows enrolls a key of its TPM with Microsoft.
 
@@ -445,7 +499,7 @@ def windows_aik_background(view: View) -> Found:
         )
 
 
-@rule("transaction", INFO, "securesenses.net, 2013")
+@rule.transaction(INFO, "securesenses.net, 2013")
 def ndes_old_server(view: TransactionView) -> Found:
     """The server runs an old Windows.
 
@@ -464,7 +518,7 @@ def ndes_old_server(view: TransactionView) -> Found:
             return
 
 
-@rule("transaction", WARNING, "learn.microsoft.com, Integrate with Entra application proxy on NDES")
+@rule.transaction(WARNING, "learn.microsoft.com, Integrate with Entra application proxy on NDES")
 def scep_from_internet(view: TransactionView) -> Found:
     """SCEP is open to the Internet.
 
@@ -494,7 +548,7 @@ def _is_private(address: str) -> bool:
     return found.is_private and not found.is_loopback
 
 
-@rule("transaction", INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
+@rule.transaction(INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
 def weak_authentication_note(view: TransactionView) -> Found:
     """What a successful enrollment does not prove.
 
@@ -523,7 +577,7 @@ def weak_authentication_note(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
+@rule.transaction(INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
 def scep_over_cleartext(view: TransactionView) -> Found:
     """SCEP runs over plain HTTP, as it may.
 

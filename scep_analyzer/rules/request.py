@@ -1,5 +1,8 @@
 """The request's envelope and signature: for whom it is encrypted, with what, and whether it is whole (RFC 8894, Section 3)."""
 
+import hashlib
+
+from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
@@ -37,7 +40,21 @@ def known_recipient(view: View, recipient: Recipient) -> tuple[Certificate, int]
     for certificate, frame in view.offered.values():
         if any(each.oid == _SKI and each.value == recipient.key_identifier for each in extensions_of(certificate)):
             return certificate, frame
+        if recipient.key_identifier in _key_identifiers(certificate):
+            return certificate, frame
     return None
+
+
+def _key_identifiers(certificate: Certificate) -> tuple[str, ...]:
+    """How a certificate without the extension is named by its key: its SHA-1, whole or the last 60 bits of it (RFC 5280, Section 4.2.1.2)."""
+    if certificate.public_key is None:
+        return ()
+    try:
+        _, bits = children(read(certificate.public_key.encoded).content)
+        digest = hashlib.sha1(read(bits).content[1:], usedforsecurity=False).hexdigest()
+    except ASN1_ERRORS:
+        return ()
+    return digest, "4" + digest[-15:]
 
 
 def _path(at: int = 0) -> str:
@@ -74,7 +91,7 @@ def _wanted_words(view: View) -> str:
     return f"; offered in frame {frame} for that is {certificate_words(certificate)}"
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#60")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#60")
 def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for a certificate that this server never offered.
 
@@ -91,6 +108,12 @@ def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
         return
     if any(known_recipient(view, each) is not None for each in _recipients(message)):
         return
+    if (
+        message.envelope is not None
+        and message.envelope.content is not None
+        and not any(each.identity for each in _recipients(message))
+    ):
+        return  # named by a key, and a key that was given opens it: it is the server's
     for at, each in enumerate(_recipients(message)):
         if each.kind == "key-transport":
             asked = view.memory.asked(view.exchange, "GetCACert") is not None
@@ -102,7 +125,7 @@ def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2")
 def req_recipient_stale(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for an RA certificate that has been replaced.
 
@@ -117,7 +140,7 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
         if each.identity is not None and each.identity in view.offered and each.identity not in view.latest:
             frame = view.offered[each.identity][1]
             yield Evidence(
-                f"The request is encrypted for {recipient_words(each)}, offered in frame {frame} and no longer in frame {view.offers[-1].frame}"
+                f"The request is encrypted for {view.named(each.identity)}, offered in frame {frame} and no longer in frame {view.offers[-1].frame}"
                 f"{_wanted_words(view)}.",
                 (
                     view.q(_path(at), recipient_words(each)),
@@ -127,7 +150,7 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#39", "certnanny/sscep#60")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#39", "certnanny/sscep#60")
 def req_recipient_is_ca_not_ra(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for the CA, though an RA decrypts.
 
@@ -152,7 +175,7 @@ def req_recipient_is_ca_not_ra(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", ERROR, "RFC 8894, Section 2.1.2", "certnanny/sscep#156")
+@rule.request(ERROR, "RFC 8894, Section 2.1.2", "certnanny/sscep#156")
 def req_recipient_is_signing_ra(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for the RA's signing certificate.
 
@@ -173,7 +196,7 @@ def req_recipient_is_signing_ra(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.2.2", "micromdm/scep#159")
+@rule.request(WARNING, "RFC 8894, Section 3.2.2", "micromdm/scep#159")
 def req_many_recipients(view: View, message: PkiMessage) -> Found:
     """The request is encrypted for several recipients.
 
@@ -190,7 +213,36 @@ def req_many_recipients(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.1")
+@rule.request(INFO, "RFC 5652, Section 6.2.1", "Keyfactor/ejbca-ce#924")
+def req_recipient_by_key_id(view: View, message: PkiMessage) -> Found:
+    """The recipient is named by its key, not by issuer and serial number.
+
+    Seen: The RecipientInfo holds a subjectKeyIdentifier.
+    Why: A setting or default of the client's CMS library.
+    Matters: CMS allows both forms, but several servers look for issuer and serial number only and fail on this one.
+    Do: Let the client name the recipient by issuer and serial number (CMS version 0).
+    Do (ejbca): There is no setting for it on the server; an IllegalArgumentException in its log is this.
+    Not: An envelope for the wrong certificate: the key is that of a certificate that was offered, where the summary says so.
+    """
+    for at, each in enumerate(_recipients(message)):
+        if each.key_identifier is None or each.kind != "key-transport":
+            continue
+        match = known_recipient(view, each)
+        whose = (
+            f", which is that of {certificate_words(match[0])}, offered in frame {match[1]}"
+            if match is not None
+            else ""
+        )
+        yield Evidence(
+            f"The recipient is named by key identifier {each.key_identifier}{whose}.",
+            (
+                view.q(_path(at), f"subjectKeyIdentifier {each.key_identifier}"),
+                *((Fact(match[1], "GetCACert", certificate_words(match[0])),) if match is not None else ()),
+            ),
+        )
+
+
+@rule.request(ERROR, "RFC 8894, Section 3.1")
 def req_recipient_not_ktri(view: View, message: PkiMessage) -> Found:
     """The content key is not transported with RSA.
 
@@ -208,13 +260,17 @@ def req_recipient_not_ktri(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule("request", WARNING, "RFC 8017, Section 7.1", "smallstep/certificates#1300")
+@rule.request(WARNING, "RFC 8017, Section 7.1", "smallstep/certificates#1300")
 def req_oaep(view: View, message: PkiMessage) -> Found:
     """The content key is wrapped with RSA-OAEP.
 
     Seen: keyEncryptionAlgorithm is RSAES-OAEP.
     Why: A modern toolkit, or a key in a TPM.
-    Do: Servers that only do PKCS #1 v1.5 refuse it: upgrade the server, or make the client use v1.5.
+    Matters: Many servers know PKCS #1 v1.5 only, cannot open the envelope, and answer as to a damaged message.
+    Do: Let the client wrap the key with RSA PKCS #1 v1.5, or upgrade the server.
+    Do (ucm): Upgrade it: older releases cannot decrypt RSAES-OAEP (ultimate-ca-manager#228).
+    Do (step-ca, micromdm): Their CMS reader knows PKCS #1 v1.5 only.
+    Do (windows-mdm): Choose a key storage provider without TPM in the profile where that makes the difference.
     Not: A fault of the standard: RFC 8894 does not forbid it.
     """
     if message.envelope is not None and message.envelope.key_encryption_algorithm == "rsaesOaep":
@@ -227,7 +283,7 @@ def _cipher(message: PkiMessage) -> str:
     return (message.envelope.content_encryption_algorithm if message.envelope is not None else None) or ""
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9")
+@rule.request(WARNING, "RFC 8894, Section 2.9")
 def req_cipher_des(view: View, message: PkiMessage) -> Found:
     """The request is encrypted with single DES.
 
@@ -240,7 +296,7 @@ def req_cipher_des(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request is encrypted with single DES.", (view.q("contentEncryptionAlgorithm", "des-cbc"),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9")
+@rule.request(WARNING, "RFC 8894, Section 2.9")
 def req_cipher_obsolete(view: View, message: PkiMessage) -> Found:
     """The request is encrypted with an obsolete cipher.
 
@@ -254,7 +310,7 @@ def req_cipher_obsolete(view: View, message: PkiMessage) -> Found:
         yield Evidence(f"The request is encrypted with {cipher}.", (view.q("contentEncryptionAlgorithm", cipher),))
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.9", "smallstep/certificates#2100")
+@rule.request(WARNING, "RFC 8894, Section 2.9", "smallstep/certificates#2100")
 def req_digest_md5(view: View, message: PkiMessage) -> Found:
     """The request is signed with MD5.
 
@@ -267,7 +323,7 @@ def req_digest_md5(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request is signed with MD5.", (view.q("SignerInfo.digestAlgorithm", "md5"),))
 
 
-@rule("request", INFO, "RFC 8894, Section 7.9")
+@rule.request(INFO, "RFC 8894, Section 7.9")
 def req_digest_sha1(view: View, message: PkiMessage) -> Found:
     """The request is signed with SHA-1.
 
@@ -280,7 +336,7 @@ def req_digest_sha1(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request is signed with SHA-1.", (view.q("SignerInfo.digestAlgorithm", "sha1"),))
 
 
-@rule("request", ERROR, "RFC 5652, Section 5.6", "smallstep/certificates#1723")
+@rule.request(ERROR, "RFC 5652, Section 5.6", "smallstep/certificates#1723")
 def req_signature_invalid(view: View, message: PkiMessage) -> Found:
     """The request's signature does not fit.
 
@@ -292,12 +348,12 @@ def req_signature_invalid(view: View, message: PkiMessage) -> Found:
     """
     if message.signature.valid is False and not message.partial:
         yield Evidence(
-            f"The request's signature {message.signature.reason} with the key of {serial(message.signer_identity)}.",
+            f"The request's signature {message.signature.reason} with the key of {view.named(message.signer_identity)}.",
             (view.q("SignerInfo.signature", message.signature.reason),),
         )
 
 
-@rule("request", ERROR, "RFC 5652, Section 11.2", "smallstep/certificates#908")
+@rule.request(ERROR, "RFC 5652, Section 11.2", "smallstep/certificates#908")
 def req_digest_mismatch(view: View, message: PkiMessage) -> Found:
     """The request's messageDigest is not that of its content.
 
@@ -313,7 +369,7 @@ def req_digest_mismatch(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.1", "Gradenegger, event 17")
+@rule.request(ERROR, "RFC 8894, Section 3.1", "Gradenegger, event 17")
 def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
     """The request does not carry its signer's certificate.
 
@@ -328,12 +384,12 @@ def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
     if message.signer_identity not in included and (message.signer is None or message.signer.identity not in included):
         what = "no certificate" if not included else f"only {', '.join(map(serial, list(included)[:3]))}"
         yield Evidence(
-            f"The request is signed by {serial(message.signer_identity)}, and carries {what}.",
+            f"The request is signed by {view.named(message.signer_identity)}, and carries {what}.",
             (view.q("SignerInfo.sid", serial(message.signer_identity)), view.q("SignedData.certificates", what)),
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 3.2.2")
+@rule.request(ERROR, "RFC 8894, Section 3.2.2")
 def envelope_structure_bad(view: View, message: PkiMessage) -> Found:
     """The envelope is not built as it must be.
 
@@ -363,7 +419,7 @@ def envelope_structure_bad(view: View, message: PkiMessage) -> Found:
     if block is not None and envelope.iv_length not in (block, None):
         wrong.append(("IV", f"its IV has {envelope.iv_length} bytes, {cipher} needs {block}"))
     if block is not None and envelope.iv_length is None:
-        wrong.append(("IV", "it has no IV"))
+        wrong.append(("IV", "it has no IV (OpenSSL reads such a message with an IV of zeros)"))
     if envelope.ciphertext_length == 0 or envelope.ciphertext_length is None:
         wrong.append(("encryptedContent", "it holds nothing"))
     elif block is not None and envelope.ciphertext_length % block:
@@ -371,7 +427,10 @@ def envelope_structure_bad(view: View, message: PkiMessage) -> Found:
             ("encryptedContent", f"its ciphertext of {envelope.ciphertext_length:,} bytes is no multiple of {block}")
         )
     if wrong:
-        mild = all(name.startswith("contentType") for name, _ in wrong) and not view.failed
+        mild = (
+            all(name in ("IV", envelope.content_type and f"contentType {envelope.content_type}") for name, _ in wrong)
+            and not view.failed
+        )
         yield Evidence(
             f"The request's envelope is odd: {'; '.join(text for _, text in wrong)}.",
             tuple(view.q(f"EnvelopedData.{name.split()[0]}", text) for name, text in wrong),
@@ -379,7 +438,7 @@ def envelope_structure_bad(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8017, Section 7.2.1")
+@rule.request(ERROR, "RFC 8017, Section 7.2.1")
 def encrypted_key_size_odd(view: View, message: PkiMessage) -> Found:
     """The encrypted key has not the size of the recipient's key.
 

@@ -7,7 +7,7 @@ from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import MessageType, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
-from scep_analyzer.rules._words import certificate_words, day, long, serial, shown
+from scep_analyzer.rules._words import certificate_words, day, long, shown
 
 _TOLERANCE = timedelta(minutes=5)
 _BOOT_YEARS = range(1970, 2003)
@@ -34,7 +34,7 @@ def is_renewal(message: PkiMessage) -> bool:
     return message.message_type == MessageType.PKCSReq and signer is not None and not signer.self_issued
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.3")
+@rule.request(WARNING, "RFC 8894, Section 2.3")
 def signer_clock_odd(view: View, message: PkiMessage) -> Found:
     """The client's clock is wrong.
 
@@ -64,7 +64,7 @@ def signer_clock_odd(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "NIST SP 800-131A")
+@rule.request(WARNING, "NIST SP 800-131A")
 def signer_weak_key(view: View, message: PkiMessage) -> Found:
     """The requester's key is short.
 
@@ -82,7 +82,7 @@ def signer_weak_key(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "RFC 8894, Section 3.1")
+@rule.request(WARNING, "RFC 8894, Section 3.1")
 def signer_key_not_rsa(view: View, message: PkiMessage) -> Found:
     """The requester's key is not RSA.
 
@@ -99,7 +99,7 @@ def signer_key_not_rsa(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", INFO, "RFC 8894, Section 2.3")
+@rule.request(INFO, "RFC 8894, Section 2.3")
 def signer_generic_subject(view: View, message: PkiMessage) -> Found:
     """The requester's own certificate says nothing about the subject asked for.
 
@@ -119,7 +119,7 @@ def signer_generic_subject(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.3")
+@rule.request(WARNING, "RFC 8894, Section 2.3")
 def signer_foreign_ca(view: View, message: PkiMessage) -> Found:
     """The request is signed with a certificate of another CA.
 
@@ -146,7 +146,7 @@ def signer_foreign_ca(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 2.3", "dogtagpki/pki#3413")
+@rule.request(ERROR, "RFC 8894, Section 2.3", "dogtagpki/pki#3413")
 def signer_expired_for_renewal(view: View, message: PkiMessage) -> Found:
     """The certificate to be renewed has expired already.
 
@@ -159,7 +159,7 @@ def signer_expired_for_renewal(view: View, message: PkiMessage) -> Found:
     if is_renewal(message) and signer is not None and not signer.self_issued and now is not None:
         if signer.not_after is not None and signer.not_after < now:
             yield Evidence(
-                f"The renewal is signed with {serial(signer.identity)}, which expired on {day(signer.not_after)}, {long(now - signer.not_after)} before.",
+                f"The renewal is signed with {view.named(signer.identity)}, which expired on {day(signer.not_after)}, {long(now - signer.not_after)} before.",
                 (view.q("signer.notAfter", day(signer.not_after)), view.q("frame.time", day(now))),
                 severity=None if view.failed or view.answer is None else Severity.WARNING,
             )

@@ -86,7 +86,7 @@ def _each_server(view: CaptureView) -> Iterator[Handshake]:
             yield each
 
 
-@rule("capture", ERROR, "RFC 8446, Section 6.2", "RFC 5246, Section 7.2.2")
+@rule.capture(ERROR, "RFC 8446, Section 6.2", "RFC 5246, Section 7.2.2")
 def tls_handshake_alert(view: CaptureView) -> Found:
     """The TLS handshake fails.
 
@@ -113,7 +113,7 @@ def tls_handshake_alert(view: CaptureView) -> Found:
                 break
 
 
-@rule("capture", ERROR, "RFC 5280, Section 4.1.2.5")
+@rule.capture(ERROR, "RFC 5280, Section 4.1.2.5")
 def tls_server_cert_expired(view: CaptureView) -> Found:
     """The server's TLS certificate is not valid.
 
@@ -144,7 +144,7 @@ def tls_server_cert_expired(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", ERROR, "RFC 6125, Section 6.4", "learn.microsoft.com, Troubleshooting the NDES policy module")
+@rule.capture(ERROR, "RFC 6125, Section 6.4", "learn.microsoft.com, Troubleshooting the NDES policy module")
 def tls_server_name_mismatch(view: CaptureView) -> Found:
     """The server's TLS certificate is for another name.
 
@@ -188,7 +188,7 @@ def _is_address(value: str) -> bool:
     return True
 
 
-@rule("capture", WARNING, "RFC 8996")
+@rule.capture(WARNING, "RFC 8996")
 def tls_too_old_client(view: CaptureView) -> Found:
     """The client's TLS is too old.
 
@@ -215,7 +215,7 @@ def tls_too_old_client(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", WARNING, "learn.microsoft.com, HTTP status codes in IIS (403.7)")
+@rule.capture(WARNING, "learn.microsoft.com, HTTP status codes in IIS (403.7)")
 def tls_client_cert_requested(view: CaptureView) -> Found:
     """The server asks for a client certificate.
 
@@ -235,7 +235,7 @@ def tls_client_cert_requested(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", WARNING, "RFC 8446, Appendix E.1", strength=POSSIBLE)
+@rule.capture(WARNING, "RFC 8446, Appendix E.1", strength=POSSIBLE)
 def tls_inspection_suspected(view: CaptureView) -> Found:
     """One server name shows certificates of different issuers.
 
@@ -260,7 +260,7 @@ def tls_inspection_suspected(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", ERROR, "RFC 8446, Section 5.1")
+@rule.capture(ERROR, "RFC 8446, Section 5.1")
 def tls_on_http_port(view: CaptureView) -> Found:
     """The client speaks TLS to a port that speaks HTTP.
 
@@ -277,7 +277,7 @@ def tls_on_http_port(view: CaptureView) -> Found:
             )
 
 
-@rule("exchange", ERROR, "RFC 8446, Section 6.2")
+@rule.exchange(ERROR, "RFC 8446, Section 6.2")
 def http_on_tls_port(view: View) -> Found:
     """The client speaks HTTP to a port that speaks TLS.
 
@@ -292,7 +292,7 @@ def http_on_tls_port(view: View) -> Found:
     if view.answer is None and facts is not None and facts.server.start[:2] == b"\x15\x03":
         yield Evidence(
             f"{view.http.server} answers {view.operation or 'a plain request'} with a TLS alert.",
-            (view.q("http", "a plain request"), Fact(view.ask, "tls.alert", "the answer")),
+            (view.q("http", "a plain request"), Fact(facts.server.start_frame, "tls.alert", "the answer")),
         )
     elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
         yield Evidence(
@@ -301,7 +301,7 @@ def http_on_tls_port(view: View) -> Found:
         )
 
 
-@rule("capture", INFO, "support.apple.com/103769", strength=INFERRED)
+@rule.capture(INFO, "support.apple.com/103769", strength=INFERRED)
 def tls_server_cert_apple_limits(view: CaptureView) -> Found:
     """The server's TLS certificate exceeds Apple's limits.
 
@@ -345,7 +345,7 @@ def tls_server_cert_apple_limits(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", INFO, "RFC 8894, Section 7.10", "NSS Key Log Format")
+@rule.capture(INFO, "RFC 8894, Section 7.10", "NSS Key Log Format")
 def capture_tls_opaque(view: CaptureView) -> Found:
     """Connections are encrypted with TLS; SCEP inside them cannot be seen.
 
@@ -384,7 +384,7 @@ def _shaken(handshakes: list[Handshake]) -> str:
     )
 
 
-@rule("capture", WARNING, "NSS Key Log Format", "wireshark.org, wiki TLS, Using the (Pre)-Master-Secret")
+@rule.capture(WARNING, "NSS Key Log Format", "wireshark.org, wiki TLS, Using the (Pre)-Master-Secret")
 def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
     """The TLS secrets belong to other connections.
 

@@ -2,11 +2,13 @@
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import timedelta
 
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import CaCertificates, Kind, MessageType, Outcome, PkiMessage, PkiStatus
-from scep_analyzer.rules._memory import Attempt
+from scep_analyzer.rules._memory import Attempt, Identity
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 from scep_analyzer.rules._words import count, day, long, seconds, serial, shown
@@ -20,7 +22,7 @@ _SOON_NS = 600 * _SECOND
 _EARLY = timedelta(days=30)
 
 
-@rule("transaction", ERROR, "RFC 8894, Section 2.2", "NeySlim/ultimate-ca-manager#101", strength=INFERRED)
+@rule.transaction(ERROR, "RFC 8894, Section 2.2", "NeySlim/ultimate-ca-manager#101", strength=INFERRED)
 def txn_stopped_after_cacert(view: TransactionView) -> Found:
     """The client stops after it got the CA's certificates.
 
@@ -43,6 +45,14 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
     since = last.answer.time_ns if last.answer is not None else None
     if since is None or end is None:
         return
+    if len(given) >= _STORM:
+        yield Evidence(
+            f"{view.transaction.client} fetched the CA's certificates {len(given)} times, last in frame {last.ans}, and never sent a PKIOperation: it begins "
+            "again and again.",
+            tuple(each.a("GetCACert", "answered") for each in given[:4]),
+            title="The client fetches the CA's certificates again and again and goes no further",
+        )
+        return
     if end - since < _STOPPED_NS:
         facts = last.facts
         ended = facts is not None and (facts.client.fin_ns or facts.reset_by_client)
@@ -59,7 +69,7 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
     )
 
 
-@rule("transaction", ERROR, "RFC 8894, Section 3.3.2")
+@rule.transaction(ERROR, "RFC 8894, Section 3.3.2")
 def txn_no_reply(view: TransactionView) -> Found:
     """The request gets no SCEP answer.
 
@@ -91,7 +101,7 @@ def _pending(view: TransactionView) -> list[View]:
     return [each for each in view.pki if each.reply is not None and each.reply.pki_status == PkiStatus.PENDING]
 
 
-@rule("transaction", WARNING, "RFC 8894, Section 2.5")
+@rule.transaction(WARNING, "RFC 8894, Section 2.5")
 def pending_not_polled(view: TransactionView) -> Found:
     """The client does not ask again for a pending request.
 
@@ -127,7 +137,7 @@ def _polls(view: TransactionView) -> list[View]:
     ]
 
 
-@rule("transaction", WARNING, "RFC 8894, Section 2.5")
+@rule.transaction(WARNING, "RFC 8894, Section 2.5")
 def pending_polled_too_fast(view: TransactionView) -> Found:
     """The client polls too often.
 
@@ -151,7 +161,7 @@ def pending_polled_too_fast(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", WARNING, "RFC 8894, Section 3.3.2.3")
+@rule.transaction(WARNING, "RFC 8894, Section 3.3.2.3")
 def pending_never_resolved(view: TransactionView) -> Found:
     """The request still waits for approval when the capture ends.
 
@@ -172,7 +182,7 @@ def pending_never_resolved(view: TransactionView) -> Found:
     )
 
 
-@rule("transaction", ERROR, "OmniTrustILM/core#1834")
+@rule.transaction(ERROR, "OmniTrustILM/core#1834")
 def pending_then_failure(view: TransactionView) -> Found:
     """A pending request is refused in the end.
 
@@ -191,7 +201,7 @@ def pending_then_failure(view: TransactionView) -> Found:
         )
 
 
-@rule("transaction", INFO, "certnanny/sscep#136", "draft-nourse-scep-23, Section 5.2")
+@rule.transaction(INFO, "certnanny/sscep#136", "draft-nourse-scep-23, Section 5.2")
 def poll_as_new_pkcsreq(view: TransactionView) -> Found:
     """The client polls by sending its request again.
 
@@ -217,7 +227,7 @@ def poll_as_new_pkcsreq(view: TransactionView) -> Found:
         )
 
 
-@rule("request", INFO, "RFC 8894, Section 2.3", "dogtagpki/pki#3413")
+@rule.request(INFO, "RFC 8894, Section 2.3", "dogtagpki/pki#3413")
 def renewal_as_19(view: View, message: PkiMessage) -> Found:
     """The client renews with PKCSReq.
 
@@ -228,7 +238,7 @@ def renewal_as_19(view: View, message: PkiMessage) -> Found:
     """
     if message.message_type == MessageType.PKCSReq and is_renewal(message):
         yield Evidence(
-            f"PKCSReq is signed with {serial(message.signer_identity)}, a certificate that a CA issued: a renewal.",
+            f"PKCSReq is signed with {view.named(message.signer_identity)}, not with a self-signed one: a renewal.",
             (
                 view.q("signedAttrs.messageType", "19"),
                 view.q("signer.issuer", message.signer.issuer if message.signer is not None else ""),
@@ -236,7 +246,7 @@ def renewal_as_19(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "RFC 8894, Section 2.3")
+@rule.request(ERROR, "RFC 8894, Section 2.3")
 def renewal_self_signed(view: View, message: PkiMessage) -> Found:
     """A renewal is signed with a self-signed certificate.
 
@@ -252,7 +262,7 @@ def renewal_self_signed(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", WARNING, "RFC 8894, Section 2.3")
+@rule.request(WARNING, "RFC 8894, Section 2.3")
 def renewal_key_reused(view: View, message: PkiMessage) -> Found:
     """The renewal keeps the old key.
 
@@ -277,13 +287,13 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
         return
     if new == old:
         yield Evidence(
-            f"The renewal is for the key {old[:16]}… of the old certificate {serial(signer.identity)}.",
+            f"The renewal is for the key {old[:16]}… of the old certificate, {view.named(signer.identity)}.",
             (where, view.q("signer.subjectPublicKey", old)),
             severity=None if view.failed else Severity.INFO,
         )
 
 
-@rule("request", WARNING, "openxpki/openxpki#360", needs="ra")
+@rule.request(WARNING, "openxpki/openxpki#360", needs="ra")
 def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
     """The renewal asks for another subject.
 
@@ -307,7 +317,7 @@ def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", INFO, "knowledge.digicert.com, Troubleshoot SCEP")
+@rule.request(INFO, "knowledge.digicert.com, Troubleshoot SCEP")
 def renewal_too_early(view: View, message: PkiMessage) -> Found:
     """The renewal may come too early.
 
@@ -334,7 +344,7 @@ def renewal_too_early(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule("request", ERROR, "certnanny/sscep#123", "micromdm/scep#108")
+@rule.request(ERROR, "certnanny/sscep#123", "micromdm/scep#108")
 def renewal_refused(view: View, message: PkiMessage) -> Found:
     """The server refuses the renewal.
 
@@ -345,7 +355,7 @@ def renewal_refused(view: View, message: PkiMessage) -> Found:
     """
     if view.refused and is_renewal(message) and (message.signer is None or not message.signer.self_issued):
         yield Evidence(
-            f"The renewal of {serial(message.signer_identity)} is refused.",
+            f"The renewal of {view.named(message.signer_identity)} is refused.",
             (
                 view.q("signedAttrs.messageType", str(message.message_type)),
                 view.a("CertRep.signedAttrs.pkiStatus", "2"),
@@ -368,7 +378,7 @@ def _enrolls(attempt: Attempt) -> bool:
     return attempt.message_type in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq)
 
 
-@rule("capture", ERROR, "RFC 8894, Section 3.2.1.1")
+@rule.capture(ERROR, "RFC 8894, Section 3.2.1.1")
 def transid_reused_other_key(view: CaptureView) -> Found:
     """Two keys share one transactionID.
 
@@ -397,13 +407,15 @@ def transid_reused_other_key(view: CaptureView) -> Found:
                 )
 
 
-@rule("capture", ERROR, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
+@rule.capture(WARNING, "RFC 8894, Section 4.4", "RFC 8894, Section 5.2", "certnanny/sscep#136")
 def transid_changed_while_pending(view: CaptureView) -> Found:
     """The client changes its transactionID while its request is pending.
 
     Seen: After PENDING, the same key sends a request with another transactionID.
-    Why: The client was restarted, or makes a new one for each message.
-    Do: Keep the transactionID until the request is decided: the server takes the new one for a new request.
+    Why: The client was restarted or lost its state, and begins a new transaction, as RFC 8894 (Section 5.2) recommends for recovery.
+    Why: The client makes a new transactionID for each message; a poll (CertPoll) must keep it.
+    Matters: The old drafts and some servers (OpenXPKI) find a pending request by its transactionID: they take the new one for another request.
+    Do: Let the client keep the transactionID while it polls; after a restart approve the newer request, and reject the one that nobody asks for any more.
     Not: A new enrollment after an answer.
     """
     waiting: dict[tuple[object, str], Attempt] = {}
@@ -430,7 +442,7 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
             waiting.pop(place, None)
 
 
-@rule("capture", WARNING, "fleetdm/fleet#46291")
+@rule.capture(WARNING, "fleetdm/fleet#46291")
 def retry_storm(view: CaptureView) -> Found:
     """The client tries again and again.
 
@@ -445,7 +457,7 @@ def retry_storm(view: CaptureView) -> Found:
             failed[each.client, each.server, "PKIOperation"].append((each.time_ns, each.frame, each.transaction))
     for endpoint, answers in view.memory.all_answers():
         for answer in answers:
-            if answer.status >= 400 and answer.operation not in ("PKIOperation", None):
+            if answer.status >= 400 and answer.operation not in ("PKIOperation", "GetNextCACert", None):
                 failed[answer.client, endpoint, answer.operation or ""].append((answer.time_ns, answer.frame, None))
     for (client, server, operation), tries in failed.items():
         for at in range(len(tries) - _STORM + 1):
@@ -453,14 +465,14 @@ def retry_storm(view: CaptureView) -> Found:
             if len(window) >= _STORM:
                 lasted = seconds(window[-1][0] - window[0][0])
                 yield Evidence(
-                    f"{client} sent {operation} to {server} {len(window)} times within {lasted}, in vain.",
+                    f"{client} sent {operation} to {server} {len(window)} times in {lasted}, and failed each time.",
                     tuple(Fact(frame, operation, "failed") for _, frame, _ in window[:6]),
                     transaction=window[-1][2],
                 )
                 break
 
 
-@rule("capture", WARNING, "RFC 8894, Section 4.1")
+@rule.capture(WARNING, "RFC 8894, Section 4.1")
 def duplicate_request(view: CaptureView) -> Found:
     """The very same request is sent twice.
 
@@ -488,7 +500,7 @@ def duplicate_request(view: CaptureView) -> Found:
         )
 
 
-@rule("capture", WARNING, "RFC 8894, Section 3.2.1.5")
+@rule.capture(WARNING, "RFC 8894, Section 3.2.1.5")
 def replay_old_nonce(view: CaptureView) -> Found:
     """Another client sends the same request.
 
@@ -509,7 +521,7 @@ def replay_old_nonce(view: CaptureView) -> Found:
             )
 
 
-@rule("capture", INFO, "RFC 8894, Section 2.3")
+@rule.capture(INFO, "RFC 8894, Section 2.3")
 def reenrol_instead_of_renew(view: CaptureView) -> Found:
     """The client enrolls anew instead of renewing.
 
@@ -537,27 +549,38 @@ def reenrol_instead_of_renew(view: CaptureView) -> Found:
             had[place] = each
 
 
-@rule("capture", WARNING, "RFC 8894, Section 2.2", strength=INFERRED)
+@rule.capture(WARNING, "RFC 8894, Section 2.2", strength=INFERRED)
 def mixed_servers(view: CaptureView) -> Found:
     """One name leads to servers with different RA certificates.
 
     Seen: The certificates were fetched from one server, the request went to another one of the same name, with other RA certificates; or one server gives
         two sets in turn.
     Why: A load balancer before servers that do not share their RA certificates.
-    Do: Make the load balancer sticky, or give all servers the same RA certificates.
+    Matters: A request that is encrypted for one server's RA certificate and reaches the other cannot be opened there.
+    Do: Make the load balancer keep each client at one server (by source address), or give all servers the same RA certificates and keys.
+    Do (ndes): Challenge passwords live in one server's memory, too: without a sticky load balancer they fail in the same way.
     Not: A renewal of the RA certificates, after which the old ones do not come back.
     """
     for server, offers in view.memory.all_offers():
-        sets = [frozenset(each.fingerprint_sha256 for each in offer.content.certificates) for offer in offers]
+        sets = [frozenset(each.identity for each in offer.content.certificates) for offer in offers]
         for at in range(2, len(sets)):
             if sets[at] == sets[at - 2] != sets[at - 1]:
-                yield Evidence(
-                    f"{server} gives two sets of certificates in turn: frames {offers[at - 2].frame}, {offers[at - 1].frame}, {offers[at].frame}.",
-                    tuple(
-                        Fact(each.frame, "GetCACert", f"{len(each.content.certificates)} certificates")
-                        for each in offers[at - 2 : at + 1]
-                    ),
+                turn = offers[at - 2 : at + 1]
+                frames = ", ".join(str(each.frame) for each in turn)
+                said = f"{server} gives two sets of certificates in turn: frames {frames}"
+                facts = tuple(
+                    Fact(each.frame, "GetCACert", f"{len(each.content.certificates)} certificates") for each in turn
                 )
+                victims = _victims(view, server, sets[at] ^ sets[at - 1])
+                for each in victims:
+                    yield Evidence(
+                        f"{said}; the request of frame {each.frame} is encrypted for {view.memory.named(each.recipient)}, which only one of them can decrypt for.",
+                        (Fact(each.frame, "EnvelopedData.recipientInfos", serial(each.recipient)), *facts),
+                        transaction=each.transaction,
+                        exchange=each.number,
+                    )
+                if not victims:
+                    yield Evidence(f"{said}.", facts)
                 break
     own = {
         server: {each.identity for offer in offers for each in offer.content.certificates}
@@ -577,38 +600,120 @@ def mixed_servers(view: CaptureView) -> Found:
         )
         if other is not None and theirs is not None:
             yield Evidence(
-                f"The request to {attempt.server} is encrypted for {serial(attempt.recipient)}, a certificate that {other} gives and {attempt.server} does not.",
+                f"The request to {attempt.server} is encrypted for {view.memory.named(attempt.recipient)}, a certificate that {other} gives and {attempt.server} does not.",
                 (Fact(attempt.frame, "EnvelopedData.recipientInfos", serial(attempt.recipient)),),
                 transaction=attempt.transaction,
                 exchange=attempt.number,
             )
 
 
-@rule("capture", WARNING, "mosen/SCEPy#2", "clients that refuse what they get")
+def _victims(view: CaptureView, server: Endpoint, of_one: frozenset[Identity]) -> list[Attempt]:
+    """Requests to this server that failed and are encrypted for a certificate that only one of the sets holds."""
+    return [
+        each
+        for each in _first_legs(view)
+        if each.server == server
+        and each.recipient in of_one
+        and each.status not in (PkiStatus.SUCCESS, PkiStatus.PENDING)
+    ]
+
+
+@rule.capture(WARNING, "NeySlim/ultimate-ca-manager#228", "mosen/SCEPy#2")
 def success_then_reenrol(view: CaptureView) -> Found:
     """The client enrolls again right after a success.
 
-    Seen: SUCCESS, and a new enrollment of the same client and subject within ten minutes.
-    Why: The client rejected what it got: the chain, the signer, an algorithm, the key usage.
-    Do: Look at the findings about the issued certificate and the answer, and into the client's log.
+    Seen: SUCCESS, and a new enrollment of the same client and key or subject within ten minutes; three of them are a loop.
+    Why: The client rejected what it got: the chain, the signer, an algorithm, the key usage, or the order of the certificates.
+    Matters: The server issues one certificate after the other, and the device has none that it uses.
+    Do: Look at the findings about the issued certificate and the answer, and into the client's log for why it refuses it.
     Not: A fault of the CA: it issued.
     """
-    had: dict[tuple[str, object, str], Attempt] = {}
-    for each in _first_legs(view):
-        if not _enrolls(each) or not each.self_issued:
-            continue
-        place = each.client, each.server, each.key or each.subject or ""
-        earlier = had.get(place)
-        if (
-            earlier is not None
-            and each.message != earlier.message
-            and each.time_ns - (earlier.answered_ns or 0) <= _SOON_NS
-        ):
+    loops = {each.number: each for each in looping(view)}
+    for each in loops.values():
+        yield Evidence(
+            f"{each.client} gets SUCCESS again and again, in frame {each.reply_frame} too, and enrolls each time anew: {count(len(loops), 'answer')} in all.",
+            (Fact(each.reply_frame, "CertRep.signedAttrs.pkiStatus", "0"), Fact(each.frame, "PKCSReq", "again")),
+            severity=Severity.ERROR,
+            transaction=each.transaction,
+            exchange=each.number,
+        )
+    for earlier, each in _again(view):
+        if each.number not in loops:
             yield Evidence(
                 f"{each.client} got SUCCESS in frame {earlier.reply_frame} and enrolls again {seconds(each.time_ns - (earlier.answered_ns or each.time_ns))} later.",
                 (Fact(earlier.reply_frame, "CertRep.signedAttrs.pkiStatus", "0"), Fact(each.frame, "PKCSReq", "again")),
                 transaction=each.transaction,
                 exchange=each.number,
             )
+
+
+@rule.capture(INFO, "seize-the-dave/jscep#97", strength=INFERRED)
+def certrep_cipher_not_the_requests(view: CaptureView) -> Found:
+    """The answer is encrypted with another cipher than the request.
+
+    Seen: contentEncryptionAlgorithm of the CertRep is not that of the request.
+    Why: The server has a fixed cipher for its answers.
+    Matters: SCEP does not say that both must be the same; but a client that knows few ciphers can use only what it sent itself (old Cisco IOS: 3DES).
+    Do: Set the server's cipher for answers to one that this client knows.
+    Do (scepman): AppConfig:SCEPResponseEncryptionAlgorithm: 2.16.840.1.101.3.4.1.42 is AES-256, .2 AES-128.
+    Do (step-ca): `step ca provisioner update NAME --encryption-algorithm-identifier N`: 0 is DES-CBC, 1 AES-128-CBC, 2 AES-256-CBC.
+    Do (ios-client): Newer IOS trains know AES; `debug crypto pki messages` shows E_ENCRYPT_ALG_NOT_SUPPORTED where it does not.
+    Not: A fault where the client goes on to use its certificate.
+    """
+    loops = {each.number for each in looping(view)}
+    again = {earlier.number for earlier, _ in _again(view)}
+    for each in _first_legs(view):
+        if (
+            each.status != PkiStatus.SUCCESS
+            or not each.cipher
+            or not each.reply_cipher
+            or each.cipher == each.reply_cipher
+        ):
+            continue
+        stuck = each.number in loops or each.number in again
+        yield Evidence(
+            f"The request is encrypted with {each.cipher}, the answer with {each.reply_cipher}"
+            + ("; the client asks again." if stuck else "."),
+            (
+                Fact(each.frame, "contentEncryptionAlgorithm", each.cipher),
+                Fact(each.reply_frame, "CertRep.contentEncryptionAlgorithm", each.reply_cipher),
+            ),
+            severity=(Severity.ERROR if each.number in loops else Severity.WARNING)
+            if stuck and each.client_product in _FEW_CIPHERS
+            else None,
+            transaction=each.transaction,
+            exchange=each.number,
+        )
+
+
+_FEW_CIPHERS = frozenset({"ios-client", "cisco-asa", None})
+"""Clients that may know only the cipher that they send."""
+
+
+def _again(view: CaptureView) -> Iterator[tuple[Attempt, Attempt]]:
+    """A success, and the next first enrollment of the same client and key, or subject, soon after."""
+    had: dict[tuple[str, object, str], Attempt] = {}
+    for each in _first_legs(view):
+        if not _enrolls(each) or not each.self_issued:
+            continue
+        places = [(each.client, each.server, name) for name in (each.key, each.subject) if name]
+        for place in places:
+            earlier = had.get(place)
+            if (
+                earlier is not None
+                and each.message != earlier.message
+                and each.time_ns - (earlier.answered_ns or 0) <= _SOON_NS
+            ):
+                yield earlier, each
+                break
         if each.status == PkiStatus.SUCCESS:
-            had[place] = each
+            had.update(dict.fromkeys(places, each))
+
+
+def looping(view: CaptureView) -> list[Attempt]:
+    """The successes of clients that got three or more in a row and asked again after each but the last."""
+    chains: dict[int, list[Attempt]] = {}
+    for earlier, each in _again(view):
+        chain = chains.pop(earlier.number, [earlier])
+        chains[each.number] = [*chain, each] if each.status == PkiStatus.SUCCESS else chain
+    return [each for chain in chains.values() if len(chain) >= _STORM for each in chain]

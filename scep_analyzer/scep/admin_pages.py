@@ -43,9 +43,9 @@ def read_admin_page(response: Response) -> AdminPage | None:
     if challenge is None and digits is None:
         return AdminPage("other")
     return AdminPage(
-        "challenge" if challenge is not None else "other",
-        challenge[1] if challenge is not None else None,
-        digits,
-        int(minutes[1]) if minutes is not None else None,
-        reusable,
+        says="challenge" if challenge is not None else "other",
+        challenge=challenge[1] if challenge is not None else None,
+        thumbprint=digits,
+        minutes=int(minutes[1]) if minutes is not None else None,
+        reusable=reusable,
     )

@@ -41,7 +41,8 @@ def read_capabilities(body: bytes) -> tuple[CaCapabilities | None, Notes]:
         known = _BY_LOWER_CASE.get(word.lower())
         if known is not None and known != word:
             notes.append(("capability-spelling", f"the capability {known} is sent as {word!r}"))
-    return CaCapabilities(tuple(words)), notes
+    line_end = "crlf" if "\r\n" in text else "lf" if "\n" in text else ""
+    return CaCapabilities(tuple(words), line_end), notes
 
 
 def is_capability_list(body: bytes) -> bool:

@@ -1,11 +1,10 @@
 """The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
 from scep_analyzer.model.exchanges import Response, header
-from scep_analyzer.model.secrets import digits_hidden, may_hold_secret, without_secrets
-from scep_analyzer.scep.markup import without_tags
+from scep_analyzer.scep.markup import told_once
+from scep_analyzer.scep.told_secrets import WITHHELD, withheld_in_doubt
 
 _LONGEST = 400
-WITHHELD = "(not shown: the page may hold a challenge password)"
 
 
 def text_of_page(response: Response, path: str) -> str | None:
@@ -26,11 +25,9 @@ def text_of_page(response: Response, path: str) -> str | None:
     ):
         return None
     lowered = text.lower()
-    if "mscep_admin" in path.lower() or may_hold_secret(text):
+    if "mscep_admin" in path.lower():
         return WITHHELD
     if "html" in kind or "<html" in lowered or "<!doctype" in lowered:
-        import html
-
-        text = html.unescape(without_tags(text))
-    text = digits_hidden(without_secrets(" ".join(text.split())))
+        text = told_once(text)
+    text = withheld_in_doubt(" ".join(text.split()))
     return (text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…") or None

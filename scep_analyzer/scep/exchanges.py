@@ -33,6 +33,7 @@ from scep_analyzer.scep.error_pages import text_of_page
 from scep_analyzer.scep.messages import check_signed_set, from_signed, is_pki_message, read_message, salvage_message
 from scep_analyzer.scep.operations import Query, read_query
 from scep_analyzer.scep.sniffing import kind_of
+from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 Out = ScepExchange | FailedConnection | Bystander | ConnectionFacts
 EndpointPath = tuple[Endpoint, str]
@@ -102,14 +103,19 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         if isinstance(item, ConnectionFailure):
             connection = item.connection
             yield FailedConnection(
-                connection.client, connection.server, connection.number, item.how, item.frames, item.time_ns
+                client=connection.client,
+                server=connection.server,
+                connection=connection.number,
+                how=item.how,
+                frames=item.frames,
+                time_ns=item.time_ns,
             )
             return
         request = item.request
         query = read_query(request.target, cut=not request.complete) if request is not None else _NO_QUERY
         endpoint = (item.server, query.path)
         is_scep = self._is_scep(item, query)
-        if not is_scep and request is not None and (kind := _bystander(query.path)) is not None:
+        if not is_scep and request is not None and (kind := _bystander(item, query.path)) is not None:
             page = read_admin_page(item.response) if kind == "admin" and item.response is not None else None
             yield Bystander(kind, _without_bodies(item), page)
             return
@@ -191,19 +197,19 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         if item.response is not None and response is None:
             body_text = text_of_page(item.response, query.path)
         yield ScepExchange(
-            _without_bodies(item),
-            query.operation or query.operation_as_sent,
-            query.operation_as_sent,
+            http=_without_bodies(item),
+            operation=query.operation or query.operation_as_sent,
+            operation_as_sent=query.operation_as_sent,
             # A CA's name, not base64: it must not be decoded (micromdm/scep#114). It may be empty.
-            None if parameter is None else unquote(parameter),
-            request,
-            response,
-            body_text,
-            tuple(anomalies),
-            _kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
-            _kind(item.response, answer),
-            asked.encoded if self._keep else None,
-            answer.encoded if self._keep else None,
+            message_parameter=None if parameter is None else unquote(parameter),
+            request=request,
+            response=response,
+            body_text=body_text,
+            anomalies=tuple(anomalies),
+            request_kind=_kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
+            response_kind=_kind(item.response, answer),
+            raw_request=asked.encoded if self._keep else None,
+            raw_response=answer.encoded if self._keep else None,
         )
 
     def finish(self) -> Iterator[Anomaly]:
@@ -309,7 +315,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             self._known.popitem(last=False)
 
 
-_NO_QUERY = Query("", None, None, None, ())
+_NO_QUERY = Query(path="", operation=None, operation_as_sent=None, message=None, notes=())
 
 
 def _room_of(item: HttpExchange) -> int:
@@ -321,8 +327,10 @@ def _room_of(item: HttpExchange) -> int:
     return room
 
 
-def _bystander(path: str) -> str | None:
+def _bystander(item: HttpExchange, path: str) -> str | None:
     """What accompanies SCEP at this path, None for everything else."""
+    if item.request is not None and item.request.method.upper() == "CONNECT":
+        return "connect" if item.response is not None and item.response.status >= 400 else None
     lower = path.lower()
     return next((kind for sign, kind in BYSTANDERS.items() if sign in lower), None)
 
@@ -364,7 +372,11 @@ def _without_bodies(item: HttpExchange) -> HttpExchange:
         request=request._replace(body=released(request.body), headers=hidden(request.headers))
         if request is not None
         else None,
-        response=response._replace(body=released(response.body), headers=hidden(response.headers))
+        response=response._replace(
+            body=released(response.body),
+            headers=hidden(response.headers),
+            reason=withheld_in_doubt(response.reason),
+        )
         if response is not None
         else None,
     )

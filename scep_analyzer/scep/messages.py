@@ -20,6 +20,7 @@ from scep_analyzer.model.scep import Attribute, AttributeForm, Envelope, Message
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
 from scep_analyzer.scep.encoding import Notes
+from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
@@ -120,11 +121,22 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
     left = salvage(encoded)
     if left.is_empty:
         return None
-    signer = Signer(None, left.digest_algorithm or "", "", left.attributes, None, b"")
+    signer = Signer(
+        identity=None,
+        digest_algorithm=left.digest_algorithm or "",
+        signature_algorithm="",
+        attributes=left.attributes,
+        attributes_sent=None,
+        signature=b"",
+    )
     message = _from_attributes(_Attributes(signer, []), encoded)
     envelope = None
     if left.recipients or left.content_encryption_algorithm:
-        envelope = Envelope(left.recipients, left.key_encryption_algorithm, left.content_encryption_algorithm)
+        envelope = Envelope(
+            recipients=left.recipients,
+            key_encryption_algorithm=left.key_encryption_algorithm,
+            content_encryption_algorithm=left.content_encryption_algorithm,
+        )
     alone = left.certificates[0] if len(left.certificates) == 1 else None
     is_request = alone is not None and message.message_type != MessageType.CertRep
     return message._replace(
@@ -140,7 +152,9 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
 
 def _from_attributes(reader: "_Attributes", encoded: bytes) -> PkiMessage:
     """What the signed attributes say; the rest is not filled yet."""
-    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText")
+    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText") or reader.text(
+        codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"
+    )
     hresult = reader.number(codes.HRESULT, "ENROLL_SCEP_ERROR")
     return PkiMessage(
         message_type=reader.number(codes.MESSAGE_TYPE, "messageType"),
@@ -149,7 +163,7 @@ def _from_attributes(reader: "_Attributes", encoded: bytes) -> PkiMessage:
         recipient_nonce=reader.hex(codes.RECIPIENT_NONCE, "recipientNonce"),
         pki_status=reader.number(codes.PKI_STATUS, "pkiStatus"),
         fail_info=reader.number(codes.FAIL_INFO, "failInfo"),
-        fail_info_text=text or reader.text(codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"),
+        fail_info_text=withheld_in_doubt(text) if text is not None else None,
         signing_time=reader.time(codes.SIGNING_TIME),
         hresult=None if hresult is None else hresult & 0xFFFFFFFF,
         digest_algorithm=None,

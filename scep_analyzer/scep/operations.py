@@ -38,9 +38,9 @@ def read_query(target: str, *, cut: bool = False) -> Query:
         elif known == "message" and message is None and equals:
             message = value
     if operation is None:
-        return Query(path, None, None, message, tuple(notes))
+        return Query(path=path, operation=None, operation_as_sent=None, message=message, notes=tuple(notes))
     canonical = _canonical(operation, notes, cut=cut)
-    return Query(path, canonical, operation, message, tuple(notes))
+    return Query(path=path, operation=canonical, operation_as_sent=operation, message=message, notes=tuple(notes))
 
 
 def _canonical(sent: str, notes: list[tuple[str, str]], *, cut: bool) -> str | None:

@@ -34,6 +34,7 @@ class Flow:
         "regular",
         "requests",
         "server",
+        "shut",
     )
 
     def __init__(self, number: int, client: bytes, server: bytes) -> None:
@@ -43,7 +44,7 @@ class Flow:
         self.first_client: int | None = None
         self.first_server: int | None = None
         """The first sequence number of each side, by which Wireshark tells a SYN sent again from ports used again."""
-        self.ended = self.established = self.followed = self.heard = False
+        self.ended = self.established = self.followed = self.heard = self.shut = False
         self.opening: Held = ()
         """The SYNs and the SYN-ACK."""
         self.fresh = CLIENT | SERVER
@@ -122,22 +123,29 @@ def tells_something(flow: Flow, item: Segment) -> bool:
             flow.high_server = high
         flow.regular &= not item.cut
         return True
-    if item.flags & (FIN | RST) or not flow.regular or not item.flags & ACK:
+    if item.flags & (FIN | RST) or not flow.regular or not item.flags & ACK or not item.window:
+        flow.shut |= not item.window
         return True
+    if flow.shut:
+        return True  # a window that was closed may open again
     other = flow.high_server if from_client else flow.high_client
     return other is None or distance(item.acknowledgment, other) > 0
 
 
 def reuses_ports(flow: Flow, item: Segment) -> bool:
-    """Whether this SYN opens a new connection on the ports of an old one (tcp.stream counts on then)."""
+    """Whether this SYN opens a new connection on the ports of an old one (tcp.stream counts on then).
+
+    One with the sequence number of the first SYN is a late copy of it, also after the connection has ended: so counts tshark.
+    """
     first = flow.first_client if item.key == flow.client else flow.first_server
-    return first is not None and (first != item.sequence or flow.ended)
+    return first is not None and first != item.sequence
 
 
 def numbered(item: Segment, number: int) -> Segment:
     """The segment with the number of its connection."""
-    frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _, ttl, ident = item
-    return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number, ttl, ident)
+    # By position: one for each packet that may matter, and keywords (or _replace) cost a microsecond.
+    frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, _, ttl, ident, window = item
+    return Segment(frame, time_ns, key, sequence, acknowledgment, flags, payload, cut, number, ttl, ident, window)
 
 
 def side_of(flow: Flow, key: bytes) -> int:

@@ -394,6 +394,8 @@ class Flows(Stage[Segment, Segment]):
                 return self._relieved()
         elif seen.look is Look.INTERIM and seen.length == len(words):
             flow.answer_at, flow.answers = (item.sequence + size) % WRAP, ()
+        elif seen.look is Look.OTHER and _tunnel_refused(flow, words):
+            return self._follow(flow, item)
         elif seen.look is Look.OTHER:
             flow.requests, flow.answers, flow.asked, flow.answer_at = (), (), False, None
             judged(flow, item.key, (item.sequence + size) % WRAP)
@@ -415,6 +417,11 @@ class Flows(Stage[Segment, Segment]):
         for each in given:
             tells_something(flow, each)
         return [numbered(each, flow.number) for each in given]
+
+
+def _tunnel_refused(flow: Flow, words: bytes) -> bool:
+    """Whether a proxy refuses to connect: the client's SCEP, over TLS, is then never seen."""
+    return flow.requests[0].payload[:8].upper() == b"CONNECT " and words[8:10] in (b" 4", b" 5")
 
 
 def _together(held: Held, item: Segment) -> bytes:

@@ -123,7 +123,7 @@ class Reassembler(Stage[Segment, Event]):
         from_client = reversed_key(item.key) if from_server else item.key
         client, server = ends_of(from_client)
         tracked = _Tracked(Connection(item.stream, client, server, bool(item.flags & SYN)), from_client)
-        tracked.facts = ConnectionFacts(tracked.connection, item.frame, item.time_ns)
+        tracked.facts = ConnectionFacts(connection=tracked.connection, first_frame=item.frame, first_ns=item.time_ns)
         earlier = self._by_key.get(from_client, self._by_key.get(reversed_key(from_client)))
         if earlier is not None:
             given += self._over(earlier, "reused", item)
@@ -144,7 +144,7 @@ class Reassembler(Stage[Segment, Event]):
         facts.passed(item.frame, item.time_ns)
         side.packets += 1
         if not item.flags & RST:
-            side.ttl = item.ttl or side.ttl
+            side.heard(item.frame, item.ttl, item.window)
         sequence = item.sequence
         acknowledged = None
         if item.flags & ACK and not (item.flags & RST and not item.acknowledgment):
@@ -163,7 +163,7 @@ class Reassembler(Stage[Segment, Event]):
         if (item.payload or item.cut) and not stream.closed:
             tracked.established = True
             size = len(item.payload) + item.cut
-            side.carried(item.payload, item.cut)
+            side.carried(item.frame, item.payload, item.cut)
             how = None
             if offset != stream.next and stream.recent:
                 how = stream.repeats(offset, item.payload, item.time_ns, item.ident)
@@ -176,7 +176,7 @@ class Reassembler(Stage[Segment, Event]):
                 stream.started = True
                 stream.next += len(item.payload)
                 given.append(
-                    Data(
+                    Data(  # by position, as all that there is one of for each segment
                         tracked.connection,
                         stream.direction,
                         item.payload,
@@ -199,7 +199,15 @@ class Reassembler(Stage[Segment, Event]):
             given += self._reset(tracked, item)
         elif stream.fin is not None and not stream.closed and not stream.waiting and stream.next >= stream.fin:
             stream.closed = True
-            given.append(Closed(tracked.connection, stream.direction, "fin", stream.fin_frame, stream.fin_time_ns))
+            given.append(
+                Closed(
+                    connection=tracked.connection,
+                    direction=stream.direction,
+                    how="fin",
+                    frame=stream.fin_frame,
+                    time_ns=stream.fin_time_ns,
+                )
+            )
 
     def _reset(self, tracked: _Tracked, item: Segment) -> Iterator[Event]:
         if tracked.syn_frames and not tracked.established and not tracked.failed:
@@ -245,7 +253,9 @@ class Reassembler(Stage[Segment, Event]):
             stream.closed = True
             ended, at = ("fin", stream.fin_frame) if stream.fin is not None else (how, item.frame if item else None)
             time_ns = stream.fin_time_ns if stream.fin is not None else item.time_ns if item else None
-            yield Closed(tracked.connection, stream.direction, ended, at, time_ns)
+            yield Closed(
+                connection=tracked.connection, direction=stream.direction, how=ended, frame=at, time_ns=time_ns
+            )
 
 
 def _opens(tracked: _Tracked, item: Segment, asker: HalfStream | None) -> None:
@@ -268,7 +278,13 @@ def _events(tracked: _Tracked, stream: HalfStream, items: Iterator[Piece | Hole]
             side = facts.client if stream is tracked.client else facts.server
             if item.reason != "snaplen" and len(side.holes) < MOST_FRAMES:
                 side.holes.append((item.frame, item.length))
-            yield Gap(connection, stream.direction, item.length, item.reason, item.frame)
+            yield Gap(
+                connection=connection,
+                direction=stream.direction,
+                length=item.length,
+                reason=item.reason,
+                frame=item.frame,
+            )
         else:
             offset, frame, time_ns, payload, _, acknowledged = item
             yield Data(connection, stream.direction, payload, frame, time_ns, offset, acknowledged)

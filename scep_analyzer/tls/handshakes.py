@@ -83,7 +83,7 @@ class Handshakes(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Handsh
         if talk is None:
             if not isinstance(item, Data):
                 return ()
-            talk = self._talks[number] = _Talk(item.connection, item.frame, item.time_ns)
+            talk = self._talks[number] = _Talk(connection=item.connection, frame=item.frame, time_ns=item.time_ns)
         from_client = item.direction is Direction.FROM_CLIENT
         side = talk.client if from_client else talk.server
         if isinstance(item, Data):
@@ -208,23 +208,23 @@ def _certificates(body: bytes) -> Iterator[bytes]:
 def _handshake(talk: _Talk) -> Handshake:
     # A client that ends before the server has certified anything more than the handshake has rejected it.
     return Handshake(
-        talk.connection.number,
-        talk.connection.client,
-        talk.connection.server,
-        talk.frame,
-        talk.time_ns,
-        talk.name,
-        talk.random,
-        talk.offered,
-        talk.ciphers,
-        talk.version,
-        talk.cipher,
-        talk.certificates,
-        talk.certificate_frame,
-        talk.requested,
-        talk.client_certificate,
-        tuple(talk.alerts),
-        talk.client.data and talk.server.data,
-        talk.closed_by_client,
-        talk.http,
+        connection=talk.connection.number,
+        client=talk.connection.client,
+        server=talk.connection.server,
+        frame=talk.frame,
+        time_ns=talk.time_ns,
+        name=talk.name,
+        client_random=talk.random,
+        offered=talk.offered,
+        ciphers=talk.ciphers,
+        version=talk.version,
+        cipher=talk.cipher,
+        certificates=talk.certificates,
+        certificate_frame=talk.certificate_frame,
+        certificate_requested=talk.requested,
+        client_certificate=talk.client_certificate,
+        alerts=tuple(talk.alerts),
+        application_data=talk.client.data and talk.server.data,
+        closed_by_client=talk.closed_by_client,
+        http=talk.http,
     )

@@ -86,7 +86,7 @@ def test_steps_over_what_begins_no_message_and_takes_what_does() -> None:
     records = _records(_packet(b"\x17\x03\x03"), _packet(), _packet(b"GET /"), _packet())
     at, count, lowest, highest, last, fields = stride.over(_form({KEY: True}), records, 0, len(records))
     assert (count, lowest, highest, last) == (3, 1_000_005, 3_000_005, 3_000_005)
-    assert fields == (KEY, 7, 8, wire.ACK, b"GET /", 0, -1, 64, int.from_bytes(_packet()[18:20], "big"))
+    assert fields == (KEY, 7, 8, wire.ACK, b"GET /", 0, -1, 64, int.from_bytes(_packet()[18:20], "big"), 65535)
     assert stride.over(_form({KEY: True}), records, at, len(records)) == (len(records), 1, *[4_000_005] * 3, None)
 
 

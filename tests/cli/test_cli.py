@@ -173,7 +173,7 @@ def test_json_and_json_lines_validate_and_agree(capture: Path, scep_analyzer: Pr
     )
     assert of("summary")[0]["findings"] == document["summary"]["findings"]
     assert of("summary")[0]["not_checked"] == document["not_checked"]
-    assert of("capture") == document["captures"]
+    assert of("capture") == [{"capture": at, **each} for at, each in enumerate(document["captures"])]
     assert of("summary")[0]["outcomes"] == document["summary"]["outcomes"]
     assert of("summary")[0]["anomalies"] == document["anomalies"]
 
@@ -208,12 +208,12 @@ def test_doctor_says_what_is_missing_and_what_adds_it(
     assert "engines        builtin\n" in said
 
 
-@pytest.mark.parametrize(("compiled", "words"), [(True, "tight pass     compiled\n"), (False, "apt-get install gcc")])
+@pytest.mark.parametrize(("compiled", "words"), [(True, "tight pass compiled"), (False, "apt-get install gcc")])
 def test_doctor_says_whether_the_tight_pass_is_compiled(
     compiled: bool, words: str, scep_analyzer: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scep_analyzer.capture.skim.COMPILED", compiled)
-    assert words in scep_analyzer("doctor").out
+    assert words in " ".join(scep_analyzer("doctor").out.split())
 
 
 def test_version_and_help(scep_analyzer: Program) -> None:

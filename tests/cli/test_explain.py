@@ -62,5 +62,5 @@ def test_every_topic_is_found_by_all_its_names(topic: object) -> None:
 def test_a_rule_as_markdown(scep_analyzer: Program) -> None:
     out = scep_analyzer("explain", "certrep-badtime", "-f", "markdown").out
     assert out.startswith("# certrep-badtime\n")
-    for heading in ("What was seen", "Why it matters", "What to do", "What it is not", "References"):
+    for heading in ("What was seen", "Why it happens", "What to do", "What it is not", "References"):
         assert f"## {heading}" in out

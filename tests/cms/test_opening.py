@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from asn1crypto import cms, core
 
+from scep_analyzer.cms.enveloped import read_envelope
 from scep_analyzer.cms.keys import PrivateKey, read_private_key
 from scep_analyzer.cms.message_data import read_message_data
 from scep_analyzer.cms.opening import open_envelope
@@ -278,3 +279,25 @@ def test_a_recipient_named_by_key_identifier(recipient: Path) -> None:
     (named,) = read_envelope(sealed).recipients
     assert (named.issuer, named.key_identifier is not None) == (None, True)
     assert open_envelope(sealed, [_key()], {})[0].kind == "pkcs10"
+
+
+def test_a_missing_iv_is_read_as_zeros_as_openssl_does(tmp_path: Path) -> None:
+    """Without parameters OpenSSL leaves the IV at zeros; what it opens is what we open."""
+    from asn1crypto import algos
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
+    info = cms.ContentInfo.load(pki.envelope(REQUEST, ENCRYPTER, "aes-128-cbc", random.Random(1)))
+    content = info["content"]["encrypted_content_info"]
+    secret = random.Random(1).randbytes(16)  # the builder draws the key first
+    fill = 16 - len(REQUEST) % 16
+    encryptor = Cipher(AES(secret), modes.CBC(bytes(16))).encryptor()
+    content["content_encryption_algorithm"] = algos.EncryptionAlgorithm({"algorithm": "2.16.840.1.101.3.4.1.2"})
+    content["encrypted_content"] = encryptor.update(REQUEST + bytes([fill]) * fill) + encryptor.finalize()
+    sealed = info.dump(force=True)
+    (tmp_path / "recipient.pem").write_bytes(_openssl("x509", "-inform", "DER", stdin=ENCRYPTER))
+    command = ("cms", "-decrypt", "-binary", "-inform", "DER", "-inkey", str(KEY_FILE))
+    assert _openssl(*command, "-recip", str(tmp_path / "recipient.pem"), stdin=sealed) == REQUEST
+    opened, _ = open_envelope(sealed, [_key()], {})
+    assert opened.kind == "pkcs10"
+    assert read_envelope(sealed).iv_length is None

@@ -128,9 +128,9 @@ def test_large_captures_are_read_apart_and_reported_alike(monkeypatch: pytest.Mo
 def test_the_processes_of_jobs_start_no_others(scep_analyzer: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "_WORTH_BYTES", 0)
     paths = CAPTURES[:3]
-    together = scep_analyzer("timeline", *paths, "--jobs", "2", "-f", "jsonl")
+    together = scep_analyzer("timeline", *paths, "--jobs", "2")
     assert together.code == 0
-    assert together.out == "".join(scep_analyzer("timeline", each, "-f", "jsonl").out for each in paths)
+    assert together.out == "".join(scep_analyzer("timeline", each).out for each in paths)
 
 
 def test_a_file_that_goes_away_before_the_second_pass_is_a_mistake_of_the_user(tmp_path: Path) -> None:

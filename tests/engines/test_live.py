@@ -16,13 +16,13 @@ from typing import IO, Any
 import pytest
 
 from scep_analyzer import analyze
-from scep_analyzer.analysis import Analysis, Judged
+from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture import interfaces
 from scep_analyzer.engines.live import LiveEngine
-from scep_analyzer.model.anomalies import Anomaly
+from scep_analyzer.events import Ended, Odd, Seen
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIVE
-from scep_analyzer.model.scep import Outcome, ScepExchange
+from scep_analyzer.model.scep import Outcome
 from scep_analyzer.model.streams import Tick
 from scep_analyzer.model.tls import Secrets
 from tests.conftest import CAPTURES, ROOT, Result
@@ -55,11 +55,11 @@ def test_a_stream_tells_what_its_file_tells(path: Path) -> None:
     kept = io.BytesIO()
     content = path.read_bytes()
     engine = LiveEngine(_fed(content), "veth0", keep=kept.write)
-    items = list(Analysis([], engine, limits=LIVE).stream())
+    items = list(Analysis([], engine, limits=LIVE).events())
     whole = analyze(str(path))
-    assert [each.http for each in items if isinstance(each, ScepExchange)] == [each.http for each in whole.exchanges]
+    assert [each.exchange.http for each in items if isinstance(each, Seen)] == [each.http for each in whole.exchanges]
     # A live capture does not wait a day for a client to come back, so that outcomes may come in another order.
-    assert sorted(each.transaction.outcome.value for each in items if isinstance(each, Judged)) == sorted(
+    assert sorted(each.transaction.outcome.value for each in items if isinstance(each, Ended)) == sorted(
         each.outcome.value for each in whole.transactions
     )
     assert kept.getvalue() == content
@@ -70,17 +70,17 @@ def test_an_exchange_is_told_before_the_next_packet_comes_and_its_end_when_time_
     content = CAPTURE.read_bytes()
     reader, writer = _pipe()
     analysis = Analysis([], LiveEngine(reader, "veth0"), limits=LIVE)
-    told: Iterator[object] = analysis.stream()
+    told: Iterator[object] = analysis.events()
     end_of_first = _end_of_frame(content, analyze(str(CAPTURE)).transactions[0].exchanges[-1].http.response)
     writer.write(content[:end_of_first])
     met: list[object] = []
-    while not any(isinstance(each, Judged) for each in met):
+    while not any(isinstance(each, Ended) for each in met):
         met.append(next(told))  # it comes although nothing more is written
-    assert [each.transaction.outcome for each in met if isinstance(each, Judged)] == [Outcome.SUCCESS]
-    assert sum(isinstance(each, ScepExchange) for each in met) == 3
+    assert [each.transaction.outcome for each in met if isinstance(each, Ended)] == [Outcome.SUCCESS]
+    assert sum(isinstance(each, Seen) for each in met) == 3
     writer.write(content[end_of_first:])
     writer.close()
-    assert sum(isinstance(each, Judged) for each in told) == 1
+    assert sum(isinstance(each, Ended) for each in told) == 1
 
 
 def _end_of_frame(content: bytes, message: Any) -> int:
@@ -95,10 +95,12 @@ def test_a_full_disk_ends_the_keeping_and_not_the_timeline() -> None:
     def keep(_piece: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    items = list(Analysis([], LiveEngine(_fed(CAPTURE.read_bytes()), "veth0", keep=keep), limits=LIVE).stream())
-    assert sum(isinstance(each, ScepExchange) for each in items) == 6
+    items = list(Analysis([], LiveEngine(_fed(CAPTURE.read_bytes()), "veth0", keep=keep), limits=LIVE).events())
+    assert sum(isinstance(each, Seen) for each in items) == 6
     assert [
-        "No space" in each.detail for each in items if isinstance(each, Anomaly) and each.code == "packets-not-kept"
+        "No space" in each.anomaly.detail
+        for each in items
+        if isinstance(each, Odd) and each.anomaly.code == "packets-not-kept"
     ] == [True]
 
 
@@ -130,13 +132,13 @@ def test_tls_is_undone_while_it_comes(tmp_path: Path) -> None:
             time.sleep(1.2)
 
     threading.Thread(target=talk, daemon=True).start()
-    items = list(Analysis([], engine, limits=LIVE).stream())
-    assert [(each.operation, each.http.tls) for each in items if isinstance(each, ScepExchange)] == [
+    items = list(Analysis([], engine, limits=LIVE).events())
+    assert [(each.exchange.operation, each.exchange.http.tls) for each in items if isinstance(each, Seen)] == [
         ("GetCACert", True),
         ("GetCACaps", True),
         ("PKIOperation", True),
     ]
-    assert not [each for each in items if getattr(each, "code", "") == "tls-not-decrypted"]
+    assert not [each for each in items if isinstance(each, Odd) and each.anomaly.code == "tls-not-decrypted"]
 
 
 def test_standard_input_is_told_as_it_comes() -> None:

@@ -8,15 +8,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.cli import timeline
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN
-from scep_analyzer.render import diagnosis, json_v1, terminal
+from scep_analyzer.render import RENDERERS, Look, json_v1, jsonl, renderer
+from scep_analyzer.report import Files
 from scep_analyzer.rules.judge import Judge
 from scep_analyzer.scep.anything import read_anything
 from scep_analyzer.scep.ca_certificates import read_ca_certificates
@@ -24,6 +22,7 @@ from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.scep.inputs import find_messages
 from scep_analyzer.scep.messages import read_message, salvage_message
 from scep_analyzer.sieve.flows import Flows
+from scep_analyzer.story.narrator import story_of
 from scep_analyzer.tcp.connections import Reassembler
 from tests import files
 from tests.builders import wire
@@ -40,10 +39,11 @@ def capture(data: bytes) -> None:
     with contextlib.suppress(InputError):
         report = Analysis([str(path)], "builtin").report()
         json.loads(json_v1.render(report, secrets=True))
-        terminal.render(report, Console(file=io.StringIO(), width=100))
-        diagnosis.render(report, Console(file=io.StringIO(), width=100), Severity.INFO)
+        story = story_of(report)
+        for command, form in RENDERERS:
+            renderer(command, form).whole(story, io.StringIO(), Look(width=100, color=True, least=Severity.INFO))
         again = Analysis([str(path)], "builtin")
-        timeline.write_lines(again, io.StringIO(), secrets=True, least=Severity.INFO, at_once=False)
+        jsonl.write(again.events(), Files(again.engine.facts), io.StringIO(), secrets=True)
 
 
 def frames(data: bytes) -> None:

@@ -55,11 +55,29 @@ TRANSPORT = TCP(sport=40000, dport=80, flags="PA", seq=11, ack=22, options=[("NO
 )
 V4 = IP(src="10.0.0.1", dst="10.0.0.2") / TRANSPORT
 V6 = IPv6(src="2001:db8::1", dst="2001:db8::2") / TRANSPORT
+# scapy writes a window of 8192 where it is told none.
 EXPECTED_V4 = Segment(
-    1, 5, key_of(Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)), 11, 22, 0x18, PAYLOAD, ttl=64, ident=1
+    1,
+    5,
+    key_of(Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)),
+    11,
+    22,
+    0x18,
+    PAYLOAD,
+    ttl=64,
+    ident=1,
+    window=8192,
 )
 EXPECTED_V6 = Segment(
-    1, 5, key_of(Endpoint("2001:db8::1", 40000), Endpoint("2001:db8::2", 80)), 11, 22, 0x18, PAYLOAD, ttl=64
+    1,
+    5,
+    key_of(Endpoint("2001:db8::1", 40000), Endpoint("2001:db8::2", 80)),
+    11,
+    22,
+    0x18,
+    PAYLOAD,
+    ttl=64,
+    window=8192,
 )
 
 

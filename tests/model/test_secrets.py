@@ -6,8 +6,8 @@ from scep_analyzer.model.secrets import (
     digits_hidden,
     field_without_secrets,
     is_secret_name,
-    may_hold_secret,
     secrets_in,
+    speaks_of_secret,
     text_is_secret,
     without_secrets,
 )
@@ -73,9 +73,9 @@ def test_fields(name: str, value: str, shown: str) -> None:
 
 
 def test_texts() -> None:
-    assert may_hold_secret("Das Kennwort lautet …")
-    assert may_hold_secret('invalid challenge "x"')
-    assert not may_hold_secret("The template is not published")
+    assert speaks_of_secret("Das Kennwort lautet …")
+    assert speaks_of_secret('invalid challenge "x"')
+    assert not speaks_of_secret("The template is not published")
     assert digits_hidden("F00DFACE00112233 or 0x80094800") == "(redacted) or 0x80094800"
     assert (
         digits_hidden("request 123e4567-e89b-12d3-a456-426614174000") == "request 123e4567-e89b-12d3-a456-426614174000"

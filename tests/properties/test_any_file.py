@@ -108,7 +108,7 @@ def _exchanges(*contents: bytes) -> list[Any]:
         for message in (each["request"], each["response"]):
             if message is not None:
                 del message["frames"], message["time"]
-        del each["duration_ms"]
+        del each["duration_ms"], each["capture"]
     return list(report["exchanges"])
 
 

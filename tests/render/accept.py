@@ -1,7 +1,6 @@
 """Writes the golden outputs anew; read the difference before committing it."""
 
-from tests.render import test_terminal
+from tests.render import test_golden
 
-for stem in test_terminal.CASES:
-    path = test_terminal.GOLDEN / f"{stem}.txt"
-    path.write_text(test_terminal._printed(test_terminal._report(stem)), encoding="utf-8")
+for name in test_golden.CASES:
+    (test_golden.GOLDEN / name).write_text(test_golden.printed(name), encoding="utf-8")

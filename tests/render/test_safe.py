@@ -6,7 +6,7 @@ import json
 import pytest
 from markdown_it import MarkdownIt
 
-from scep_analyzer.render.safe import FileNames, csv_cell, json_text, markdown, safe, shortened
+from scep_analyzer.render.safe import FileNames, csv_cell, json_text, markdown, safe
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,6 @@ from scep_analyzer.render.safe import FileNames, csv_cell, json_text, markdown, 
 )
 def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> None:
     assert safe(text) == shown
-
-
-def test_shortened() -> None:
-    assert (shortened("abcdef", 6), shortened("abcdefg", 6)) == ("abcdef", "abcde…")
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -243,6 +244,11 @@ def attribute(kind: str, *values: bytes) -> bytes:
     return sequence(oid(kind), tlv(0x31, *values))
 
 
+def key_identifier(certificate_: bytes) -> bytes:
+    """The SHA-1 of a certificate's key (RFC 5280, Section 4.2.1.2, method 1)."""
+    return x509.SubjectKeyIdentifier.from_public_key(x509.load_der_x509_certificate(certificate_).public_key()).digest  # type: ignore[arg-type]
+
+
 def envelope(
     content: bytes,
     *recipients: bytes,
@@ -255,8 +261,9 @@ def envelope(
     iv: bytes | None = None,
     cut: int = 0,
     infos: tuple[bytes, ...] = (),
+    by_key: bool = False,
 ) -> bytes:
-    """EnvelopedData for the holders of certificates. ``wrap_for``: the key is really encrypted for this one; ``cut`` bytes of ciphertext."""
+    """EnvelopedData for the holders of certificates, named by their key where ``by_key``. ``wrap_for``: the key is really encrypted for this one; ``cut`` bytes of ciphertext."""
     size, block = _CIPHERS[cipher]
     secret, vector = chance.randbytes(size), chance.randbytes(block)
     fill = block - len(content) % block
@@ -276,7 +283,8 @@ def envelope(
         padded = b"\0\2" + bytes(chance.randrange(1, 256) for _ in range(length - 3 - size)) + b"\0" + secret
         wrapped = key_bytes or pow(int.from_bytes(padded, "big"), public.e, public.n).to_bytes(length, "big")
         how = algorithm("oaep", sequence()) if scheme == "oaep" else algorithm(scheme)
-        out.append(sequence(integer(0), identifier(each), how, octets(wrapped)))
+        who = integer(2) + tlv(0x80, key_identifier(each)) if by_key else integer(0) + identifier(each)
+        out.append(sequence(who, how, octets(wrapped)))
     parameters = octets(vector if iv is None else iv)
     if cipher == "rc2":
         parameters = sequence(integer(58), parameters)

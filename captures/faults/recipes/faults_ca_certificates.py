@@ -258,7 +258,7 @@ def cacert_many_ra(story: Story, near: bool) -> None:
     given(story, near, (RA_SIGN, CA, RA_CRYPT, ra(ENCRYPTS, AGENT, key="ra-signing", serial=0x123)))
 
 
-@fault("self")
+@fault()
 def nextca_failed(story: Story, near: bool) -> None:
     """GetNextCACert is offered, and there is no next certificate yet.
     Near: There is one."""

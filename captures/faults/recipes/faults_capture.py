@@ -60,7 +60,7 @@ def capture_starts_midstream(story: Story, near: bool) -> None:
 
 @fault("self", errors="txn-no-reply", near_errors="txn-no-reply http-no-response")
 def capture_ends_early(story: Story, near: bool) -> None:
-    """The capture is stopped half a second after the request was sent.
+    """The capture is stopped right after the request was sent.
     Near: It goes on for a minute, and no answer comes."""
     story.lead()
     story.enroll_unanswered()

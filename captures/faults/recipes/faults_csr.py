@@ -222,9 +222,9 @@ def csr_san_wrong_form(story: Story, near: bool) -> None:
 @fault(keys=RA_KEY)
 def csr_keyusage_picks_template(story: Story, near: bool) -> None:
     """NDES picks its template by the keyUsage asked for.
-    Near: The server is not NDES."""
+    Near: The server is EJBCA."""
     if near:
-        story.software, story.path = None, "/scep"
+        story.software, story.path = None, "/ejbca/publicweb/apply/scep/wifi/pkiclient.exe"
     _asks(story, False, (der.key_usage("digitalSignature"),))
 
 

@@ -195,3 +195,15 @@ def trailing_bytes(story: Story, near: bool) -> None:
     story.lead()
     encoded = Message().encoded(story.chance)
     story.enroll(raw=encoded + (b"" if near else b"\r\n"))
+
+
+@fault("self", errors="txn-no-reply ndes-http-500-pkioperation-only")
+def post_empty_body(story: Story, near: bool) -> None:
+    """The POST has an empty body, and the server finds no data.
+    Near: It has its message in it."""
+    story.software, story.path = None, "/scep"
+    story.lead()
+    if near:
+        story.enroll()
+        return
+    story.fails("500 Internal Server Error", b"invalid data len 0", "text/plain; charset=utf-8", raw=b"")

@@ -98,6 +98,28 @@ def ndes_admin_no_permission(story: Story, near: bool) -> None:
     )
 
 
+LOGIN = "certrep-failure certrep-badmessagecheck ndes-admin-basic-cleartext"
+
+
+@fault("self", errors=LOGIN, near_errors=LOGIN)
+def ndes_admin_login_fails(story: Story, near: bool) -> None:
+    """The MDM cannot log in to the administration page, and sends its request without a good password.
+    Near: It can log in; the password is refused all the same."""
+    secret = base64.b64encode(b"CORP\\mdm:old").decode()
+    for _ in range(1 if near else 2):
+        story.exchange(
+            story.question("GET", ADMIN_PATH, headers=(f"Authorization: Basic {secret}",)),
+            lambda: story.response(
+                admin_page() if near else page("Unauthorized"),
+                "text/html",
+                "200 OK" if near else "401 Unauthorized",
+                () if near else ('WWW-Authenticate: Basic realm="ndes"',),
+            ),
+        )
+    story.lead()
+    story.enroll(reply=refusal(1))
+
+
 @fault()
 def ndes_admin_static_password(story: Story, near: bool) -> None:
     """The password can be used many times.

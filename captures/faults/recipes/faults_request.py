@@ -2,7 +2,7 @@
 
 import der
 from registry import fault
-from world import AGENT, CA, ENCRYPTS, RA_CRYPT, RA_SIGN, Message, Reply, Story, ra, refusal
+from world import AGENT, CA, ENCRYPTS, RA_CRYPT, RA_SIGN, Message, Reply, Story, page, ra, refusal
 
 REFUSED = "certrep-failure certrep-badmessagecheck"
 OTHER = ra(ENCRYPTS, AGENT, key="client-2", serial=0xBAD, issuer="CN=Some Other CA", issuer_key="other-ca")
@@ -68,6 +68,19 @@ KEK = der.tlv(
     der.algorithm("2.16.840.1.101.3.4.1.5"),
     der.octets(bytes(24)),
 )
+
+
+@fault("self", errors="txn-no-reply ndes-http-500-pkioperation-only")
+def req_recipient_by_key_id(story: Story, near: bool) -> None:
+    """The recipient is named by its key, and EJBCA's reader does not know that form.
+    Near: It is named by issuer and serial number."""
+    story.software, story.path = None, "/ejbca/publicweb/apply/scep/wifi/pkiclient.exe"
+    story.lead()
+    if near:
+        story.enroll()
+        return
+    words = "java.lang.IllegalArgumentException: unknown object in getInstance: org.bouncycastle.asn1.DLTaggedObject"
+    story.fails("500 Internal Server Error", page(words), message=Message(sealed={"by_key": True}))
 
 
 @fault("self", errors="certrep-failure certrep-badalg")

@@ -311,3 +311,14 @@ def success_then_reenrol(story: Story, near: bool) -> None:
     if not near:
         story.wire.pause(10)
         story.enroll(Message(nonce=bytes(range(40, 56))))
+
+
+@fault("self self self", errors="success-then-reenrol")
+def certrep_cipher_not_the_requests(story: Story, near: bool) -> None:
+    """An old Cisco IOS asks with 3DES, is answered with AES, and asks again and again.
+    Near: It is answered with 3DES."""
+    story.agent = "Mozilla/4.0 (compatible; MSIE 5.0; Cisco PKI)"
+    story.lead()
+    for number in range(1 if near else 3):
+        story.enroll(Message(nonce=bytes(range(number, number + 16))), Reply(cipher="3des" if near else "aes256"))
+        story.wire.pause(30)

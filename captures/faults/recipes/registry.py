@@ -57,7 +57,7 @@ def fault(roots: str = "", *, errors: str = "", near_errors: str = "", keys: str
 
 
 TOPICS = (
-    "capture", "connection", "tls", "http_status", "http_body", "encoding", "capabilities", "ca_certificates", "request", "attributes",
+    "capture", "connection", "delivery", "tls", "http_status", "server_said", "http_body", "encoding", "capabilities", "ca_certificates", "request", "attributes",
     "requester", "csr", "certrep", "issued", "transactions", "ndes",
 )  # fmt: skip
 

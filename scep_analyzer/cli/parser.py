@@ -1,0 +1,57 @@
+"""Arguments → options: argparse, whose messages are one line that ends with what to type next."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+USAGE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what a mistyped option or value was probably meant to be."""
+
+    _given: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and exit with the code for wrong usage."""
+        from scep_analyzer.render.safe import safe
+
+        if message.startswith("the following arguments are required"):
+            # What is missing may be there, behind an option that is misspelled.
+            unknown = next(filter(self._is_unknown, self._given), None)
+            message = self._unknown(unknown) if unknown is not None else message
+        hint = "" if message.endswith("?") else f"; try `{self.prog} --help`"
+        self.exit(USAGE, f"scep-analyzer: {safe(message)}{hint}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; what this parser does not know is an error here, where its options are known, not in the parser above."""
+        self._given = list(args or ())
+        options, rest = super().parse_known_args(args, namespace)
+        if rest:
+            unknown = next((each for each in rest if each.startswith("-") and each != "-"), None)
+            self.error(self._unknown(unknown) if unknown is not None else f"unexpected argument: {rest[0]}")
+        return options, rest
+
+    def _is_unknown(self, word: str) -> bool:
+        name = word.partition("=")[0]
+        return name.startswith("--") and " " not in name and not any(each.startswith(name) for each in self._options())
+
+    def _options(self) -> list[str]:
+        return list(self._option_string_actions)
+
+    def _unknown(self, word: str) -> str:
+        from scep_analyzer.cli.suggest import did_you_mean
+
+        name = word.partition("=")[0]
+        asked = did_you_mean(name, (each for each in self._options() if each.startswith("--")))
+        return f"unknown option: {name}" + (f"; {asked}" if asked is not None else "")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            from scep_analyzer.cli.suggest import did_you_mean
+
+            names = [str(each) for each in action.choices or ()]
+            what = did_you_mean(str(value), names) or f"choose from {', '.join(names)}"
+            raise argparse.ArgumentError(action, f"there is no {str(value)!r}; {what}") from error

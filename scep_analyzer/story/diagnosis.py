@@ -1,0 +1,139 @@
+"""The story → what a diagnosis tells: root causes first, with evidence, causes in order and what to do. Made to be put into a ticket."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC
+from typing import NamedTuple
+
+from scep_analyzer.model.findings import Severity
+from scep_analyzer.story.model import Chapter, Remark, Sentence, Story, Tone, cite, cut, joined, plain, say
+from scep_analyzer.story.times import day_and_clock
+
+_TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.NOTE}
+_KEY_HINTS = {"no RA key given": " (--key with the private key that decrypts requests)"}
+_LONGEST = 600
+_LONGEST_VALUE = 200
+_LONGEST_SUBJECT = 80
+_MOST_FACTS = 8
+_MOST_UNEXPLAINED = 20
+
+
+class Line(NamedTuple):
+    """A line of the diagnosis. ``level`` 1 is a heading, 0 is text; ``lead`` comes before it (a label or a number)."""
+
+    text: Sentence
+    level: int = 0
+    lead: str = ""
+    tone: Tone = Tone.PLAIN
+    strong: bool = False
+
+
+def wanted(story: Story, least: Severity) -> list[Remark]:
+    """The findings that are told: those of this severity or worse, and every root cause."""
+    return [each for each in story.remarks if each.severity.rank <= least.rank or each.root]
+
+
+def lines(story: Story, least: Severity) -> Iterator[Line]:
+    """The diagnosis, line by line."""
+    shown = wanted(story, least)
+    symptoms: dict[int, list[Remark]] = defaultdict(list)
+    for each in story.remarks:
+        if each.cause is not None:
+            symptoms[each.cause].append(each)
+    roots = [each for each in shown if each.root]
+    for each in roots:
+        yield from _root(story, each, symptoms[each.number])
+    left = list(_unexplained(story))
+    yield from left
+    if not left and not roots:
+        bad = any(each.severity is not Severity.INFO for each in story.remarks)
+        nothing = "Nothing failed; what was found all the same:" if bad else "No fault found"
+        yield Line(say(nothing if story.chapters else "No SCEP found"), 1, strong=True)
+    others = [each for each in shown if not each.root and each.cause is None]
+    for severity, title in (
+        (Severity.ERROR, "Other errors" if roots or left else "Errors"),
+        (Severity.WARNING, "Warnings"),
+        (Severity.INFO, "Good to know"),
+    ):
+        group = [each for each in others if each.severity is severity]
+        if group:
+            yield Line(say(title), 1, tone=_TONES[severity], strong=True)
+        for each in group:
+            yield from _other(each)
+    yield from _unchecked(story)
+    yield Line(say("What was read"), 1)
+    for source in story.sources:
+        damaged = ", damaged: read as far as it goes" if not source.complete else ""
+        when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
+        yield Line(say(f"{{}}: {source.packets:,} packet{'s' * (source.packets != 1)}{when}{damaged}", source.name))
+    yield Line(say(_counts(story)))
+
+
+def _counts(story: Story) -> str:
+    count = {severity: sum(each.severity is severity for each in story.remarks) for severity in Severity}
+    exchanges, transactions = story.exchanges, len(story.chapters)
+    if not exchanges and not transactions:
+        what = "no SCEP found"
+    else:
+        what = f"{exchanges:,} SCEP exchange{'s' * (exchanges != 1)} in {transactions:,} transaction{'s' * (transactions != 1)}"
+    found = ", ".join(
+        f"{number:,} {name}" for number, name in zip(count.values(), ("errors", "warnings", "notes"), strict=True)
+    )
+    return f"{what}; {found}"
+
+
+def _where(chapter: Chapter) -> Sentence:
+    subject = say(" for {}", cut(chapter.subject, _LONGEST_SUBJECT)) if chapter.subject else ()
+    return say(
+        f"transaction {chapter.number}, {{}} to {{}}{{}}: {{}}", chapter.client, chapter.server, subject, chapter.title
+    )
+
+
+def _root(story: Story, root: Remark, symptoms: list[Remark]) -> Iterator[Line]:
+    yield Line(say("Root cause: {}", root.title), 1, tone=_TONES[root.severity], strong=True)
+    yield Line(say("{}", cut(plain(root.says), _LONGEST)), strong=True)
+    if root.transaction is not None:
+        yield Line(_where(story.chapters[root.transaction - 1]), lead="Where:")
+    yield Line(say(f"{root.rule} ({root.severity.value}, {root.strength.value})"), lead="Rule:")
+    for fact in root.evidence[:_MOST_FACTS]:
+        where = f"frame {fact.frame}, " if fact.frame is not None else ""
+        yield Line(say(f"{where}{{}}: {{}}", fact.path, cut(fact.value, _LONGEST_VALUE)), lead="Evidence:")
+    yield from _numbered("Cause", root.causes)
+    yield from _numbered("Do", root.actions)
+    if symptoms:
+        named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
+        yield Line(say(", ".join(dict.fromkeys(named))), lead="Its symptoms:")
+    yield Line(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
+
+
+def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Line]:
+    for at, text in enumerate(texts, 1):
+        yield Line(say("{}", text), lead=f"{label}:" if len(texts) == 1 else f"{label} {at}:")
+
+
+def _other(remark: Remark) -> Iterator[Line]:
+    where = f"frame {remark.frames[0]}: " if remark.frames else ""
+    says = cut(plain(remark.says), _LONGEST)
+    yield Line(say(f"{where}{{}} [{remark.rule}, {remark.strength.value}]", says))
+    if remark.severity is not Severity.INFO and remark.actions:
+        yield Line(say("{}", remark.actions[0]), lead="Do:")
+
+
+def _unexplained(story: Story) -> Iterator[Line]:
+    """Transactions that failed and have no root cause."""
+    left = [each for each in story.chapters if not each.explained]
+    if left:
+        yield Line(say("Not explained"), 1, strong=True)
+    for each in left[:_MOST_UNEXPLAINED]:
+        yield Line(say("{}. {}", _where(each), each.why))
+    if len(left) > _MOST_UNEXPLAINED:
+        yield Line(say(f"and {len(left) - _MOST_UNEXPLAINED:,} more"))
+
+
+def _unchecked(story: Story) -> Iterator[Line]:
+    """What could not be judged, by reason."""
+    if story.not_checked:
+        yield Line(say("Not checked"), 1, strong=True)
+    for reason, rules in story.not_checked:
+        many = f"{len(rules)} rules ({', '.join(rules[:3])}, …)" if len(rules) > 3 else ", ".join(rules)
+        yield Line(say(f"{many}: {{}}{_KEY_HINTS.get(reason, '')}", reason))

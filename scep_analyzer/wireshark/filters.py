@@ -1,0 +1,25 @@
+"""Display filters that the outputs print: with the plugin by transactionID, without it by frame numbers."""
+
+from collections.abc import Iterable
+
+
+def by_transaction_id(transaction_id: str) -> str:
+    """The messages of a transaction; needs the plugin."""
+    return f"scep.transaction_id == {_quoted(transaction_id)}"
+
+
+def by_frames(frames: Iterable[int]) -> str:
+    """These frames, in any Wireshark from 4.0 on; runs of numbers are ranges."""
+    runs: list[list[int]] = []
+    for frame in sorted(set(frames)):
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    return f"frame.number in {{{', '.join(str(a) if a == b else f'{a}..{b}' for a, b in runs)}}}"
+
+
+def _quoted(text: str) -> str:
+    r"""A string of the filter language: quotes, backslashes and everything unprintable as ``\xhh``."""
+    plain = set(range(0x20, 0x7F)) - set(b'"\\')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in text.encode()) + '"'

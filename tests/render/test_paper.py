@@ -1,0 +1,69 @@
+"""Paper wraps as rich does, whose wrapping is the independent measure; nothing steers a terminal."""
+
+import io
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from scep_analyzer.render.paper import Paper, cells, shortened
+from scep_analyzer.story.model import Span, Tone, plain, say
+
+CONSOLE = Console(file=io.StringIO(), width=200)
+TEXTS = st.text(st.sampled_from("ab, →…“”é漢字́🙂-"), max_size=120) | st.lists(
+    st.text(st.sampled_from("abcdefg.:/é漢"), min_size=1, max_size=50), max_size=20
+).map(" ".join)
+
+
+def _lines(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
+    out = io.StringIO()
+    Paper(out, width).line(text, indent, hang)
+    return out.getvalue().splitlines()
+
+
+def _as_rich(text: str, width: int, indent: int, hang: int) -> list[str]:
+    body = Text(text)
+    lines = body.wrap(CONSOLE, max(width - indent, 20), overflow="fold")
+    if hang and len(lines) > 1:
+        lines = body.wrap(CONSOLE, max(width - indent - hang, 20), overflow="fold")
+    rows = [line.plain.rstrip() for line in lines]
+    return [(" " * (indent + (hang if at else 0)) + row) if row else "" for at, row in enumerate(rows)]
+
+
+@given(TEXTS, st.integers(20, 60), st.integers(0, 9), st.sampled_from([0, 2, 5]))
+def test_it_wraps_as_rich_does(text: str, width: int, indent: int, hang: int) -> None:
+    assert _lines(text, width, indent, hang) == _as_rich(text, width, indent, hang)
+
+
+@given(TEXTS)
+def test_columns_are_counted_as_rich_counts_them(text: str) -> None:
+    assert cells(text) == cell_len(text)
+
+
+def test_continuation_lines_hang() -> None:
+    assert _lines("one two three four five six", 24, 2, 3) == ["  one two three four", "     five six"]
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J", "\x07", "\u202e", "\x9b31m", "a\nb", "\r"])
+def test_nothing_from_the_wire_steers_the_terminal(evil: str) -> None:
+    out = io.StringIO()
+    Paper(out, 80, color=True).line(say("it says {}", evil), tone=Tone.BAD)
+    text = re.sub(r"\x1b\[(31)?0?m", "", out.getvalue())
+    assert evil not in text
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+
+
+def test_colors_stay_with_their_words_across_lines() -> None:
+    out = io.StringIO()
+    Paper(out, 20, color=True).line((Span("plain words and "), Span("bad ones that go on", Tone.BAD)))
+    assert out.getvalue() == "plain words and \x1b[31mbad\x1b[0m\n\x1b[31mones that go on\x1b[0m\n"
+
+
+def test_a_sentence_is_shortened_across_its_pieces() -> None:
+    assert plain(shortened(say("one {} three", "two"), 6)) == "one t…"
+    assert plain(shortened(say("one {} three", "two"), 13)) == "one two three"

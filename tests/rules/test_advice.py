@@ -1,0 +1,71 @@
+"""Which advice is given to whom."""
+
+from scep_analyzer.model.findings import Evidence, Strength
+from scep_analyzer.rules import advice
+from scep_analyzer.rules._rule import Page
+from scep_analyzer.rules.products import NOTHING, Product, Recognised
+
+PAGE = Page.of(
+    """A title.
+
+    Seen: Something.
+    Why: The disk is full.
+    Why: NDES's RA certificates have expired.
+    Why: The alias is missing on EJBCA.
+    Do: Read the server's log.
+    Do: Restart IIS.
+    Do (ndes): Run iisreset.
+    Do (step-ca): Run `step ca health`.
+    Do (ejbca): Open the Admin GUI.
+    Do (ios-client): Type `crypto pki enroll`.
+    Not: Anything else.
+    """
+)
+NONE = Evidence("It happened.")
+
+
+def _product(key: str) -> Product:
+    return Product(key=key, name=key, version=None, strength=Strength.PROVED, because=("a mark",))
+
+
+def test_what_fits_the_server_comes_first_and_nothing_is_said_about_another_one() -> None:
+    step = Recognised(server=_product("step-ca"))
+    assert advice.actions(PAGE, NONE, step) == ("Run `step ca health`.", "Read the server's log.")
+    assert advice.causes(PAGE, NONE, step) == ("The disk is full.",)
+    ndes = Recognised(server=_product("ndes"))
+    assert advice.actions(PAGE, NONE, ndes) == ("Run iisreset.", "Read the server's log.", "Restart IIS.")
+    assert advice.causes(PAGE, NONE, ndes) == ("The disk is full.", "NDES's RA certificates have expired.")
+
+
+def test_the_clients_advice_stands_beside_the_servers() -> None:
+    both = Recognised(server=_product("ejbca"), client=_product("ios-client"))
+    assert advice.actions(PAGE, NONE, both) == (
+        "Open the Admin GUI.",
+        "Type `crypto pki enroll`.",
+        "Read the server's log.",
+    )
+
+
+def test_an_unknown_server_gets_the_neutral_advice_first_then_the_likely_two() -> None:
+    assert advice.actions(PAGE, NONE, NOTHING) == (
+        "Read the server's log.",
+        "Restart IIS.",
+        "If the server is NDES: Run iisreset.",
+        "If the server is step-ca: Run `step ca health`.",
+    )
+    marked = Recognised(likely=("ejbca",))
+    assert advice.actions(PAGE, NONE, marked)[2:] == (
+        "If the server is EJBCA: Open the Admin GUI.",
+        "If the server is NDES: Run iisreset.",
+    )
+
+
+def test_a_known_server_without_advice_of_its_own_gets_the_neutral_one() -> None:
+    assert advice.actions(PAGE, NONE, Recognised(server=_product("xipki"))) == ("Read the server's log.",)
+
+
+def test_what_this_captures_evidence_speaks_for_comes_before_all() -> None:
+    own = Evidence("It happened.", actions=("Renew it.", "Restart IIS."), causes=("It ran out.",))
+    assert advice.actions(PAGE, own, Recognised(server=_product("step-ca")))[0] == "Renew it."
+    assert "Restart IIS." not in advice.actions(PAGE, own, Recognised(server=_product("step-ca")))
+    assert advice.causes(PAGE, own, Recognised(server=_product("ndes")))[0] == "It ran out."
