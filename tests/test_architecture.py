@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "scep_analyzer"
 PURE = (
     "model",
-    "glossary.py",
+    "glossary",
     "events.py",
     "story",
     "link",
@@ -25,7 +25,7 @@ PURE = (
     "scep",
     "rules",
     "report.py",
-    "topics.py",
+    "topics",
 )
 FORBIDDEN = {"open", "print", "input", "time.time", "datetime.now", "datetime.today", "datetime.utcnow"}
 
@@ -60,6 +60,8 @@ TESTED_TOGETHER = {
     "link/tunnels": "link/test_decode", "link/exotic": "link/test_decode", "sieve/flow": "sieve/test_flows",
     "capture/compression": "capture/test_source", "capture/skim": "sieve/test_invariant",
     "cms/tree": "cli/test_show_decode_extract", "story/detail": "cli/test_show_decode_extract",
+    "cli/parser": "cli/test_suggest", "render/exchange_list": "cli/test_show_decode_extract",
+    "story/exchange_list": "cli/test_show_decode_extract",
     "cli/show": "cli/test_show_decode_extract", "cli/decode": "cli/test_show_decode_extract",
     "cli/extract": "cli/test_show_decode_extract", "scep/anything": "cli/test_show_decode_extract",
     "link/ethernet": "link/test_decode", "link/sll": "link/test_decode", "link/raw": "link/test_decode",
@@ -83,7 +85,12 @@ TESTED_TOGETHER |= {
     "topics": "cli/test_explain", "render/diagnosis": "cli/test_diagnose",
     "story/diagnosis": "cli/test_diagnose",
     "model/tls": "tls/test_handshakes", "model/products": "rules/test_catalogue",
+    "annotate": "test_annotate", "notes": "test_annotate", "cli/annotate": "test_annotate", "wireshark/lua": "wireshark/test_lua",
+    "wireshark/tables": "wireshark/test_lua", "wireshark/overlay": "cli/test_wireshark", "wireshark/folders": "cli/test_wireshark",
+    "wireshark/filters": "wireshark/test_plugin",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
+    "model/verdicts": "story/test_verdicts", "rules/verdicts": "story/test_verdicts", "render/answer": "story/test_verdicts",
+    "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from scep_analyzer.cli.options import Target, add_common_arguments
 from scep_analyzer.cli.output import least_of
-from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cli.reading import one_report
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 
@@ -42,7 +42,7 @@ def _annotate(options: argparse.Namespace) -> Iterator[str]:
     from scep_analyzer.render.safe import safe
     from scep_analyzer.wireshark.filters import by_frames
 
-    report = report_of([options.capture], options)
+    report = one_report(options.capture, options)
     least = least_of(options, Severity.WARNING)
     findings = tuple(each for each in report.findings if each.severity.rank <= least.rank)
     said = notes.notes_of(report, findings)
@@ -78,8 +78,6 @@ def _frames(count: int) -> str:
 
 
 def _refuse_same_file(capture: str, output: str) -> None:
-    if capture == "-":
-        raise AnalyzerError("annotate reads the capture twice; save standard input to a file and give that")
     try:
         same = Path(output).samefile(capture)
     except (OSError, ValueError):  # one of them does not exist: told where it is opened

@@ -55,6 +55,13 @@ def _facts() -> Iterator[Line]:
     yield from _crypto()
     yield from _engines()
     yield from _live()
+    yield _wireshark()
+
+
+def _wireshark() -> Line:
+    from scep_analyzer.wireshark import doctor_line
+
+    return doctor_line()
 
 
 def _tight_pass() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scep_analyzer.cli.options import Target, add_common_arguments
 from scep_analyzer.cli.output import least_of
-from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cli.reading import one_report
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 
@@ -125,7 +125,7 @@ def _overlay(options: argparse.Namespace) -> Iterator[str]:
     from scep_analyzer.model.packets import Packet
     from scep_analyzer.wireshark import overlay
 
-    report = report_of([options.capture], options)
+    report = one_report(options.capture, options)
     least = least_of(options, Severity.INFO)
     findings = tuple(each for each in report.findings if each.severity.rank <= least.rank)
     frames = overlay.frames_of(report, findings)

@@ -25,7 +25,7 @@ _ORDINARY = re.compile(
     re.IGNORECASE,
 )
 _NAMED_BEFORE = frozenset({
-    "for", "from", "by", "of", "on", "in", "at", "to", "after", "within", "id", "host", "server", "client", "device", "user",
+    "for", "from", "by", "of", "on", "in", "at", "after", "within", "id", "host", "server", "client", "device", "user",
     "request", "profile", "provisioner", "alias", "template", "line", "transaction", "transactionid", "error", "code", "status",
     "serial",
 })  # fmt: skip
@@ -33,7 +33,7 @@ _NAMED_BEFORE = frozenset({
 _LEAST = 6
 _SAID = re.compile(
     r"[\"'\u2018-\u201f\u00bb]?\s{0,3}"
-    r"(?:(?P<mark>[:=\uff1a]+|->)|is\b|was\b)?\s{0,3}"
+    r"(?:(?P<mark>(?:\w{1,3}\s?)?(?:[:=\uff1a]+|->))|is\b|was\b)?\s{0,3}"
     r"(?P<quote>[\"'`\u2018-\u201f\u00ab\u00bb\u300c])?(?P<value>[^\s\"'\u2018-\u201f\u00bb\u300d]{3,})(?P<rest>[^\n]?)"
 )
 """Behind the word: a mark or verb, a quotation mark, a value."""

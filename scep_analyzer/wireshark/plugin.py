@@ -33,7 +33,7 @@ class File(NamedTuple):
         """What is there now. A file that cannot be read is not ours."""
         try:
             there = self.path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return State.ABSENT
         except OSError:
             return State.FOREIGN

@@ -490,7 +490,9 @@ local ATTRIBUTE = of_tag(48, by_type(table_of(
 local SIGNER = sequence(NAME, NUMBER)
 local SIGNER_INFO = sequence(SMALL, either(SIGNER, of_tag(128)), ALGORITHM, maybe(of_tag(160, list_of(ATTRIBUTE))), ALGORITHM, OCTETS,
     maybe(of_tag(161, list_of(ATTRIBUTE))))
-local SIGNED = sequence(SMALL, set_of(ALGORITHM), sequence(OBJECT_ID, maybe(of_tag(160, in_order(LONG_OCTETS)))),
+-- Content of another type than id-data goes to the dissector of that type, which this grammar does not know.
+local CONTENT = of_tag(48, by_type(table_of({ in_order(maybe(of_tag(160, in_order(LONG_OCTETS)))), ID_DATA }), in_order()))
+local SIGNED = sequence(SMALL, set_of(ALGORITHM), CONTENT,
     maybe(of_tag(160, list_of(CERTIFICATE))), maybe(of_tag(161, sized(0, 0))), set_of(SIGNER_INFO))
 local RECIPIENT = sequence(SMALL, either(SIGNER, of_tag(128)), ALGORITHM, OCTETS)
 local ENVELOPED = sequence(SMALL, set_of(RECIPIENT), sequence(OBJECT_ID, ALGORITHM, maybe(either(of_tag(128), of_tag(160, list_of(OCTETS))))))
@@ -504,6 +506,10 @@ local function printable(text)
     return (text:gsub("[%c\127]", function(each) return string.format("\\x%02x", each:byte()) end))
 end
 
+local function ascii(text)
+    return (text:gsub("[%c\127-\255]", function(each) return string.format("\\x%02x", each:byte()) end))
+end
+
 local function note(list, kind, text)
     list[#list + 1] = { kind = kind, text = text }
 end
@@ -513,7 +519,7 @@ local function value_of(name, tag, content, notes)
     if NUMBERS[name] or name == "hresult" then
         local number = number_of(tag, content)
         if number == nil or number < -2147483648 or number > 4294967295 or (number > 2147483647 and name ~= "hresult") then
-            note(notes, "form", ATTRIBUTES[name] .. " is \"" .. printable(text_of(tag, content):sub(1, 40)) .. "\", which is not a number")
+            note(notes, "form", ATTRIBUTES[name] .. " is \"" .. ascii(content:sub(1, 40)) .. "\", which is not a number")
             return nil
         end
         if tag ~= 19 then note(notes, "form", ATTRIBUTES[name] .. " is " .. type_name(tag) .. ", where PrintableString belongs") end

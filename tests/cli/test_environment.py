@@ -62,7 +62,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(command: str) -> None:
 
 @posix
 def test_results_come_though_stderr_is_closed() -> None:
-    assert "Enrollment succeeded" in _shell(f"{PROGRAM} {CAPTURE} 2>&-").stdout
+    assert "certificate issued" in _shell(f"{PROGRAM} {CAPTURE} 2>&-").stdout
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "-5", "abc", "999999999", "9" * 5000])
@@ -78,7 +78,7 @@ def test_any_width(columns: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
-@pytest.mark.parametrize("words", [[CAPTURE], ["--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]])
+@pytest.mark.parametrize("words", [[CAPTURE], ["timeline", "--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]])
 def test_any_console(encoding: str, words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scep_analyzer", *words],
@@ -132,7 +132,7 @@ def test_no_process_outlives_the_one_that_was_ended(number: signal.Signals, tmp_
     for each in pipes:
         os.mkfifo(each)  # reading waits for ever
     process = subprocess.Popen(
-        [sys.executable, "-m", "scep_analyzer", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while len(children := _children(process.pid)) < 2 and time.monotonic() < deadline:
@@ -154,7 +154,7 @@ def test_a_killed_worker_is_one_line(tmp_path: Path) -> None:
     for each in pipes:
         os.mkfifo(each)
     process = subprocess.Popen(
-        [sys.executable, "-m", "scep_analyzer", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while len(children := _children(process.pid)) < 2 and time.monotonic() < deadline:

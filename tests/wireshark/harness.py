@@ -14,6 +14,7 @@ from tests.wireshark.truth import SCRIPT, Shown
 
 WIREGASM = "@goodtools/wiregasm@1.9.1"
 _NPM_SECONDS = 300
+_LOADS = 60
 
 
 class Frame(NamedTuple):
@@ -60,11 +61,18 @@ class Sharkd:
             folder = home / ".local/lib/wireshark/plugins"
             folder.mkdir(parents=True)
             shutil.copy(SCRIPT, folder)
-        environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+        self._environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+        self._start()
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
-            ["sharkd", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+            ["sharkd", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
         )
-        self._number = 0
+        self._number = self._loads = 0
         self.ask("setconf", name="tcp.reassemble_out_of_order", value="TRUE")
 
     def ask(self, method: str, **parameters: object) -> Any:
@@ -83,6 +91,10 @@ class Sharkd:
         raise RuntimeError(f"sharkd ended over {parameters}")
 
     def dissect(self, path: Path) -> Dissected:
+        self._loads += 1
+        if self._loads > _LOADS:  # it keeps some 10 MB of every capture that it has loaded
+            self.close()
+            self._start()
         self.ask("load", file=str(path))
         frames = []
         for each in self.frames("scep || _ws.lua.error") or ():
