@@ -82,7 +82,7 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
             break
     for line in why:
         paper.line(line, 0, _LABEL)
-    if free >= 4 and chapter.ladder.arrows:
+    if free >= 5 and chapter.ladder.arrows:
         paper.blank()
         draw(chapter.ladder, paper, most=free - 2)
         paper.blank()
