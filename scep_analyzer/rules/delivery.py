@@ -1,4 +1,4 @@
-"""What gets lost between client and server though both are there: large answers, closed windows, other addresses, proxies that refuse."""
+"""What gets lost between client and server though both are there: large responses, closed windows, other addresses, proxies that refuse."""
 
 from collections.abc import Iterator
 
@@ -20,16 +20,17 @@ _FEW = 10
 
 @rule.exchange(ERROR, "RFC 4459, Section 2", "RFC 2923, Section 2.1", strength=INFERRED)
 def tcp_reply_never_acked(view: View) -> Found:
-    """Large packets of the answer never arrive.
+    """Large packets of the response never arrive (MTU problem).
 
-    Seen: The server sends full-size segments of the answer again and again, and the client never acknowledges them.
-    Why: A tunnel (GRE, IPsec, PPPoE) on the way back carries smaller packets only, and the ICMP message that says so is filtered.
-    Why: A firewall drops the answer: it saw only one direction of the connection.
-    Matters: The client waits for the certificates until its timer ends, and begins again. Short answers (GetCACaps) come through.
-    Do: Clamp the MSS on the tunnel, and let ICMP "fragmentation needed" and "packet too big" through to the server.
-    Do (ios-client): `ip tcp adjust-mss 1360` on the tunnel interface; `ping SERVER size 1500 df-bit` shows the limit.
-    Do (ndes): On the server, `ping -f -l 1472 CLIENT` shows the limit.
-    Not: A client that rejects the answer: it never got it.
+    Seen: The server sends full-size segments of the response again and again, and the client never acknowledges them.
+    Why: A tunnel (GRE, IPsec, PPPoE) on the way to the client carries only smaller packets, and the ICMP message that reports this is filtered.
+    Why: A firewall that saw only one direction of the connection drops the response.
+    Matters: The client waits for the certificates until its timeout and starts again. Short responses such as GetCACaps get through.
+    Do: On the tunnel or router, clamp the TCP MSS (for example to 1360), and allow ICMP "fragmentation needed" and "packet too big" to the server.
+    Do (ios-client): On the tunnel interface, set `ip tcp adjust-mss 1360`. `ping SERVER size 1500 df-bit` shows whether full-size packets get
+        through.
+    Do (ndes): On the router, clamp the TCP MSS to 1360. On the NDES server, `ping -f -l 1472 CLIENT` shows whether full-size packets get through.
+    Not: It is not a client that rejects the response: the client never received it.
     """
     facts = view.facts
     if facts is None or facts.one_way:
@@ -38,23 +39,24 @@ def tcp_reply_never_acked(view: View) -> Found:
     if side.resent_count < 2 or side.resent_size < _FULL_SIZE or side.unacknowledged < _FULL_SIZE:
         return
     if view.ans is None or side.resent[-1] < view.ans:
-        return  # an earlier answer on this connection
+        return  # an earlier response on this connection
     yield Evidence(
-        f"{side.unacknowledged:,} bytes of the answer to {view.operation or 'the request'} were sent {side.resent_count + 1} times in segments of up "
-        f"to {side.resent_size:,} bytes and never acknowledged by {view.http.client.address}.",
+        f"The server sends {side.unacknowledged:,} bytes of the response to {view.operation or 'the request'} {side.resent_count + 1} times, in segments "
+        f"of up to {side.resent_size:,} bytes; {view.http.client.address} never acknowledges them.",
         tuple(Fact(each, "tcp.analysis.retransmission", f"up to {side.resent_size} bytes") for each in side.resent[:4]),
     )
 
 
 @rule.exchange(ERROR, "RFC 9293, Section 3.8.6")
 def tcp_zero_window(view: View) -> Found:
-    """One side stops reading.
+    """One side stops reading (TCP zero window).
 
-    Seen: It closes its receive window, does not open it again, and the message stays unfinished.
-    Why: The program that should read hangs or is overloaded; a proxy waits for something behind it.
-    Matters: The other side may not send on, and gives up in the end.
-    Do: Look at the process that should read at that second: its load, its log, whether it hangs.
-    Not: Loss on the way: the packets arrive, and nobody takes them.
+    Seen: One side closes its TCP receive window and does not open it again; the message stays incomplete.
+    Why: The program that should read hangs or is overloaded.
+    Why: A proxy waits for a server behind it.
+    Matters: The other side must stop sending and finally gives up.
+    Do: On the side that closed its window, check the process that should read: its load, its log at that time, and whether it hangs.
+    Not: It is not packet loss: the packets arrive, and the program does not read them.
     """
     facts = view.facts
     if facts is None:
@@ -68,24 +70,26 @@ def tcp_zero_window(view: View) -> Found:
             and side.shut_frame >= view.http.frame
             and not view.holes(client=True, server=True)
         ):
-            what = "the answer" if name == "client" else "the request"
+            what = "the response" if name == "client" else "the request"
             yield Evidence(
-                f"The {name} closes its receive window in frame {side.shut_frame} and does not open it again; {what} of "
-                f"{view.operation or 'this exchange'} is not whole.",
+                f"The {name} closes its receive window in frame {side.shut_frame} and does not open it again; {what} "
+                f"{'to' if name == 'client' else 'for'} {view.operation or 'this exchange'} is incomplete.",
                 (Fact(side.shut_frame, "tcp.window_size_value", "0"),),
+                title=f"The {name} stops reading (TCP zero window)",
             )
 
 
 @rule.capture(WARNING, "RFC 1034, Section 3.6", strength=INFERRED)
 def dns_answers_differ(view: CaptureView) -> Found:
-    """One name leads to different servers.
+    """One host name resolves to different servers.
 
-    Seen: Name servers give different addresses for the SCEP server's name; at one of them SCEP works, at the other it fails.
-    Why: A name server still has the address of the old server: a zone that was not updated, a hosts file, an old cache.
-    Why: Inside and outside give different addresses on purpose (split DNS), and only one of them leads to SCEP.
-    Matters: Clients that ask the one name server can enroll, those that ask the other cannot.
-    Do: Correct the record on the name server that gives the old address, then empty the clients' and resolvers' caches.
-    Not: A wrong path in the enrollment URL: it works at the other address.
+    Seen: Two name servers return different addresses for the SCEP server's name. SCEP works at one address and fails at the other.
+    Why: A name server still returns the address of the old server: an outdated zone, a hosts file or an old cache.
+    Why: Split DNS returns different addresses inside and outside on purpose, and only one of them leads to the SCEP server.
+    Matters: Clients of one name server can enroll, and clients of the other cannot.
+    Do: On the name server that returns the failing address, correct the record; then flush the DNS caches of the clients and resolvers.
+    Do (windows-mdm): On the name server, correct the record; then run `ipconfig /flushdns` on the device.
+    Not: It is not a wrong path in the enrollment URL: the same URL works at the other address.
     """
     given: dict[str, list[Lookup]] = {}
     for each in view.scene.notices.lookups:
@@ -108,8 +112,8 @@ def dns_answers_differ(view: CaptureView) -> Found:
         if other is None or good is None:
             continue
         yield Evidence(
-            f"{mine.server} gives {ending.client} the address {ending.server.address} for {ending.host}, {other.server} gives {other.client} "
-            f"{good.server.address}; SCEP works at {good.server.address} and fails at {ending.server.address}.",
+            f"For {ending.host}, name server {mine.server} returns {ending.server.address} to {ending.client}, and {other.server} returns "
+            f"{good.server.address} to {other.client}. SCEP works at {good.server.address} and fails at {ending.server.address}.",
             (
                 Fact(mine.answered, "dns.a", ", ".join(mine.addresses)),
                 Fact(other.answered, "dns.a", ", ".join(other.addresses)),
@@ -118,11 +122,12 @@ def dns_answers_differ(view: CaptureView) -> Found:
             severity=Severity.ERROR,
             transaction=ending.number,
             exchange=ending.decisive,
+            title=f"{ending.host} resolves to different servers",
         )
 
 
 def _good(works: dict[tuple[str, str], Ending], bad: Ending, other: Lookup | None) -> Ending | None:
-    """A transaction at one of the other addresses that SCEP answered."""
+    """A transaction at one of the other addresses that got a SCEP response."""
     found = (works.get((bad.host, each)) for each in (other.addresses if other is not None else ()))
     return next((each for each in found if each is not None), None)
 
@@ -131,13 +136,14 @@ def _good(works: dict[tuple[str, str], Ending], bad: Ending, other: Lookup | Non
 def proxy_connect_refused(view: CaptureView) -> Found:
     """A forward proxy refuses the connection to the SCEP server.
 
-    Seen: CONNECT to the server is answered with an error.
-    Why: The proxy's rules do not let this device, or anybody, connect to that name.
-    Why: The proxy wants a login (407), which a SCEP client cannot give.
-    Matters: SCEP over HTTPS goes through this tunnel; without it nothing is sent to the server.
-    Do: Allow CONNECT to the SCEP server's name and port on the proxy, without a login; or exempt the name from the proxy on the device.
-    Do (windows-mdm): The device uses the machine's proxy: `netsh winhttp show proxy`.
-    Not: An answer of the SCEP server: it was never reached.
+    Seen: The proxy responds to CONNECT for the SCEP server with an error.
+    Why: The proxy's rules do not allow this device to connect to that name or port.
+    Why: The proxy requires a login (407), and a SCEP client cannot log in.
+    Matters: SCEP over HTTPS needs this tunnel: without it nothing reaches the server.
+    Do: On the proxy, allow CONNECT to the SCEP server's name and port without a login; or exclude that name from the proxy on the device.
+    Do (windows-mdm): On the device, `netsh winhttp show proxy` shows the machine's proxy; exclude the SCEP server from it, or allow CONNECT on the
+        proxy.
+    Not: It is not a response of the SCEP server: the request never reached it.
     """
     refused = list(_refused(view))
     for http, times, sure in refused:
@@ -146,8 +152,8 @@ def proxy_connect_refused(view: CaptureView) -> Found:
             continue
         who = header(answer.headers, "server") or header(answer.headers, "via")
         yield Evidence(
-            f"The proxy {http.server}{f' ({shown(who)})' if who else ''} answers CONNECT {shown(asked.target)} of {http.client.address} with "
-            f"{answer.status} {answer.reason}, {count(times, 'time')}.",
+            f"The proxy {http.server}{f' ({shown(who)})' if who else ''} refuses CONNECT {shown(asked.target)} of {http.client.address} with "
+            f"HTTP {answer.status} {answer.reason}, {count(times, 'time')}.",
             (
                 Fact(http.frame, "http.request.uri", shown(asked.target)),
                 Fact(
@@ -157,6 +163,7 @@ def proxy_connect_refused(view: CaptureView) -> Found:
                 ),
             ),
             strength=None if sure else POSSIBLE,
+            title=f"A proxy refuses the connection to {shown(asked.target)} (HTTP {answer.status})",
         )
 
 
@@ -175,4 +182,4 @@ def _refused(view: CaptureView) -> Iterator[tuple[HttpExchange, int, bool]]:
 
 
 _SCEP_AGENTS = frozenset({"ios-client", "windows-mdm", "ndes-policy-module"})
-"""Clients that say with their User-Agent that they want SCEP."""
+"""Clients whose User-Agent shows that they want SCEP."""

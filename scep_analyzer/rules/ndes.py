@@ -23,7 +23,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.rules._memory import Attempt
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import SKEW, CaptureView, TransactionView, View, answer_frame
-from scep_analyzer.rules._words import day, long, serial, shown
+from scep_analyzer.rules._words import certificate_words, count, day, long, serial, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
 _RPC_PORTS = frozenset({135, 445, 593})
@@ -48,49 +48,54 @@ def _page_fact(http: HttpExchange, value: str) -> Fact:
 
 @rule.capture(WARNING, "RFC 8894, Section 7.3")
 def ndes_admin_cleartext(view: CaptureView) -> Found:
-    """The challenge password is handed out in clear text.
+    """A challenge password is sent in clear text over HTTP.
 
-    Seen: The administration page with a challenge password over HTTP.
-    Why: A habit of administrators, or an MDM connector that is configured so.
-    Do: Use HTTPS for /certsrv/mscep_admin; take the password for known to whoever captured it.
-    Not: The SCEP messages themselves, which are encrypted.
+    Seen: The NDES administration page returns a challenge password over HTTP.
+    Why: An administrator or an MDM connector uses http:// for the page.
+    Matters: Anyone who captures this traffic can enroll with the password until it is used or expires.
+    Do: On the NDES server, require SSL for /certsrv/mscep_admin in IIS Manager > SSL Settings, and use https:// in the MDM. Consider this password
+        compromised.
+    Not: It is not about the SCEP messages themselves: they are encrypted.
     """
     for each, _ in _pages(view, "challenge"):
         if each.http.tls:
             continue
         yield Evidence(
-            f"{each.http.server} hands out a challenge password to {each.http.client.address} over HTTP (frame {answer_frame(each.http)}).",
+            f"{each.http.server} sends a challenge password to {each.http.client.address} over HTTP (frame {answer_frame(each.http)}).",
             (_page_fact(each.http, "a challenge password (redacted)"),),
         )
 
 
 @rule.capture(ERROR, "RFC 7617, Section 4")
 def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
-    """An administrator's password crosses the network in clear text.
+    """An administrator's password is sent in clear text over HTTP.
 
-    Seen: Authorization: Basic over HTTP to the administration page.
-    Why: Basic authentication without TLS.
-    Do: Use HTTPS; change that password.
-    Not: The challenge password: this is an account's.
+    Seen: A request to the NDES administration page contains `Authorization: Basic` and is not encrypted.
+    Why: The page uses Basic authentication without TLS.
+    Matters: Anyone who captures this traffic can log in with that account.
+    Do: Change the password of that account. On the NDES server, require SSL for /certsrv/mscep_admin in IIS Manager > SSL Settings.
+    Not: It is not the challenge password: it is the password of an account.
     """
     for each in view.scene.bystanders:
         request = each.http.request
         value = header(request.headers, "authorization") if request is not None else None
         if each.kind == "admin" and not each.http.tls and value is not None and value.lower().startswith("basic "):
             yield Evidence(
-                f"{each.http.client.address} logs in to {each.http.server} with Basic over HTTP (frame {each.http.frame}).",
+                f"{each.http.client.address} logs in to {each.http.server} with Basic authentication over HTTP (frame {each.http.frame}).",
                 (Fact(each.http.frame, "http.authorization", "Basic (redacted)"),),
             )
 
 
-@rule.capture(WARNING, "learn.microsoft.com, KB5005413")
+@rule.capture(WARNING, "support.microsoft.com, KB5005413")
 def ndes_admin_ntlm_http(view: CaptureView) -> Found:
     """NTLM is used over HTTP for the administration page.
 
-    Seen: NTLM or Negotiate without TLS to /certsrv/mscep_admin.
-    Why: The default of Windows.
-    Do: Use HTTPS with Extended Protection: NTLM over HTTP can be relayed to have certificates issued.
-    Not: A failed login.
+    Seen: A login to /certsrv/mscep_admin uses NTLM or Negotiate without TLS.
+    Why: It is the default of Windows.
+    Matters: An attacker in the path can relay such a login and have certificates issued.
+    Do: On the NDES server, require SSL for /certsrv/mscep_admin and set Extended Protection to Required in IIS Manager > Authentication > Windows
+        Authentication.
+    Not: It is not a failed login.
     """
     seen: set[object] = set()
     for each in view.scene.bystanders:
@@ -115,12 +120,14 @@ def ndes_admin_ntlm_http(view: CaptureView) -> Found:
 
 @rule.capture(ERROR, "fleetdm/fleet#22123", "learn.microsoft.com, NDES, PasswordMax")
 def ndes_admin_cache_full(view: CaptureView) -> Found:
-    """NDES gives no more challenge passwords.
+    """NDES has no more challenge passwords: its password cache is full.
 
-    Seen: The page says that the password cache is full.
-    Why: Five unused passwords are the default's limit (PasswordMax); each lives an hour.
-    Do: Use one of them, wait an hour, restart IIS, or raise PasswordMax.
-    Not: A missing right.
+    Seen: The administration page says that the password cache is full.
+    Why: NDES keeps a limited number of unused passwords (PasswordMax, 5 by default), each for 60 minutes by default (PasswordValidity).
+    Matters: NDES issues no further challenge password until one is used or expires.
+    Do: Use a password issued earlier, or wait 60 minutes; or run `iisreset` on the NDES server, which deletes all unused passwords.
+    Do: For more passwords at a time, raise PasswordMax in HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP on the NDES server, then run `iisreset`.
+    Not: It is not a missing permission.
     """
     for each, _ in _pages(view, "cache-full"):
         yield Evidence(
@@ -132,17 +139,20 @@ def ndes_admin_cache_full(view: CaptureView) -> Found:
 
 @rule.capture(ERROR, "Gradenegger, NDES events, event 6")
 def ndes_admin_no_permission(view: CaptureView) -> Found:
-    """The user may not have a challenge password.
+    """The account is not allowed to request challenge passwords.
 
-    Seen: The page says that the permission is not sufficient.
-    Why: The account has no Enroll right on the templates, or a template is not published on the CA (event 6).
-    Do: Give Enroll on the templates to this one account or a group made for it, never to Domain Users: who may enroll there may ask for any name.
-    Do: Publish the templates that NDES's registry names on the CA.
-    Not: A full cache.
+    Seen: The administration page says that the permission is not sufficient.
+    Why: The account lacks the right Enroll on the templates that NDES uses.
+    Why: A template that NDES uses is not published on the CA (event 6).
+    Do: On the CA, give Enroll on the NDES templates to one dedicated account or group, never to Domain Users: whoever may enroll can get a
+        certificate for any name.
+    Do: On the CA, publish the templates named in HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP on the NDES server: certsrv.msc > Certificate
+        Templates > New.
+    Not: It is not a full password cache.
     """
     for each, _ in _pages(view, "no-permission"):
         yield Evidence(
-            f"The administration page of {each.http.server} says that the user has not sufficient permission.",
+            f"The administration page of {each.http.server} says that the account does not have sufficient permission.",
             (_page_fact(each.http, "no sufficient permission"),),
             **_victims_place(view, each),
         )
@@ -152,13 +162,16 @@ def ndes_admin_no_permission(view: CaptureView) -> Found:
 def ndes_admin_login_fails(view: CaptureView) -> Found:
     """The login to the administration page fails.
 
-    Seen: The page that hands out challenge passwords answers 401 to a login, and never 200.
-    Why: The account's password is wrong or expired, the account is locked, or Windows authentication cannot work from there.
-    Why: Basic authentication is off and the MDM offers nothing else.
-    Matters: Whoever asks gets no challenge password, and enrolls with none or an old one.
-    Do: Log in to /certsrv/mscep_admin with that account in a browser; check its password, its lock and its Enroll right.
-    Do (ndes): Security log of the server, event 4625, tells why; in IIS Manager the page needs Windows (or Basic) authentication.
-    Not: A fault of the SCEP request that follows: it lacks what this login should have given.
+    Seen: The page that issues challenge passwords responds to logins with 401 and never with 200.
+    Why: The password of the account is wrong or expired, or the account is locked.
+    Why: Windows authentication does not work from this client, for example without access to a domain controller.
+    Why: Basic authentication is switched off, and the MDM supports nothing else.
+    Matters: Without a login the client gets no challenge password: it enrolls without one or with an old one, and is refused.
+    Do: In the MDM or connector, correct the account and password for /certsrv/mscep_admin, and test them in a browser. Check that the account is not
+        locked.
+    Do (ndes): On the NDES server, read event 4625 in the Security log: it says why the login failed. In IIS Manager > mscep_admin > Authentication,
+        enable Windows Authentication.
+    Not: It is not a fault of the SCEP request that follows: that request lacks the password of this page.
     """
     tries: dict[tuple[str, object], list[Bystander]] = {}
     for each in view.scene.bystanders:
@@ -171,7 +184,7 @@ def ndes_admin_login_fails(view: CaptureView) -> Found:
         last = refused[-1]
         victim = _victim_of(view, client, last.http.time_ns or 0)
         yield Evidence(
-            f"{client} tried to log in to the administration page of {server} {len(refused)} time(s), and got 401 each time.",
+            f"{client} tries to log in to the administration page of {server} {count(len(refused), 'time')} and gets HTTP 401 each time.",
             tuple(Fact(answer_frame(each.http), "http.response.code", "401 to a login") for each in refused[:4]),
             transaction=victim.transaction if victim is not None else None,
             exchange=victim.number if victim is not None else None,
@@ -179,13 +192,13 @@ def ndes_admin_login_fails(view: CaptureView) -> Found:
 
 
 def _victims_place(view: CaptureView, each: Bystander) -> dict[str, Any]:
-    """The transaction and exchange of the request that went without a password for this answer of the page."""
+    """The transaction and exchange of the request that went without a password because of this response of the page."""
     victim = _victim_of(view, each.http.client.address, each.http.time_ns or 0)
     return {"transaction": victim.transaction, "exchange": victim.number} if victim is not None else {}
 
 
 def _login_refused(each: Bystander) -> bool:
-    """Whether a login was sent and answered with 401; NTLM and Negotiate ask once more in between, which is none."""
+    """Whether a login was sent and answered with 401; NTLM and Negotiate send one more 401 in between, which is no refusal."""
     request, response = each.http.request, each.http.response
     if request is None or response is None or response.status != 401:
         return False
@@ -212,15 +225,18 @@ def _victim_of(view: CaptureView, client: str, since_ns: int) -> Attempt | None:
 def ndes_admin_static_password(view: CaptureView) -> Found:
     """NDES uses one static challenge password.
 
-    Seen: The page says that the password can be used many times and does not expire.
-    Why: UseSinglePassword is set.
-    Do: Use one-time passwords, or a policy module: who knows the static one can have any certificate.
-    Not: A page for one device.
+    Seen: The administration page says that the password can be used many times and does not expire.
+    Why: UseSinglePassword is set in the registry.
+    Matters: Anyone who knows this password can get any number of certificates, for any name, at any time.
+    Do: On the NDES server, set UseSinglePassword to 0 below HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP and run `iisreset`, if the clients can use
+        one-time passwords.
+    Do: Where clients need a static password, install a policy module that checks each request.
+    Not: It is not a password for a single device.
     """
     for each, page in _pages(view, "challenge"):
         if page.reusable:
             yield Evidence(
-                f"The challenge password of {each.http.server} can be used many times and does not expire.",
+                f"The challenge password that {each.http.server} issues can be used many times and does not expire.",
                 (_page_fact(each.http, "multiple times, will not expire"),),
             )
 
@@ -229,14 +245,15 @@ def ndes_admin_static_password(view: CaptureView) -> Found:
 def ndes_admin_used_as_scep_url(view: View) -> Found:
     """The administration page is used as the SCEP URL.
 
-    Seen: A SCEP operation sent to /certsrv/mscep_admin.
-    Why: The wrong URL in the client's profile.
-    Do: Use /certsrv/mscep/mscep.dll.
-    Not: A wrong challenge password.
+    Seen: A SCEP operation is sent to /certsrv/mscep_admin.
+    Why: The client's profile or configuration contains the URL of the administration page.
+    Do: On the client, change the enrollment URL to http://SERVER/certsrv/mscep/mscep.dll.
+    Do (ios-client): On the device, set `enrollment url http://SERVER/certsrv/mscep/mscep.dll` under the trustpoint.
+    Not: It is not a wrong challenge password.
     """
     if view.operation is not None and not is_scep_path(view) and "mscep_admin" in view.path.lower():
         yield Evidence(
-            f"{view.operation} is sent to {shown(view.path)}; SCEP is at /certsrv/mscep/mscep.dll.",
+            f"The client sends {view.operation} to {shown(view.path)}; NDES expects it at /certsrv/mscep/mscep.dll.",
             (
                 view.q("http.request.uri", shown(view.plain_target, 80)),
                 *((status_fact(view),) if view.answer is not None else ()),
@@ -246,12 +263,13 @@ def ndes_admin_used_as_scep_url(view: View) -> Found:
 
 @rule.capture(INFO, "learn.microsoft.com, NDES, PasswordValidity")
 def ndes_admin_challenge_unused(view: CaptureView) -> Found:
-    """A challenge password was fetched and not used.
+    """A challenge password was not used.
 
-    Seen: The administration page gave one, and no request of an enrollment follows within its life.
-    Why: The enrollment was given up.
-    Do: Nothing; but it stays in the cache until it expires.
-    Not: A fault.
+    Seen: The administration page issued a challenge password, and no enrollment request follows before it expires.
+    Why: The enrollment was given up, or it took place outside this capture.
+    Matters: The password occupies a place in the cache until it expires.
+    Do: Nothing.
+    Not: It is not a fault.
     """
     end = view.scene.last_ns
     for each, page in _pages(view, "challenge"):
@@ -261,7 +279,7 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
             continue
         if not any(since <= one.time_ns <= since + life for one in view.memory.attempts):
             yield Evidence(
-                f"The challenge password given in frame {answer_frame(each.http)} was not used within its {page.minutes or 60} minutes.",
+                f"No request follows within the {page.minutes or 60} minutes for which the challenge password of frame {answer_frame(each.http)} is valid.",
                 (_page_fact(each.http, "a challenge password (redacted)"),),
             )
 
@@ -270,10 +288,12 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
 def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
     """The administration page shows the thumbprint of another CA.
 
-    Seen: The thumbprint on the page is that of none of the certificates that GetCACert gives.
-    Why: The page is that of another server or CA.
-    Do: Compare the names; use both from one server.
-    Not: A wrong challenge password.
+    Seen: The thumbprint on the page matches none of the certificates that GetCACert returned.
+    Why: The page and the SCEP URL belong to different servers or CAs.
+    Why: The CA certificate was renewed, and the page still shows the old one.
+    Matters: A challenge password of one server is not valid on another.
+    Do: Use the administration page and the SCEP URL of the same server. If it is the same server, run `iisreset` there and compare again.
+    Not: It is not a wrong challenge password.
     """
     known: dict[str, str] = {}
     for _, offers in view.memory.all_offers():
@@ -283,19 +303,21 @@ def ndes_admin_thumbprint_differs(view: CaptureView) -> Found:
     for each, page in _pages(view):
         if page.thumbprint and known and page.thumbprint not in known:
             yield Evidence(
-                f"The thumbprint {page.thumbprint} on the administration page of {each.http.server} is that of none of the certificates that GetCACert gives.",
+                f"The administration page of {each.http.server} shows the thumbprint {page.thumbprint}, which matches no certificate that GetCACert returned.",
                 (_page_fact(each.http, page.thumbprint),),
             )
 
 
 @rule.exchange(ERROR, "RFC 9110, Section 17.9", "RFC 3986, Section 3.2.1")
 def secret_in_url(view: View) -> Found:
-    """A secret stands in the URL.
+    """A secret is in the URL.
 
-    Seen: A parameter such as challenge, password or token, a user and password before the host, or a known challenge password in the URL.
-    Why: The service is made so.
-    Do: Change it: URLs are logged everywhere on their way.
-    Not: The message parameter, which is encrypted.
+    Seen: The URL contains a parameter such as challenge, password or token, a user name and password before the host, or a challenge password from
+        this capture.
+    Why: The service or the profile is made this way.
+    Matters: Servers, proxies and clients write URLs to their logs, so the secret spreads.
+    Do: Send the secret inside the encrypted request instead, as a challengePassword. Replace this secret if it can be used again.
+    Not: It is not about the message parameter: its content is encrypted.
     """
     known = [each.page.challenge for each in view.scene.bystanders if each.page is not None and each.page.challenge]
     names = secrets_in(view.target)
@@ -305,17 +327,22 @@ def secret_in_url(view: View) -> Found:
         what = "the challenge password of the administration page"
     else:
         return
-    yield Evidence(f"The URL holds {what}.", (view.q("http.request.uri", f"{what} (redacted)"),))
+    yield Evidence(f"The URL contains {what}.", (view.q("http.request.uri", f"{what} (redacted)"),))
 
 
 @rule.request(WARNING, "RFC 8894, Section 7.3")
 def challenge_recoverable(view: View, message: PkiMessage) -> Found:
-    """Whoever captured this can find out the challenge password.
+    """The challenge password is only weakly protected.
 
-    Seen: The envelope is encrypted with single DES, RC2 or RC4, or for an RSA key of 1024 bits or less.
-    Why: Old settings of client or server.
-    Do: Change the password; use AES or 3DES and RSA with 2048 bits.
-    Not: A refusal.
+    Seen: The envelope of the request is encrypted with DES, RC2 or RC4, or for an RSA key of 1024 bits or less.
+    Why: The client or the server uses outdated algorithms or keys.
+    Matters: DES and 40-bit RC2 can be broken with little effort, and whoever captured this can then read the challenge password. RC4, 128-bit RC2 and
+        RSA 1024 need great effort.
+    Do: On the client, use AES or at least 3DES; on the server, use an RSA key of 2048 bits or more for encryption. Replace the challenge password if
+        it can be used again.
+    Do (sscep): On the client, call sscep with `-E aes256`.
+    Do (strongswan): On the client, call pki with `--cipher aes`.
+    Not: It is not a reason for a refusal.
     """
     envelope = message.envelope
     if envelope is None:
@@ -323,8 +350,12 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
     cipher = envelope.content_encryption_algorithm or ""
     if cipher.startswith(_WEAK_CIPHERS) or cipher in ("1.2.840.113549.3.2", "1.2.840.113549.3.4"):
         yield Evidence(
-            f"The request with its challenge password is encrypted with {cipher}, which can be broken.",
+            f"The request, which may contain a challenge password, is encrypted with {cipher}: "
+            + (
+                "it can be broken." if cipher == "des-cbc" else "it is outdated, and with a short key it can be broken."
+            ),
             (view.q("contentEncryptionAlgorithm", cipher),),
+            title=f"The challenge password is only weakly protected ({cipher})",
         )
         return
     for each in envelope.recipients:
@@ -332,27 +363,32 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
         key = match[0].public_key if match is not None else None
         if match is not None and key is not None and key.algorithm.startswith("rsa") and (key.bits or 4096) <= 1024:
             yield Evidence(
-                f"The request with its challenge password is encrypted for an RSA key of {key.bits} bits, that of {serial(match[0].identity)}.",
+                f"The request, which may contain a challenge password, is encrypted for an RSA key of {key.bits} bits: {certificate_words(match[0])}.",
                 (
                     view.q("EnvelopedData.recipientInfos", serial(match[0].identity)),
                     Fact(match[1], "subjectPublicKey", f"RSA {key.bits}"),
                 ),
+                title=f"The challenge password is only weakly protected (RSA {key.bits})",
             )
 
 
 @rule.exchange(WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
 def clock_skew(view: View) -> Found:
-    """The clocks disagree.
+    """The clocks differ.
 
-    Seen: The time of the packet, the server's Date and the client's signingTime are more than five minutes apart.
-    Why: A clock that NTP does not set.
-    Do: Set the clock that stands alone.
-    Not: The fault of the one that agrees with another.
+    Seen: The time of the packet, the server's Date and the client's signingTime are more than 5 min apart.
+    Why: At least one clock is not set by NTP.
+    Matters: A certificate may seem expired or not yet valid, and some servers refuse requests whose time is too far off.
+    Do: Set the wrong clock, and switch on NTP on that machine.
+    Do (ios-client): On the device, set `ntp server ADDRESS` and check with `show clock`; IOS uses certificates only after its clock is set.
+    Do (apple): On the device, switch on Settings > General > Date & Time > Set Automatically.
+    Do (windows-mdm): On the device, run `w32tm /resync` as an administrator.
+    Not: It is not a fault of a clock that agrees with another one.
     """
     now = view.answered or view.moment
     if now is None or view.operation != "PKIOperation":
         return
-    times: dict[str, tuple[datetime, Fact]] = {"the capture": (now, Fact(view.ans or view.ask, "frame.time", day(now)))}
+    times: _Times = {"the capture": (now, Fact(view.ans or view.ask, "frame.time", day(now)))}
     server = view.dated
     if server is not None:
         times["the server"] = (server, view.a("http.date", day(server)))
@@ -375,18 +411,44 @@ def clock_skew(view: View) -> Found:
     off = [name for name, distance in apart.items() if distance > SKEW]
     if len(times) < 2 or not off:
         return
-    who = off[0] if len(off) == 1 else " and ".join(off)
-    widest = max(abs(one - other) for one, _ in times.values() for other, _ in times.values())
-    verb = "stands alone" if len(off) == 1 and len(times) > 2 else "disagree"
+    alone = off[0] if len(off) == 1 and len(times) > 2 else None
     yield Evidence(
-        f"The clocks are up to {long(widest)} apart: {'; '.join(f'{name} {day(value)}' for name, (value, _) in times.items())}; {who} {verb}.",
+        _alone(times, alone) if alone is not None else _apart(times),
         tuple(each for _, each in times.values()),
         severity=Severity.INFO if off == ["the capture"] else None,
+        title=_title(times, alone),
     )
 
 
+_Times = dict[str, tuple[datetime, Fact]]
+"""Whose clock → what it says, and where."""
+
+
+def _alone(times: _Times, who: str) -> str:
+    others = "; ".join(f"{name} says {day(value)}" for name, (value, _) in times.items() if name != who)
+    return f"The clock of {who} is wrong: it says {day(times[who][0])}; {others}."
+
+
+def _apart(times: _Times) -> str:
+    widest = max(abs(one - other) for one, _ in times.values() for other, _ in times.values())
+    said = "; ".join(f"{name} says {day(value)}" for name, (value, _) in times.items())
+    return f"The clocks differ by up to {long(widest)}: {said}."
+
+
+def _title(times: _Times, alone: str | None) -> str:
+    """Whose clock is wrong and by how much; the clocks that differ where that cannot be told."""
+    if alone is None:
+        widest = max(abs(one - other) for one, _ in times.values() for other, _ in times.values())
+        *first, last = (name.removeprefix("the ") for name in times)
+        return f"The clocks of {', '.join(first)} and {last} differ by up to {long(widest)}"
+    value = times[alone][0]
+    nearest = min((other for name, (other, _) in times.items() if name != alone), key=lambda each: abs(each - value))
+    host = "capturing host" if alone == "the capture" else alone.removeprefix("the ")
+    return f"The {host}'s clock is {long(value - nearest)} {'ahead' if value > nearest else 'behind'}"
+
+
 def _troubled(view: CaptureView, since_ns: int) -> int | None:
-    """The frame of an answer of a SCEP server that failed near this time."""
+    """The frame of a response in which a SCEP server failed near this time."""
     for server in view.memory.servers:
         for each in view.memory.answers(server):
             if each.status >= 500 and abs(each.time_ns - since_ns) < _NEAR_NS:
@@ -401,10 +463,12 @@ def _troubled(view: CaptureView, since_ns: int) -> int | None:
 def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | None, view: CaptureView) -> Found:
     """The SCEP server cannot reach its CA.
 
-    Seen: The SCEP server's own connection to port 135 (RPC) or to a dynamic port fails, and its answer to the client is a failure.
-    Why: A firewall between NDES and the CA, or the CA is down (0x800706BA).
-    Do: Open TCP 135 and the dynamic RPC ports from NDES to the CA; start the CA service.
-    Not: A fault of the client.
+    Seen: The SCEP server's own connection to port 135 (RPC) or to a dynamic port fails, and the server returns an error to the client.
+    Why: A firewall between the SCEP server and the CA blocks the connection.
+    Why: The CA or its service does not run.
+    Do: On the CA, start the service CertSvc; in the firewall between both, open TCP 135 and the dynamic RPC ports (49152-65535).
+    Do: On the SCEP server, check with `certutil -ping -config "CAHOST\\CANAME"`. The error is 0x800706BA in event 31.
+    Not: It is not a fault of the client.
     """
     addresses = {each.address for each in view.memory.servers}
     if (
@@ -416,7 +480,7 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
         frame = _troubled(view, failed.time_ns or 0)
         if frame is not None:
             yield Evidence(
-                f"{failed.client.address}, the SCEP server, cannot reach {failed.server} ({failed.how}), and fails its client in frame {frame}.",
+                f"The SCEP server {failed.client.address} cannot reach {failed.server} ({failed.how}); it returns an error to the client in frame {frame}.",
                 (*(Fact(each, "tcp.flags", "SYN") for each in failed.frames[:3]), Fact(frame, "answer", "a failure")),
                 transaction=next(
                     (each.transaction for each in view.memory.attempts if each.reply_frame == frame), None
@@ -428,10 +492,11 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
 def ndes_crl_fetch_fails(view: CaptureView) -> Found:
     """The SCEP server cannot fetch a CRL.
 
-    Seen: The SCEP server asks for a CRL and gets an error or nothing, near a failure that it gives its client.
-    Why: The distribution point is down or was not published.
-    Do: Publish the CRL and make its distribution point reachable from the SCEP server.
-    Not: A fault of the client.
+    Seen: The SCEP server asks for a CRL and gets an error or no response, at about the time when it returns an error to the client.
+    Why: The CRL was not published, or its distribution point does not respond.
+    Do: Publish the CRL on the CA, and make its distribution point reachable from the SCEP server over HTTP.
+    Do (ndes): On the CA, run `certutil -crl`. On the NDES server, check with `certutil -verify -urlfetch ra.cer` that the CRL can be fetched.
+    Not: It is not a fault of the client.
     """
     addresses = {each.address for each in view.memory.servers}
     for each in view.scene.bystanders:
@@ -444,10 +509,10 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
             continue
         frame = _troubled(view, each.http.time_ns or 0)
         if frame is not None:
-            how = f"HTTP {response.status}" if response is not None else "no answer"
+            how = f"HTTP {response.status}" if response is not None else "no response"
             target = each.http.request.target if each.http.request is not None else ""
             yield Evidence(
-                f"{each.http.client.address}, the SCEP server, asks {each.http.server} for {shown(target)} and gets {how}; it fails its client in frame {frame}.",
+                f"The SCEP server {each.http.client.address} asks {each.http.server} for {shown(target)} and gets {how}; it returns an error to the client in frame {frame}.",
                 (
                     Fact(each.http.frame, "http.request.uri", shown(target)),
                     Fact(answer_frame(each.http), "http.response.code", how),
@@ -459,24 +524,31 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
 
 @rule.capture(ERROR, "learn.microsoft.com, Troubleshooting the NDES policy module for Intune", needs="tls")
 def ndes_policy_module_refused(view: CaptureView) -> Found:
-    """The policy module's question is refused.
+    """The check by the NDES policy module (VerifyRequest) failed.
 
-    Seen: VerifyRequest of NDES's policy module is answered with something else than 201.
-    Why: The module's client certificate is expired or lacks the purpose clientAuth; intermediates lie in the Root store (403.16).
-    Do: Renew that certificate and reinstall the connector; clean the Root store.
-    Not: A wrong challenge password, unless the answer says so.
+    Seen: The server responds to VerifyRequest of the policy module with a status other than 201.
+    Why: The client certificate of the policy module has expired or lacks the purpose Client Authentication.
+    Why: An intermediate CA certificate is in the Trusted Root store (403.16).
+    Why: The server that validates the request does not accept its challenge password.
+    Do: On the NDES server, check the certificate of NDESCertThumbprint in HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP\\Modules\\NDESPolicy: renew
+        it if it has expired, then reinstall the connector.
+    Do: For 403.16, remove intermediate certificates from the Root store: `Get-ChildItem cert:\\LocalMachine\\root -Recurse | ? {$_.Issuer -ne
+        $_.Subject}` lists them. Then restart the server.
+    Do: For 500, give the application pool account the right to write to C:\\Windows\\Temp (Application event 1310), then run `iisreset`.
+    Not: It is not a wrong challenge password, unless the response says so.
     """
     for each in view.scene.bystanders:
         response = each.http.response
         if each.kind == "policy-module" and response is not None and response.status != 201:
             frame = _troubled(view, each.http.time_ns or 0)
             yield Evidence(
-                f"{each.http.server} answers the policy module of {each.http.client.address} with {response.status} {response.reason}.",
+                f"{each.http.server} responds to the policy module of {each.http.client.address} with HTTP {response.status} {response.reason}.",
                 (Fact(answer_frame(each.http), "http.response.code", f"{response.status} {response.reason}"),),
                 transaction=next(
                     (one.transaction for one in view.memory.attempts if frame is not None and one.reply_frame == frame),
                     None,
                 ),
+                title=f"The check by the NDES policy module (VerifyRequest) failed: HTTP {response.status}",
             )
 
 
@@ -484,10 +556,10 @@ def ndes_policy_module_refused(view: CaptureView) -> Found:
 def windows_aik_background(view: View) -> Found:
     """Windows enrolls a key of its TPM with Microsoft.
 
-    Seen: SCEP to microsoftaik.azure.net.
-    Why: Windows attests its TPM in the background.
-    Do: Leave it out: it is not your enrollment.
-    Not: A fault of NDES.
+    Seen: A SCEP request goes to microsoftaik.azure.net.
+    Why: Windows has Microsoft confirm its TPM in the background.
+    Do: Nothing: it is not your enrollment.
+    Not: It is not a fault of your SCEP server.
     """
     if (
         "microsoftaik.azure.net" in (view.request_header("host") or "").lower()
@@ -501,17 +573,19 @@ def windows_aik_background(view: View) -> Found:
 
 @rule.transaction(INFO, "securesenses.net, 2013")
 def ndes_old_server(view: TransactionView) -> Found:
-    """The server runs an old Windows.
+    """The SCEP server runs an outdated Windows.
 
-    Seen: Server: Microsoft-IIS/8 or older (Windows Server 2012 R2 and before).
-    Why: Its age.
-    Do: Expect no GetCACaps or SHA-1 only; plan an upgrade.
-    Not: A fault in itself.
+    Seen: The Server header names Microsoft-IIS/8.5 (Windows Server 2012 R2) or older.
+    Why: The server has not been upgraded.
+    Matters: Microsoft ended support for Windows Server 2012 and 2012 R2 on 10 October 2023. Servers older than that may not support GetCACaps or
+        SHA-256.
+    Do: Plan an upgrade of the server to a supported Windows Server.
+    Not: It is not a fault in itself: Windows Server 2012 R2 supports SHA-256 and SHA-512.
     """
     for each in view.views:
         if _OLD_IIS.search(each.server_name):
             yield Evidence(
-                f"{each.http.server} is {shown(each.response_header('server') or '')}.",
+                f"{each.http.server} identifies itself as {shown(each.response_header('server') or '')}.",
                 (each.a("http.server", each.response_header("server") or ""),),
                 exchange=each.number,
             )
@@ -522,10 +596,13 @@ def ndes_old_server(view: TransactionView) -> Found:
 def scep_from_internet(view: TransactionView) -> Found:
     """SCEP is open to the Internet.
 
-    Seen: A public client address talks straight to the SCEP server, which has a private one.
-    Why: The server was published without a proxy.
-    Do: Put an application proxy in front, and use a policy module.
-    Not: A fault inside one's own public address space.
+    Seen: A client with a public address talks directly to the SCEP server, which has a private address.
+    Why: The server was published without a reverse proxy.
+    Matters: Anyone on the Internet can send requests to this server and try challenge passwords.
+    Do: Put a reverse proxy in front of the server that forwards only the SCEP path, and check each request with one-time passwords or a policy
+        module.
+    Do (ndes): Publish the SCEP URL through Microsoft Entra application proxy (pre-authentication: Passthrough), and install a policy module.
+    Not: It is not a fault if both addresses belong to your own network.
     """
     client, server = view.transaction.client, view.transaction.server.address
     if _is_private(server) and _is_global(client) and any(each.operation is not None for each in view.views):
@@ -550,12 +627,13 @@ def _is_private(address: str) -> bool:
 
 @rule.transaction(INFO, "CERT VU#971035", "RFC 8894, Section 7.3")
 def weak_authentication_note(view: TransactionView) -> Found:
-    """What a successful enrollment does not prove.
+    """A challenge password does not prove who the requester is.
 
-    Seen: A PKCSReq that was granted.
-    Why: A challenge password says that its holder may enroll, not as whom: he can ask for any subject.
-    Do: Let a policy module or the CA check the names.
-    Not: A fault of this enrollment.
+    Seen: The server issued a certificate for a PKCSReq.
+    Why: A challenge password authorizes enrollment but not a specific identity.
+    Matters: The holder of a challenge password can request any subject.
+    Do: On the CA, check the requested names by policy, approval or a policy module.
+    Not: It is not a fault of this enrollment.
     """
     decisive = view.decisive
     if (
@@ -571,7 +649,7 @@ def weak_authentication_note(view: TransactionView) -> Found:
         and decisive.request.signer.self_issued
     ):
         yield Evidence(
-            "The request was granted; nothing in SCEP itself ties the subject to the holder of the challenge password.",
+            "The server issues the certificate; SCEP itself does not check that the requester is the subject it names.",
             (decisive.a("CertRep.signedAttrs.pkiStatus", "0"),),
             exchange=decisive.number,
         )
@@ -579,13 +657,17 @@ def weak_authentication_note(view: TransactionView) -> Found:
 
 @rule.transaction(INFO, "RFC 8894, Section 7.7", "RFC 8894, Section 7.10")
 def scep_over_cleartext(view: TransactionView) -> Found:
-    """SCEP runs over plain HTTP, as it may.
+    """SCEP over HTTP (normal: the messages are encrypted).
 
-    Seen: SCEP without TLS.
-    Why: Normal: messages are signed and encrypted themselves.
-    Do: Nothing. The request with its challenge password and the issued certificate are protected; names, serial numbers, status and the CA's certificates are not.
-    Not: A fault.
+    Seen: SCEP is used without TLS.
+    Why: It is normal: SCEP messages are signed and encrypted themselves.
+    Matters: The request with its challenge password and the issued certificate are protected. Names, serial numbers, the status and the CA
+        certificates are readable.
+    Do: Nothing.
+    Not: It is not a fault.
     """
     first = next((each for each in view.views if each.operation is not None and each.asked is not None), None)
     if first is not None and not first.http.tls:
-        yield Evidence(f"{view.transaction.server} is used over HTTP.", (first.q("http", "without TLS"),))
+        yield Evidence(
+            f"The client uses {view.transaction.server} over HTTP, without TLS.", (first.q("http", "without TLS"),)
+        )

@@ -15,7 +15,7 @@ _PORT_IN_PATH = re.compile(r"/[^/?]*:(\d{2,5})(?=[/?]|$)")
 
 
 _USUAL = ("aes", "des-ede3")
-"""Ciphers that nothing speaks against but the server; for others there are rules of their own."""
+"""Ciphers that only the server can object to; other rules are about all other ciphers."""
 
 
 def _said(view: View, rule_id: str) -> Heard | None:
@@ -26,10 +26,11 @@ def _said(view: View, rule_id: str) -> Heard | None:
 
 def _quote(view: View, words: Heard) -> str:
     """How the server said it, as a sentence."""
-    asked = view.operation or "The request"
+    asked = view.operation or "the request"
+    text = shown(words.text.rstrip("."), 200)
     if words.where == "failInfoText":
-        return f"{asked} is refused, and the server says {shown(words.text, 200)}."
-    return f"{asked} is answered with HTTP {view.status}: {shown(words.text, 200)}."
+        return f"The server refuses {asked} and says {text}."
+    return f"The server responds to {asked} with HTTP {view.status}: {text}."
 
 
 def _facts(view: View, words: Heard) -> tuple[Fact, ...]:
@@ -42,18 +43,20 @@ def _facts(view: View, words: Heard) -> tuple[Fact, ...]:
 def scep_alias_or_provisioner_missing(view: View) -> Found:
     """The server has no SCEP alias or provisioner of the name in the URL.
 
-    Seen: The server says that the alias, provisioner or profile does not exist, with whatever HTTP status.
-    Why: The name in the path of the enrollment URL is mistyped, or was never made on the server.
-    Why: The path ends too early: the name is missing from it.
-    Matters: The client gets no CA certificates and cannot ask for its own.
-    Do: Compare the name in the URL with those on the server, letter by letter, and correct one of them.
-    Do (ejbca): The URL ends in /ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe. List and add aliases in System Configuration, SCEP Configuration, or with
-        `bin/ejbca.sh config scep addalias ALIAS`.
-    Do (step-ca): The URL is /scep/PROVISIONER. `step ca provisioner list` shows the names; the type must be SCEP.
-    Do (openxpki): Each endpoint needs a file on both sides: client.d/service/scep/ENDPOINT.yaml and config.d/realm/REALM/scep/ENDPOINT.yaml.
-    Do (xipki): Compare CA and profile alias in the URL with `caProfiles` in scep-gateway.json.
-    Do (dogtag): Add the profile to `ca.scep.allowedDynamicProfileIds`.
-    Not: A server that is down, or a refusal of this client: every client with this URL gets this answer.
+    Seen: The server says that the alias, provisioner or profile does not exist, with any HTTP status.
+    Why: The name in the path of the enrollment URL is mistyped, or it was never created on the server.
+    Why: The name is missing from the path.
+    Matters: The client gets no CA certificates and cannot request its own.
+    Do: On the client, compare the name in the enrollment URL with the names on the server, letter by letter, and correct it.
+    Do (ejbca): On the client, set the URL to http://SERVER/ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe. On EJBCA, `bin/ejbca.sh config scep
+        addalias ALIAS` creates an alias.
+    Do (step-ca): On the client, set the URL to http://SERVER/scep/PROVISIONER. On the server, `step ca provisioner list` shows the names; the type
+        must be SCEP.
+    Do (openxpki): On the server, create both files of the endpoint: client.d/service/scep/ENDPOINT.yaml and config.d/realm/REALM/scep/ENDPOINT.yaml.
+    Do (xipki): On the client, correct the CA and the profile alias in the URL: they must be listed in `caProfiles` in the server's scep-gateway.json.
+    Do (dogtag): On the server, add the profile to `ca.scep.allowedDynamicProfileIds`, then restart it.
+    Do (ucm): On the client, correct the name of the SCEP profile in the URL.
+    Not: It is not a server that is down, and not a refusal of this client: every client with this URL gets this response.
     """
     words = _said(view, "scep-alias-or-provisioner-missing")
     if words is not None:
@@ -66,15 +69,17 @@ def scep_alias_or_provisioner_missing(view: View) -> Found:
 def scep_disabled_on_server(view: View) -> Found:
     """SCEP is switched off on the server.
 
-    Seen: The server says that SCEP is disabled, or not set up for this CA.
-    Why: It is off until somebody switches it on, or the CA or profile behind it was taken out of service.
+    Seen: The server says that SCEP is disabled or not set up for this CA.
+    Why: SCEP is off until an administrator switches it on.
+    Why: The CA or the profile behind this URL was taken out of service.
     Matters: No client can enroll here.
-    Do: Switch SCEP on in the server's settings, give it a CA, and restart it where it asks for that.
-    Do (dogtag): `pki-server ca-config-set ca.scep.enable true`, then restart the instance.
-    Do (ucm): Open the SCEP settings: switch SCEP on and choose a CA whose RSA key is on this server.
-    Do (otilm): Enable the SCEP profile and its RA profile in the user interface.
-    Do (ejbca): Where an RA peer answers: allow SCEP in the peer's role.
-    Not: A wrong path: the service is there and answers.
+    Do: On the server, switch on SCEP, assign a CA to it, and restart the service if the server asks for it.
+    Do (dogtag): On the server, run `pki-server ca-config-set ca.scep.enable true`, then restart the instance.
+    Do (ucm): In Ultimate CA Manager, open the SCEP settings, switch on SCEP and select a CA whose RSA key is stored on this server.
+    Do (otilm): In the user interface, enable the SCEP profile and its RA profile.
+    Do (ejbca): If an RA peer responds, allow SCEP in the role of that peer.
+    Do (digicert): In DigiCert, enable the CA for SCEP.
+    Not: It is not a wrong path: the service exists and responds.
     """
     words = _said(view, "scep-disabled-on-server")
     if words is not None:
@@ -85,12 +90,13 @@ def scep_disabled_on_server(view: View) -> Found:
 def azure_app_stopped(view: View) -> Found:
     """The web app on Azure is stopped or cannot be loaded.
 
-    Seen: Azure's own page: the web app is stopped, or its package cannot be downloaded.
-    Why: Somebody stopped the app, its plan ran out of quota, or the place of its package has changed.
+    Seen: Azure itself responds: the web app is stopped, or its package cannot be downloaded.
+    Why: Somebody stopped the app, its plan ran out of quota, or the location of its package changed.
     Matters: The SCEP software does not run at all.
-    Do: Start the app in the Azure portal and look at its activity log for who or what stopped it.
-    Do (scepman): For "Cannot download ZIP" set WEBSITE_RUN_FROM_PACKAGE to the current location; then GET /probe tells whether SCEPman runs.
-    Not: An answer of the SCEP software: Azure answers in its place.
+    Do: In the Azure portal, start the app. Its activity log shows who or what stopped it.
+    Do (scepman): In the Azure portal, start the app. For "Cannot download ZIP", set WEBSITE_RUN_FROM_PACKAGE to the current location. GET /probe
+        shows whether SCEPman runs.
+    Not: It is not a response of the SCEP software: Azure responds in its place.
     """
     words = _said(view, "azure-app-stopped")
     if words is not None and view.status >= 400:
@@ -101,33 +107,34 @@ def azure_app_stopped(view: View) -> Found:
 def http_400_invalid_hostname(view: View) -> Found:
     """Windows has no site for the name in the Host header.
 
-    Seen: 400 with "Invalid Hostname" from http.sys.
-    Why: The site is bound to another name, and the client uses an alias, an address or a load balancer's name.
-    Why: A proxy in front sends its own name on.
-    Matters: http.sys answers before IIS sees the request.
-    Do: Add a binding for this name to the site, or one without a host name; or put the bound name into the enrollment URL.
-    Do (ndes): `New-WebBinding -Name "Default Web Site" -Protocol http -Port 80 -HostHeader NAME`, and a certificate with that name for https.
-    Do (entra-app-proxy): Let the connector send the internal name: "Translate URLs in headers" on.
-    Not: A wrong path, or a request that is too long.
+    Seen: http.sys responds with 400 and "Invalid Hostname".
+    Why: The site is bound to another name, and the client uses an alias, an IP address or the name of a load balancer.
+    Why: A proxy in front replaces the Host header with its own name.
+    Matters: http.sys responds before IIS sees the request.
+    Do: On the client, use the name that the site is bound to; or add a binding for the used name on the server.
+    Do (ndes): On the NDES server, run `New-WebBinding -Name "Default Web Site" -Protocol http -Port 80 -HostHeader NAME`. For HTTPS, the certificate
+        needs that name too.
+    Do (entra-app-proxy): In the Entra application proxy, switch on "Translate URLs in headers", so that the connector sends the internal name.
+    Not: It is not a wrong path, and not a request that is too long.
     """
     words = _said(view, "http-400-invalid-hostname")
     if words is not None and view.status == 400:
         host = view.request_header("host")
         yield Evidence(
-            f"{view.operation or 'The request'} for the host {shown(host or '(none)')} is answered with 400: {shown(words.text, 120)}.",
+            f"The server responds to {view.operation or 'the request'} for the host {shown(host or '(none)')} with HTTP 400: {shown(words.text, 120)}.",
             (view.q("http.host", host or "none"), *_facts(view, words)),
         )
 
 
 @rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.2)")
 def iis_isapi_restricted(view: View) -> Found:
-    """IIS is not allowed to run mscep.dll.
+    """IIS is not allowed to run mscep.dll (404.2).
 
-    Seen: 404 whose page names substatus 404.2, the ISAPI and CGI restriction.
-    Why: mscep.dll is not among the allowed extensions, after a hardening or a move of the site.
-    Matters: NDES is installed and never called.
-    Do: In IIS Manager, on the server's node: ISAPI and CGI Restrictions, allow %windir%\\System32\\certsrv\\mscep\\mscep.dll.
-    Not: A wrong path: that would be 404.0.
+    Seen: The page of a 404 response names substatus 404.2, the ISAPI and CGI restriction.
+    Why: mscep.dll is not on the list of allowed extensions, for example after a hardening or a move of the site.
+    Matters: NDES is installed but is never called.
+    Do: On the NDES server, open IIS Manager > server node > ISAPI and CGI Restrictions, and allow %windir%\\System32\\certsrv\\mscep\\mscep.dll.
+    Not: It is not a wrong path: that would be 404.0.
     """
     words = _said(view, "iis-isapi-restricted")
     if words is not None and view.status == 404:
@@ -136,13 +143,13 @@ def iis_isapi_restricted(view: View) -> Found:
 
 @rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.7)")
 def iis_extension_denied(view: View) -> Found:
-    """IIS denies the file extension in the path.
+    """IIS blocks the file extension in the path (404.7).
 
-    Seen: 404 whose page names substatus 404.7, a denied file extension.
-    Why: Request filtering was hardened and denies .dll or .exe; the path ends in mscep.dll or pkiclient.exe.
+    Seen: The page of a 404 response names substatus 404.7, a denied file extension.
+    Why: Request filtering blocks .dll or .exe after a hardening, and the path ends in mscep.dll or pkiclient.exe.
     Matters: The request never reaches NDES.
-    Do: In IIS Manager, Request Filtering, File Name Extensions of the SCEP path: allow .dll and .exe.
-    Not: A wrong path: that would be 404.0.
+    Do: On the NDES server, open IIS Manager > CertSrv/mscep > Request Filtering > File Name Extensions, and allow .dll and .exe for this path only.
+    Not: It is not a wrong path: that would be 404.0.
     """
     words = _said(view, "iis-extension-denied")
     if words is not None and view.status == 404:
@@ -155,12 +162,13 @@ def iis_extension_denied(view: View) -> Found:
 def ejbca_end_entity_status(view: View) -> Found:
     """The end entity's status does not allow another certificate.
 
-    Seen: EJBCA says that the status is wrong: after the first certificate it is GENERATED.
-    Why: The end entity had its certificate, and nobody set it back to NEW.
-    Matters: Every enrollment of this device is refused until that is done.
-    Do: Set the end entity to NEW and set its password again, then let the device enroll.
-    Do (ejbca): `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
-    Not: A wrong password: the end entity was found.
+    Seen: The server says that the end entity has the wrong status. After the first certificate the status is GENERATED.
+    Why: The end entity already got its certificate and was not set back to NEW.
+    Matters: The server refuses every enrollment of this device until the status is NEW.
+    Do: On the server, set the end entity to NEW and set its password again, then enroll again.
+    Do (ejbca): On EJBCA, run `bin/ejbca.sh ra setendentitystatus --username USER -S 10` and `bin/ejbca.sh ra setpwd --username USER --password
+        PASSWORD`, then enroll again.
+    Not: It is not a wrong password: the server found the end entity.
     """
     words = _said(view, "ejbca-end-entity-status")
     if words is not None:
@@ -174,13 +182,14 @@ def ejbca_end_entity_unknown(view: View) -> Found:
     """The server knows no end entity for this request.
 
     Seen: The server says that the user, end entity or seat of this name does not exist.
-    Why: It was not added, or the subject differs from it: order, case and every attribute count.
-    Why: The alias is in CA mode, which takes known end entities only.
-    Matters: The request was read: neither its encoding nor its recipient is the cause.
-    Do: Add the end entity with exactly the subject that the device asks for, and its challenge password.
-    Do (ejbca): `bin/ejbca.sh ra addendentity`; in CA mode the user name is the subject's CN.
-    Do (digicert): Enroll the seat of this CN before the device asks.
-    Not: A wrong challenge password: there is nothing to compare it with.
+    Why: The end entity was not added, or its subject differs from the request: order, case and every attribute count.
+    Why: The alias is in CA mode, which accepts known end entities only.
+    Matters: The server could read the request, so neither its encoding nor its recipient is the cause.
+    Do: On the server, add the end entity with exactly the subject that the device requests, and with its challenge password.
+    Do (ejbca): On EJBCA, add it with `bin/ejbca.sh ra addendentity`, with exactly the subject of the request. In CA mode the user name is the
+        subject's CN.
+    Do (digicert): In DigiCert, enroll the seat of this CN before the device enrolls.
+    Not: It is not a wrong challenge password: the server found nothing to compare it with.
     """
     words = _said(view, "ejbca-end-entity-unknown")
     if words is not None:
@@ -189,20 +198,20 @@ def ejbca_end_entity_unknown(view: View) -> Found:
 
 @rule.exchange(ERROR, "RFC 3986, Section 3.2.3", strength=INFERRED)
 def url_port_in_path(view: View) -> Found:
-    """A port stands inside the path of the URL.
+    """The port is in the path of the URL instead of after the host.
 
-    Seen: A segment of the path ends in a colon and a number, and the server does not answer with SCEP.
-    Why: The port was typed behind the path: http://host/scep:8081 is port 80 and a path with a colon.
-    Matters: The request goes to another port than was meant, and often to another server.
-    Do: Put the port behind the host: http://host:PORT/path.
-    Do (ios-client): `enrollment url http://HOST:PORT/scep` under the trustpoint; IOS appends /pkiclient.exe itself.
-    Not: A missing SCEP service, as long as nobody asked at the right port.
+    Seen: A segment of the path ends in a colon and a number, and the response is not SCEP.
+    Why: The port was typed after the path: http://host/scep:8081 means port 80 and a path with a colon.
+    Matters: The request goes to the wrong port, and often to another server.
+    Do: On the client, put the port after the host in the enrollment URL: http://HOST:PORT/path.
+    Do (ios-client): On the device, set `enrollment url http://HOST:PORT/scep` under the trustpoint; IOS appends /pkiclient.exe itself.
+    Not: It does not show that the SCEP service is missing: the request went to another port.
     """
     match = _PORT_IN_PATH.search(path_of(view.target)) if view.asked is not None else None
     if match is not None and view.answer is not None and not view.understood:
         yield Evidence(
-            f"The path {shown(view.path)} holds the port {match[1]}, and the request went to port {view.http.server.port}; "
-            f"it is answered with {view.status}.",
+            f"The path {shown(view.path)} contains the port {match[1]}; the request goes to port {view.http.server.port}, "
+            f"which responds with HTTP {view.status}.",
             (
                 view.q("http.request.uri.path", shown(view.path)),
                 view.q("tcp.dstport", view.http.server.port),
@@ -213,16 +222,17 @@ def url_port_in_path(view: View) -> Found:
 
 @rule.request(ERROR, "RFC 8894, Section 3.5.2", "RFC 8894, Section 2.9", strength=INFERRED)
 def server_lacks_cipher(view: View, message: PkiMessage) -> Found:
-    """The server cannot use the cipher of the request.
+    """The server does not support the cipher of the request.
 
-    Seen: The server says that it does not take the encryption algorithm, or badAlg, and no capability of it names that algorithm.
-    Why: The client has a fixed cipher that this server or its configuration does not allow.
+    Seen: The server says that it does not accept the encryption algorithm, or responds with badAlg; its capabilities do not list that algorithm.
+    Why: The client uses a fixed cipher that this server or its configuration does not allow.
     Matters: The server cannot read the request at all.
-    Do: Set the client to a cipher that the server offers in GetCACaps.
-    Do (dogtag): `pki-server ca-config-set ca.scep.allowedEncryptionAlgorithms DES3,AES`, then restart; its default takes DES3 only.
-    Do (sscep): `-E 3des` or `-E aes256`.
-    Do (strongswan): `--cipher 3des` or `--cipher aes`.
-    Not: A wrong key: the server did not get as far as that.
+    Do: On the client, select a cipher that the server lists in its response to GetCACaps.
+    Do (dogtag): On the server, run `pki-server ca-config-set ca.scep.allowedEncryptionAlgorithms DES3,AES`, then restart it: by default it accepts
+        DES3 only.
+    Do (sscep): On the client, call sscep with `-E 3des`, or with `-E aes256` if the server supports AES.
+    Do (strongswan): On the client, call pki with `--cipher des3`, or with `--cipher aes` if the server supports AES.
+    Not: It is not a wrong key: the server did not get as far as decryption.
     """
     words = heard(view.exchange)
     reply = view.reply
@@ -237,11 +247,12 @@ def server_lacks_cipher(view: View, message: PkiMessage) -> Found:
         return
     said = f" and says {shown(words.text, 160)}" if words is not None and told else ""
     yield Evidence(
-        f"The request is encrypted with {cipher}; the server refuses it{said}.",
+        f"The request is encrypted with {cipher}, and the server refuses it{said}.",
         (
             view.q("contentEncryptionAlgorithm", cipher),
             status_fact(view) if reply is None else view.a("CertRep.signedAttrs.failInfo", str(reply.fail_info)),
         ),
+        title=f"The server does not support the cipher of the request ({cipher})",
     )
 
 

@@ -1,6 +1,6 @@
 """What servers say in words, and what it means: a table of text fragments.
 
-The words may stand in the body of any HTTP answer, in failInfoText or in the reason phrase of the status line. A fragment that is known
+The words may be in the body of any HTTP response, in failInfoText or in the reason phrase of the status line. A fragment that is known
 says which finding can be the cause, and so which cannot: a server that complains of the challenge password has read the request.
 Sources: the products' source text, manuals and issues. Fragments are matched without regard to case.
 """
@@ -67,7 +67,7 @@ class Meaning(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """Words of a server: ``where`` they stood (body, failInfoText, reason phrase), the words to quote, and their meaning if it is known."""
+    """Words of a server: ``where`` they were (body, failInfoText, reason phrase), the words to quote, and their meaning if it is known."""
 
     where: str
     text: str
@@ -89,7 +89,7 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"web app (is|has been) stopped|Web App - Unavailable|Cannot download ZIP|Site (is )?(stopped|disabled|unavailable) .{0,40}Azure",
-        Meaning("azure", "Azure answers: the web app behind this name is stopped or cannot be loaded.", (), "azure-app-stopped"),
+        Meaning("azure", "Azure responds: the web app behind this name is stopped or cannot be loaded.", (), "azure-app-stopped"),
     ),
     (r"Invalid Hostname", Meaning("hostname", "Windows (http.sys) has no site for the name in the Host header.", (), "http-400-invalid-hostname")),
     (
@@ -98,11 +98,11 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"\b404\.7\b|file extension (is )?denied|request filtering module is configured to deny the file extension",
-        Meaning("extension", "IIS denies the file extension in the path (request filtering, 404.7).", (), "iis-extension-denied"),
+        Meaning("extension", "IIS blocks the file extension in the path (request filtering, 404.7).", (), "iis-extension-denied"),
     ),
     (
         r"No CA certificates? (was |were )?found|requested CA\b|no such CA\b|unknown CA\b|CA (identifier|name)\b.{0,30}\b(unknown|not found)",
-        Meaning("identifier", "The server does not know the CA that `message=` names.", ("http-404-ca-identifier",)),
+        Meaning("identifier", "The server does not know the CA that message= names.", ("http-404-ca-identifier",)),
     ),
     # -- the end entity, which EJBCA keeps ------------------------------------------------------------------------------
     (
@@ -117,23 +117,23 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     # -- the message cannot be decoded ----------------------------------------------------------------------------------
     (
         r"illegal base64|invalid base64|base64 (data|decod)|must contain base64|not (valid )?base64",
-        Meaning("base64", "The server could not undo the base64 of the message in the URL.", _DECODING),
+        Meaning("base64", "The server could not decode the base64 of the message in the URL.", _DECODING),
     ),
     (
         r"invalid data len 0|empty (body|message|request)|body is empty|no (message|content) (in|received)|missing message|missing (the )?pkiMessage",
         Meaning(
             "empty",
-            "The server found no content: the body is empty, or its reader does not know the BER form of what is inside.",
+            "The server found no content: the body is empty, or the server does not support the BER encoding inside.",
             ("post-empty-body", "query-malformed", "ber-indefinite-length", "post-form-encoded"),
         ),
     ),
     (
         r"unknown object in getInstance: .*(TaggedObject)|key ?identifier .*not supported|subjectKeyIdentifier",
-        Meaning("key-id", "The server's reader does not know recipients that are named by key identifier.", ("req-recipient-by-key-id",)),
+        Meaning("key-id", "The server does not support recipients that are named by key identifier.", ("req-recipient-by-key-id",)),
     ),
     (
         r"tags don't match \(16 vs \{class:1 tag:13",
-        Meaning("base64", "The server took base64 for DER: it never undid the encoding of the message.", _DECODING),
+        Meaning("base64", "The server treated base64 as DER: it did not decode the message.", _DECODING),
     ),
     (
         r"(can(no|')t|could not|unable to|failed to|error) decod",
@@ -146,14 +146,14 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"failed parsing SCEP request",
-        Meaning("decrypt", "step-ca could not open the request: its decrypter's certificate or key does not fit, or the message is damaged.",
+        Meaning("decrypt", "step-ca could not decrypt the request: its decrypter's certificate or key does not match, or the message is damaged.",
                 (*_DECRYPTING, *_PARSING)),
     ),
     # -- it cannot be decrypted -----------------------------------------------------------------------------------------
     (
         r"only .{0,60} (is|are) supported|cannot decrypt data|unsupported (encryption )?algorithm|algorithm '?\S*'? is not (allowed|supported)"
         r"|unknown (content )?encryption|not allowed \(|no such algorithm|unsupported cipher|cipher .{0,20}not supported",
-        Meaning("algorithm", "The server does not take an algorithm of the request.", _ALGORITHMS),
+        Meaning("algorithm", "The server does not support an algorithm of the request.", _ALGORITHMS),
     ),
     (
         r"(fail(ed)?|unable|could not|cannot|error) (to )?(decrypt|unwrap|open)|Failed to decrypt|decryption (error|fail)|no (enveloped (data )?)?recipient"
@@ -171,11 +171,11 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"(requires?|missing|no|without|empty) (a )?(challenge|password)|challenge[^.]{0,30}(missing|required|absent|empty)|SCEP challenge .{0,20}not (provided|found)",
-        Meaning("challenge-missing", "The server wants a challenge password and finds none.", _CHALLENGE),
+        Meaning("challenge-missing", "The server requires a challenge password, and the request contains none.", _CHALLENGE),
     ),
     (
         r"(challenge|enrol?lment code|password)[^.]{0,60}(used|consumed|redeemed)",
-        Meaning("challenge-used", "The challenge password has been used already.", _CHALLENGE),
+        Meaning("challenge-used", "The challenge password was already used.", _CHALLENGE),
     ),
     (
         r"(fail\w*|unable|could not|cannot|error)[^.]{0,40}challenge|(invalid|wrong|bad|incorrect|unknown) (challenge|enrol?lment code)|challenge password"
@@ -184,27 +184,27 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"certificate template is not supported|template .{0,40}(not supported|not found|unknown)",
-        Meaning("template", "The CA does not issue the template that the server asks for.", ("csr-keyusage-picks-template",)),
+        Meaning("template", "The CA does not offer the template that the server requests.", ("csr-keyusage-picks-template",)),
     ),
     (
         r"Cannot renew|not in a renewable state|renewal (is )?not (permitted|allowed|supported)|not signed with previous certificate|too early to renew",
         Meaning("renewal", "The server does not renew this certificate, or not yet.", _RENEWING),
     ),
-    (r"signing ?time|clock skew|time (is )?(too far|out of range)", Meaning("time", "The times of client and server are too far apart.", _CLOCKS)),
+    (r"signing ?time|clock skew|time (is )?(too far|out of range)", Meaning("time", "The clocks of the client and the server are too far apart.", _CLOCKS)),
     (
         r"subject (name )?(is )?(invalid|mismatch|missing|empty|too long)|DN .{0,60}(already exists|invalid|not allowed)|subject .{0,40}not (allowed|permitted)",
         Meaning("subject", "The server does not accept the subject of the request.", _NAMES_SUBJECT),
     ),
-    (r"key (size|length)|key is too (short|weak|small)", Meaning("key", "The server does not accept the size of the key.", ("csr-key-short", "signer-weak-key"))),
+    (r"key (size|length)|key is too (short|weak|small)", Meaning("key", "The server does not accept the length of the key.", ("csr-key-short", "signer-weak-key"))),
     (r"certificate in the request expired", Meaning("signer", "The certificate that signs the request has expired.", ("signer-clock-odd", "signer-expired-for-renewal"))),
     # -- the server's own trouble ---------------------------------------------------------------------------------------
     (
         r"crypto ?token .{0,40}offline|has no private key|\bis offline\b|HSM|Unable to connect to backend|does not have a decrypter|open depot|CA not active",
-        Meaning("server", "The CA behind the server is not ready: its key is offline or missing, or a part of it does not answer.", ()),
+        Meaning("server", "The CA behind the server is not ready: its key is offline or missing, or a part of it does not respond.", ()),
     ),
     (
         r"internal server error; please see|failed to sign CSR|LimitExceeded|(rejected|denied|refused) by policy|Request was rejected|policy (module|violation)",
-        Meaning("policy", "The CA's policy or its signing refused the request; the server's log says which rule.", ("csr-key-short", *_NAMES_SUBJECT)),
+        Meaning("policy", "The CA's policy or its signing refused the request; the server's log gives the reason.", ("csr-key-short", *_NAMES_SUBJECT)),
     ),
     (
         r"unexpected message type|not implemented|operation .{0,30}not supported|unknown SCEP operation",

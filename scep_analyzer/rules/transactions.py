@@ -24,13 +24,21 @@ _EARLY = timedelta(days=30)
 
 @rule.transaction(ERROR, "RFC 8894, Section 2.2", "NeySlim/ultimate-ca-manager#101", strength=INFERRED)
 def txn_stopped_after_cacert(view: TransactionView) -> Found:
-    """The client stops after it got the CA's certificates.
+    """The client never sent an enrollment request.
 
-    Seen: GetCACert is answered, and no PKIOperation of this client follows within a minute.
-    Why: The client rejects the certificates: fingerprint, keyUsage, chain, expiry, or Apple's rule about RA certificates.
-    Why: It waits for a person: Cisco IOS enrolls only at `crypto pki enroll`.
-    Do: Look at the findings about the certificates; compare the fingerprint in the client's profile.
-    Not: A refusal by the server: it was not asked.
+    Seen: The server responds to GetCACert, and no PKIOperation of this client follows within a minute.
+    Why: The client rejects the certificates because of their fingerprint, key usage, chain or validity, or because it finds no RA certificate.
+    Why: The client waits for a person: Cisco IOS enrolls only after the command `crypto pki enroll`.
+    Do: On the client, compare the CA fingerprint in its profile or configuration with that of the server, and read its log for why it rejects the
+        certificates.
+    Do (ios-client): On the device, compare the fingerprint, then run `crypto pki enroll TRUSTPOINT`. `debug crypto pki messages` shows why it stops.
+    Do (apple): In the profile, correct CAFingerprint and the trusted root certificate, then install it again. On a Mac: `log stream --debug
+        --predicate 'process == "mdmclient"'`.
+    Do (windows-mdm): In the SCEP profile, select the certificate of the issuing CA as the trusted certificate. The device's log
+        DeviceManagement-Enterprise-Diagnostics-Provider (event 32) gives the reason.
+    Do (intune-android): In the SCEP profile, select the root CA as the trusted certificate. Read OMADM.log on the device, lines with
+        org.jscep.transport.
+    Not: It is not a refusal by the server: the client never asked for a certificate.
     """
     if view.transaction.kind is not Kind.CA_CERTIFICATES:
         return
@@ -47,36 +55,37 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
         return
     if len(given) >= _STORM:
         yield Evidence(
-            f"{view.transaction.client} fetched the CA's certificates {len(given)} times, last in frame {last.ans}, and never sent a PKIOperation: it begins "
-            "again and again.",
+            f"{view.transaction.client} fetches the CA certificates {len(given)} times, the last time in frame {last.ans}, and never sends a PKIOperation.",
             tuple(each.a("GetCACert", "answered") for each in given[:4]),
-            title="The client fetches the CA's certificates again and again and goes no further",
+            title=f"The client fetches the CA certificates {len(given)} times and never enrolls",
         )
         return
     if end - since < _STOPPED_NS:
         facts = last.facts
         ended = facts is not None and (facts.client.fin_ns or facts.reset_by_client)
         yield Evidence(
-            f"The capture ends {seconds(end - since)} after GetCACert was answered, without a PKIOperation"
-            + ("; the client has closed its connection." if ended else "."),
+            f"The capture ends {seconds(end - since)} after the response to GetCACert, before a PKIOperation"
+            + ("; the client closed its connection." if ended else "."),
             (last.a("GetCACert", "answered"),),
             severity=Severity.WARNING,
         )
         return
     yield Evidence(
-        f"{view.transaction.client} got the CA's certificates in frame {last.ans}; {seconds(end - since)} of capture follow without a PKIOperation.",
+        f"{view.transaction.client} receives the CA certificates in frame {last.ans} and sends no PKIOperation in the {seconds(end - since)} that follow.",
         (last.a("GetCACert", "answered"), Fact(None, "PKIOperation", "absent")),
     )
 
 
-@rule.transaction(ERROR, "RFC 8894, Section 3.3.2")
+@rule.transaction(ERROR, "RFC 8894, Section 4.3.1")
 def txn_no_reply(view: TransactionView) -> Found:
-    """The request gets no SCEP answer.
+    """The request got no SCEP response.
 
-    Seen: A PKIOperation without a CertRep.
-    Why: The connection or the HTTP answer tells; see the finding that this one points at.
-    Do: See there.
-    Not: A refusal: that would be a CertRep.
+    Seen: A PKIOperation is sent, and no CertRep follows.
+    Why: The connection broke, the server did not respond, or it responded with an HTTP error.
+    Do: On the server, check that the SCEP service is running, and read its log and that of the web server at the time of the request.
+    Do (ndes): On the NDES server, read the Application log (source NetworkDeviceEnrollmentService) and %SystemDrive%\\inetpub\\logs\\LogFiles\\W3SVC1
+        at the time of the request.
+    Not: It is not a refusal: a refusal would be a CertRep.
     """
     decisive = view.decisive
     if decisive is None or decisive.operation != "PKIOperation" or decisive.reply is not None:
@@ -86,14 +95,15 @@ def txn_no_reply(view: TransactionView) -> Found:
         facts is not None and facts.one_way
     ):
         return
-    how = f"HTTP {decisive.status}" if decisive.answer is not None else "no answer"
+    how = f"HTTP {decisive.status}" if decisive.answer is not None else "no response"
     yield Evidence(
-        f"PKIOperation in frame {decisive.ask} got {how} and no CertRep.",
+        f"PKIOperation in frame {decisive.ask} gets {how} and no CertRep.",
         (
             decisive.q("PKIOperation", "sent"),
             *((decisive.a("http.response.code", str(decisive.status)),) if decisive.answer is not None else ()),
         ),
         exchange=decisive.number,
+        title=f"The enrollment request got {how} instead of a SCEP response" if decisive.answer is not None else None,
     )
 
 
@@ -103,12 +113,17 @@ def _pending(view: TransactionView) -> list[View]:
 
 @rule.transaction(WARNING, "RFC 8894, Section 2.5")
 def pending_not_polled(view: TransactionView) -> Found:
-    """The client does not ask again for a pending request.
+    """The client stopped polling.
 
-    Seen: PENDING, and neither CertPoll nor the request again in the rest of the capture.
-    Why: A long polling interval, or the client gave up.
-    Do: Raise the client's retry count and period; capture longer.
-    Not: A refusal.
+    Seen: The server responds with PENDING, and neither CertPoll nor the request itself follows in the rest of the capture.
+    Why: The polling interval of the client is longer than the rest of the capture.
+    Why: The client reached its maximum number of polls and gave up.
+    Do: On the client, raise the number of polls and the polling period, so that it still polls when the request is approved.
+    Do (ios-client): On the device, set `enrollment retry count 100` and `enrollment retry period 5` (minutes) under the trustpoint.
+    Do (sscep): On the client, call `sscep enroll` with `-t 60 -n 50`: a poll every 60 s, at most 50.
+    Do (junos): On the device, set `enrollment retry` and `enrollment retry-interval` in the CA profile.
+    Do (ftd): In FMC, set the retry period (1 to 60 min) and the retry count (1 to 100) in the certificate enrollment object.
+    Not: It is not a refusal: the request still waits.
     """
     waiting = _pending(view)
     if not waiting or view.transaction.outcome is not Outcome.PENDING:
@@ -120,7 +135,7 @@ def pending_not_polled(view: TransactionView) -> Found:
     )
     if len(view.pki) == 1 and end is not None and since is not None and not later:
         yield Evidence(
-            f"The answer of frame {waiting[-1].ans} is PENDING; {seconds(end - since)} of capture follow without a poll.",
+            f"The response in frame {waiting[-1].ans} is PENDING, and no poll follows in the remaining {seconds(end - since)} of the capture.",
             (waiting[-1].a("CertRep.signedAttrs.pkiStatus", "3"), Fact(None, "CertPoll", "absent")),
             severity=None if end - since > _STOPPED_NS else Severity.INFO,
         )
@@ -141,10 +156,13 @@ def _polls(view: TransactionView) -> list[View]:
 def pending_polled_too_fast(view: TransactionView) -> Found:
     """The client polls too often.
 
-    Seen: Polls less than five seconds apart, or more than sixty within an hour.
-    Why: The client's polling interval is too short.
-    Do: Raise it: approval takes minutes to days.
-    Not: A fault of the server.
+    Seen: Polls are less than 5 s apart, or there are more than 60 polls within an hour.
+    Why: The polling interval of the client is too short.
+    Matters: Approval by a person takes minutes to days. Frequent polls load the server and use up the client's maximum number of polls.
+    Do: On the client, increase the polling interval to at least one minute.
+    Do (ios-client): On the device, set `enrollment retry period 5` (minutes) under the trustpoint.
+    Do (sscep): On the client, call `sscep enroll` with `-t 60` or more (seconds between polls).
+    Not: It is not a fault of the server.
     """
     polls = _polls(view)
     times = [each.http.time_ns for each in polls if each.http.time_ns is not None]
@@ -155,20 +173,35 @@ def pending_polled_too_fast(view: TransactionView) -> Found:
     busiest = max(sum(1 for other in times if 0 <= other - each < 3600 * _SECOND) for each in times)
     if shortest < _FAST_NS or busiest > 60:
         yield Evidence(
-            f"{count(len(times), 'poll')}, the closest {seconds(shortest)} apart"
-            + (f", {busiest} within an hour." if busiest > 60 else "."),
+            f"The client polls {count(len(times), 'time')}; the shortest interval is {seconds(shortest)}"
+            + (f", and {busiest} polls fall within one hour." if busiest > 60 else "."),
             (polls[at].q("CertPoll", "sent"), polls[at + 1].q("CertPoll", f"{seconds(shortest)} later")),
+            title=f"The client polls too often (shortest interval: {seconds(shortest)})"
+            if shortest < _FAST_NS
+            else None,
         )
 
 
 @rule.transaction(WARNING, "RFC 8894, Section 3.3.2.3")
 def pending_never_resolved(view: TransactionView) -> Found:
-    """The request still waits for approval when the capture ends.
+    """The request still waits for approval.
 
-    Seen: Only PENDING answers.
-    Why: The CA issues after manual approval: a standalone CA, or a template that demands it.
-    Do: Approve the request on the CA (Pending Requests), or let the CA issue at once.
-    Not: A refusal.
+    Seen: All responses to this request are PENDING until the capture ends.
+    Why: The CA issues only after approval by a person: it is a standalone CA, or its template or profile requires approval.
+    Do: On the CA, approve the pending request; or configure the CA to issue without approval. Without approval, the challenge password alone decides
+        who gets a certificate.
+    Do (ndes): On the CA, open certsrv.msc > Pending Requests, right-click the request and select All Tasks > Issue. Then wait for the client's next
+        poll.
+    Do (ndes): To issue without approval: CA Properties > Policy Module, and template > Issuance Requirements. Then the challenge password alone
+        decides who gets a certificate.
+    Do (ejbca): In the RA Web, open Manage Requests and approve the request. The poll must use the same transactionID and names.
+    Do (openxpki): In the WebUI, approve the request. With `approval_points: 0` and `eligible: initial` in the endpoint's policy, the challenge alone
+        decides.
+    Do (ucm): In Ultimate CA Manager, approve the request. With `scep_auto_approve`, the challenge password alone decides.
+    Do (ios-ca): On the CA router, run `crypto pki server NAME grant all`, or `grant ID` for one request. With `grant auto`, anyone who reaches the
+        server gets a certificate.
+    Do (dogtag): In the Dogtag agent pages, approve the request; then the client must poll or enroll again.
+    Not: It is not a refusal.
     """
     waiting = _pending(view)
     if not waiting or view.transaction.outcome is not Outcome.PENDING:
@@ -176,7 +209,7 @@ def pending_never_resolved(view: TransactionView) -> Found:
     first, end = waiting[0].http.time_ns, view.scene.last_ns
     lasted = f" over {seconds(end - first)}" if first is not None and end is not None else ""
     yield Evidence(
-        f"{count(len(waiting), 'answer')}{lasted}, all PENDING.",
+        f"The server responds with PENDING {count(len(waiting), 'time')}{lasted}.",
         tuple(each.a("CertRep.signedAttrs.pkiStatus", "3") for each in waiting[:4]),
         exchange=waiting[-1].number,
     )
@@ -184,31 +217,35 @@ def pending_never_resolved(view: TransactionView) -> Found:
 
 @rule.transaction(ERROR, "OmniTrustILM/core#1834")
 def pending_then_failure(view: TransactionView) -> Found:
-    """A pending request is refused in the end.
+    """The server refused the pending request.
 
-    Seen: PENDING, then FAILURE.
-    Why: The CA's administrator denied it, or the server lost its state.
-    Do: Look at the CA: denied, or issued and not given out?
-    Not: A refusal at first sight.
+    Seen: The server first responds with PENDING and later with FAILURE.
+    Why: The CA's administrator denied the request.
+    Why: The server lost the state of the request, for example by a restart.
+    Do: On the CA, check whether the request was denied or issued. If it was issued, start a new enrollment on the client.
+    Do (ndes): On the CA, open certsrv.msc: Failed Requests lists denied requests, and Issued Certificates lists issued ones. Then start a new
+        enrollment on the client.
+    Do (ejbca): In the RA Web, open Manage Requests: a rejected or expired request needs a new enrollment on the client.
+    Not: It is not an immediate refusal: the server first accepted the request for approval.
     """
     waiting = _pending(view)
     decisive = view.decisive
     if waiting and decisive is not None and decisive.refused:
         yield Evidence(
-            f"The answer of frame {waiting[0].ans} was PENDING, that of frame {decisive.ans} is FAILURE.",
+            f"The response in frame {waiting[0].ans} is PENDING; the response in frame {decisive.ans} is FAILURE.",
             (waiting[0].a("CertRep.signedAttrs.pkiStatus", "3"), decisive.a("CertRep.signedAttrs.pkiStatus", "2")),
             exchange=decisive.number,
         )
 
 
-@rule.transaction(INFO, "certnanny/sscep#136", "draft-nourse-scep-23, Section 5.2")
+@rule.transaction(INFO, "RFC 8894, Section 5.2", "draft-nourse-scep-23, Appendix B", "certnanny/sscep#136")
 def poll_as_new_pkcsreq(view: TransactionView) -> Found:
     """The client polls by sending its request again.
 
-    Seen: After PENDING, PKCSReq again instead of CertPoll.
-    Why: The client's style.
-    Do: Nothing where the transactionID stays the same.
-    Not: A new enrollment.
+    Seen: After PENDING, the client sends PKCSReq again instead of CertPoll.
+    Why: The client works this way; RFC 8894 recommends it after an interruption.
+    Do: Nothing, if the server issues the certificate. If the server treats each poll as a new request, configure the client to poll with CertPoll.
+    Not: It is not a new enrollment, if the transactionID stays the same.
     """
     waiting = _pending(view)
     if not waiting:
@@ -231,14 +268,15 @@ def poll_as_new_pkcsreq(view: TransactionView) -> Found:
 def renewal_as_19(view: View, message: PkiMessage) -> Found:
     """The client renews with PKCSReq.
 
-    Seen: messageType 19 signed with a certificate that a CA issued.
-    Why: The style of the drafts: Cisco, sscep and jscep renew so.
-    Do: The server must support it.
-    Not: A first enrollment.
+    Seen: The messageType is 19 (PKCSReq), and a CA-issued certificate signed the request.
+    Why: Cisco IOS, sscep and jscep renew in the style of the older drafts.
+    Do: Nothing, if the server accepts it. If it does not, update the server or the client to RenewalReq (17).
+    Do (strongswan): In strongswan.conf, `pki.scep.renewal_via_pkcs_req` chooses between PKCSReq (yes) and RenewalReq (no).
+    Not: It is not a first enrollment.
     """
     if message.message_type == MessageType.PKCSReq and is_renewal(message):
         yield Evidence(
-            f"PKCSReq is signed with {view.named(message.signer_identity)}, not with a self-signed one: a renewal.",
+            f"A CA-issued certificate signs the PKCSReq, so it is a renewal: {view.named(message.signer_identity)}.",
             (
                 view.q("signedAttrs.messageType", "19"),
                 view.q("signer.issuer", message.signer.issuer if message.signer is not None else ""),
@@ -250,10 +288,13 @@ def renewal_as_19(view: View, message: PkiMessage) -> Found:
 def renewal_self_signed(view: View, message: PkiMessage) -> Found:
     """A renewal is signed with a self-signed certificate.
 
-    Seen: messageType 17 (RenewalReq), and a signer that issued itself.
-    Why: A fault of the client.
-    Do: Sign with the certificate that is to be renewed.
-    Not: A first enrollment, which has messageType 19.
+    Seen: The messageType is 17 (RenewalReq), and the certificate that signed the request issued itself.
+    Why: The client uses the wrong certificate to sign the renewal.
+    Matters: Only the old certificate's signature proves who renews, so the server refuses.
+    Do: On the client, sign the renewal with the certificate that it renews; or send PKCSReq (19) with a challenge password.
+    Do (sscep): On the client, call `sscep enroll` with the old key and certificate: `-K old.key -O old.crt`.
+    Do (strongswan): On the client, call `pki --scep` with the old certificate and key: `--cert old.crt --key old.key`.
+    Not: It is not a first enrollment: that has messageType 19.
     """
     if message.message_type == MessageType.RenewalReq and message.signer is not None and message.signer.self_issued:
         yield Evidence(
@@ -262,14 +303,16 @@ def renewal_self_signed(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule.request(WARNING, "RFC 8894, Section 2.3")
+@rule.request(WARNING, "RFC 8894, Section 2.5")
 def renewal_key_reused(view: View, message: PkiMessage) -> Found:
     """The renewal keeps the old key.
 
-    Seen: The key in the request, or in the certificate that came back, is that of the old certificate.
-    Why: The client's setting.
-    Do: Make a new key for each certificate (Cisco: `regenerate`).
-    Not: A fault where the policy allows it.
+    Seen: The key in the request, or in the new certificate, is that of the old certificate.
+    Why: The client is configured to keep its key.
+    Matters: RFC 8894 recommends a new key. Some servers refuse the old one or return the old certificate.
+    Do: On the client, generate a new key for each renewal.
+    Do (ios-client): On the device, set `auto-enroll 70 regenerate` under the trustpoint.
+    Not: It is not a fault if the CA's policy allows it.
     """
     signer = message.signer
     if not is_renewal(message) or signer is None or signer.self_issued or signer.public_key is None:
@@ -287,7 +330,7 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
         return
     if new == old:
         yield Evidence(
-            f"The renewal is for the key {old[:16]}… of the old certificate, {view.named(signer.identity)}.",
+            f"The renewal uses the key {old[:16]}… of the old certificate, {view.named(signer.identity)}.",
             (where, view.q("signer.subjectPublicKey", old)),
             severity=None if view.failed else Severity.INFO,
         )
@@ -295,12 +338,14 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
 
 @rule.request(WARNING, "openxpki/openxpki#360", needs="ra")
 def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
-    """The renewal asks for another subject.
+    """The renewal asks for a different subject.
 
-    Seen: The subject of the PKCS #10 request is not that of the old certificate.
-    Why: The device was renamed, or writes its subject in another form (Cisco).
-    Do: Enroll anew, or relax the server's policy (0x80094806).
-    Not: A fault where the policy allows it.
+    Seen: The subject of the PKCS #10 request differs from the subject of the old certificate.
+    Why: The device was renamed.
+    Why: The device writes its subject in another form than the CA issued it.
+    Do: On the client, renew with the subject of the old certificate, or enroll again with a new challenge password.
+    Do (ejbca): On the server, compare the order and the case of the names with those of the end entity: they must be equal.
+    Not: It is not a fault if the server's policy allows it.
     """
     csr, signer = view.csr, message.signer
     if (
@@ -311,7 +356,7 @@ def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
         and csr.subject != signer.subject
     ):
         yield Evidence(
-            f"The renewal asks for {shown(csr.subject)}, the old certificate is for {shown(signer.subject)}.",
+            f"The renewal asks for {shown(csr.subject)}; the old certificate is for {shown(signer.subject)}.",
             (view.q("PKCS#10.subject", csr.subject), view.q("signer.subject", signer.subject)),
             severity=None if view.refused else Severity.INFO,
         )
@@ -319,12 +364,15 @@ def renewal_subject_changed(view: View, message: PkiMessage) -> Found:
 
 @rule.request(INFO, "knowledge.digicert.com, Troubleshoot SCEP")
 def renewal_too_early(view: View, message: PkiMessage) -> Found:
-    """The renewal may come too early.
+    """The renewal may be too early.
 
-    Seen: A refused renewal long before the old certificate ends.
-    Why: The server renews only within a window before expiry.
-    Do: Wait, or widen the window on the server.
-    Not: The cause for certain.
+    Seen: The server refuses a renewal long before the old certificate expires.
+    Why: Many servers renew only within a period before the expiry.
+    Do: Wait until the renewal period begins, or extend this period on the server.
+    Do (openxpki): In the endpoint's configuration, extend `renewal_period` (for example `000060` for 60 days).
+    Do (micromdm): On the server, extend `-allowrenew` (14 days by default), or set SCEP_CERT_RENEW=0 to allow any time.
+    Do (ejbca): In the end entity profile, extend the renewal period.
+    Not: It is not certain that this is the cause.
     """
     signer, now = message.signer, view.moment
     if (
@@ -339,23 +387,34 @@ def renewal_too_early(view: View, message: PkiMessage) -> Found:
     left, life = signer.not_after - now, signer.not_after - signer.not_before
     if left > _EARLY and left > life / 3:
         yield Evidence(
-            f"The old certificate is valid until {day(signer.not_after)}, {long(left)} more, and the renewal is refused.",
+            f"The old certificate is valid for another {long(left)}, until {day(signer.not_after)}, and the server refuses the renewal.",
             (view.q("signer.notAfter", day(signer.not_after)),),
         )
 
 
 @rule.request(ERROR, "certnanny/sscep#123", "micromdm/scep#108")
 def renewal_refused(view: View, message: PkiMessage) -> Found:
-    """The server refuses the renewal.
+    """The server refused the renewal.
 
-    Seen: A renewal answered with FAILURE.
-    Why: The server or its CA does not renew (a standalone CA), does not take this signer's CA, or wants a challenge password (NDES: event 28).
-    Do: Enroll anew with a challenge password; look at the server's settings for renewal.
-    Not: A first enrollment.
+    Seen: The server responds to a renewal with FAILURE.
+    Why: The server does not support renewals, or renewals are switched off.
+    Why: The server does not accept certificates of the CA that issued the old certificate.
+    Why: The server requires a challenge password for renewals too.
+    Do: On the client, enroll again with a new challenge password instead of renewing; on the server, check the settings for renewals.
+    Do (ndes): On the client, enroll again with a new challenge password. The old certificate must chain to the same CA; event 28 in the
+        Application log of the NDES server confirms the refusal.
+    Do (scepman): In Azure, set `AppConfig:ENDPOINT:AllowRenewals` to true and list the types in `:ReenrollmentAllowedCertificateTypes`. Intune itself
+        never renews this way.
+    Do (ejbca): In the SCEP alias, switch on "Allow Client Certificate Renewal" (Enterprise only), and check the renewal period of the end entity
+        profile.
+    Do (openxpki): In the endpoint's policy, check `renewal_period`, `allow_replace` and `max_active_certs`. Renewal as PKCSReq (19) works best.
+    Do (dogtag): On the client, enroll again: Dogtag does not support renewal by SCEP.
+    Do (micromdm): On the server, set SCEP_CERT_RENEW=0 if the log says that the DN already exists.
+    Not: It is not a first enrollment.
     """
     if view.refused and is_renewal(message) and (message.signer is None or not message.signer.self_issued):
         yield Evidence(
-            f"The renewal of {view.named(message.signer_identity)} is refused.",
+            f"The server refuses the renewal of {view.named(message.signer_identity)}.",
             (
                 view.q("signedAttrs.messageType", str(message.message_type)),
                 view.a("CertRep.signedAttrs.pkiStatus", "2"),
@@ -382,10 +441,11 @@ def _enrolls(attempt: Attempt) -> bool:
 def transid_reused_other_key(view: CaptureView) -> Found:
     """Two keys share one transactionID.
 
-    Seen: The same transactionID in requests of different keys.
-    Why: The transactionID is no hash of the key and collides: cloned images, a counter, a hash of nothing.
-    Do: Make it a hash of the key, or random: the server may give back the state of the other one.
-    Not: Retries with one key.
+    Seen: Requests with different keys have the same transactionID.
+    Why: The client takes the transactionID from something that is not unique: a cloned image, a counter or the hash of empty input.
+    Matters: The server may return the state or the certificate of another device.
+    Do: On the client, use a unique transactionID: a random value, or the hash of its own public key. Generate new keys on cloned devices.
+    Not: It is not a retry with the same key.
     """
     keys: dict[tuple[object, str], dict[str, Attempt]] = defaultdict(dict)
     for each in _first_legs(view):
@@ -396,7 +456,7 @@ def transid_reused_other_key(view: CaptureView) -> Found:
             first, *others = found.values()
             for other in others:
                 yield Evidence(
-                    f"The transactionID {shown(transaction_id, 50)} of key {(first.key or '')[:16]}… in frame {first.frame} is used for key "
+                    f"The transactionID {shown(transaction_id, 50)} is used for key {(first.key or '')[:16]}… in frame {first.frame} and for key "
                     f"{(other.key or '')[:16]}… in frame {other.frame}.",
                     (
                         Fact(first.frame, "signedAttrs.transactionID", shown(transaction_id, 50)),
@@ -412,11 +472,13 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
     """The client changes its transactionID while its request is pending.
 
     Seen: After PENDING, the same key sends a request with another transactionID.
-    Why: The client was restarted or lost its state, and begins a new transaction, as RFC 8894 (Section 5.2) recommends for recovery.
-    Why: The client makes a new transactionID for each message; a poll (CertPoll) must keep it.
-    Matters: The old drafts and some servers (OpenXPKI) find a pending request by its transactionID: they take the new one for another request.
-    Do: Let the client keep the transactionID while it polls; after a restart approve the newer request, and reject the one that nobody asks for any more.
-    Not: A new enrollment after an answer.
+    Why: The client was restarted or lost its state and starts a new transaction, as RFC 8894 (Section 5.2) recommends for recovery.
+    Why: The client generates a new transactionID for each message. A poll (CertPoll) must keep the transactionID.
+    Matters: Servers that follow the old drafts find a pending request by its transactionID. For them this is a new request.
+    Do: On the client, keep the transactionID while polling. After a restart of the client, approve the newer request on the CA and reject the older
+        one.
+    Do (openxpki): On the client, keep the transactionID while polling: OpenXPKI finds a pending request by it.
+    Not: It is not a new enrollment after a final response.
     """
     waiting: dict[tuple[object, str], Attempt] = {}
     for each in _first_legs(view):
@@ -426,8 +488,8 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
         earlier = waiting.get(place)
         if earlier is not None and earlier.transaction_id != each.transaction_id:
             yield Evidence(
-                f"The request of frame {earlier.frame} is pending under transactionID {shown(str(earlier.transaction_id), 50)}; frame {each.frame} "
-                f"asks with {shown(str(each.transaction_id), 50)}.",
+                f"The request in frame {earlier.frame} is pending with transactionID {shown(str(earlier.transaction_id), 50)}; the request in frame "
+                f"{each.frame} has {shown(str(each.transaction_id), 50)}.",
                 (
                     Fact(earlier.frame, "signedAttrs.transactionID", shown(str(earlier.transaction_id), 50)),
                     Fact(each.frame, "signedAttrs.transactionID", shown(str(each.transaction_id), 50)),
@@ -444,12 +506,15 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
 
 @rule.capture(WARNING, "fleetdm/fleet#46291")
 def retry_storm(view: CaptureView) -> Found:
-    """The client tries again and again.
+    """The client fails again and again.
 
-    Seen: Three or more failed attempts of one client within a minute.
-    Why: An automatic retry.
-    Do: Mend the cause, then let it retry: on NDES every attempt uses up a challenge password.
-    Not: The cause.
+    Seen: One client has three or more failed attempts within a minute.
+    Why: The client retries automatically although nothing has changed.
+    Matters: Retries load the server, and where challenge passwords are valid once, each attempt can use one up.
+    Do: Stop the client, fix the cause of the first failure, then start the client again.
+    Do (ndes, ejbca, dogtag, digicert, fleet): Stop the client, fix the cause of the first failure, then give it a new challenge password: each
+        attempt can use one up.
+    Not: It is not the cause of the failure.
     """
     failed: dict[tuple[str, object, str], list[_Try]] = defaultdict(list)
     for each in _first_legs(view):
@@ -465,21 +530,24 @@ def retry_storm(view: CaptureView) -> Found:
             if len(window) >= _STORM:
                 lasted = seconds(window[-1][0] - window[0][0])
                 yield Evidence(
-                    f"{client} sent {operation} to {server} {len(window)} times in {lasted}, and failed each time.",
+                    f"{client} sends {operation} to {server} {len(window)} times in {lasted}, and every attempt fails.",
                     tuple(Fact(frame, operation, "failed") for _, frame, _ in window[:6]),
+                    title=f"{len(window)} failed attempts in {lasted}",
                     transaction=window[-1][2],
                 )
                 break
 
 
-@rule.capture(WARNING, "RFC 8894, Section 4.1")
+@rule.capture(WARNING, "RFC 9110, Section 9.2.2")
 def duplicate_request(view: CaptureView) -> Found:
-    """The very same request is sent twice.
+    """The client sends exactly the same request twice.
 
-    Seen: Two PKIOperations of one client with the same bytes.
-    Why: A proxy or the client's HTTP library sends again what it got no answer to; or a replay.
-    Do: The server must answer both alike; it is an error where two different certificates come back.
-    Not: The two legs of a proxy, which count as one.
+    Seen: Two PKIOperation requests of one client have the same bytes.
+    Why: The client or a proxy repeats a request that got no response.
+    Why: Somebody replays a captured request.
+    Matters: It is an error if two different certificates come back.
+    Do: On the server, check that it issued one certificate only for this request, and revoke a second one.
+    Not: It is not one request seen before and after a proxy: that counts once.
     """
     seen: dict[tuple[str, str], Attempt] = {}
     for each in _first_legs(view):
@@ -488,8 +556,8 @@ def duplicate_request(view: CaptureView) -> Found:
             continue
         two = earlier.issued is not None and each.issued is not None and earlier.issued.identity != each.issued.identity
         yield Evidence(
-            f"The request of frame {earlier.frame} is sent again in frame {each.frame}"
-            + (", and two different certificates come back." if two else "."),
+            f"{each.client} sends the request of frame {earlier.frame} again in frame {each.frame}"
+            + (", and the server issues two different certificates." if two else "."),
             (
                 Fact(earlier.frame, "pkiMessage", "SHA-256 " + earlier.message[:16]),
                 Fact(each.frame, "pkiMessage", "the same bytes"),
@@ -506,15 +574,17 @@ def replay_old_nonce(view: CaptureView) -> Found:
 
     Seen: The bytes of a request equal those that another address sent before.
     Why: Somebody replays a captured request.
-    Do: Investigate: who sends it, and did the server answer with a certificate?
-    Not: A proxy that passes the request on while the client waits.
+    Why: The client changed its address between two attempts.
+    Do: Find out which device has the second address. On the server, check whether it issued a certificate for the second request, and revoke it if
+        the device is unknown.
+    Not: It is not a proxy that forwards the request while the client waits.
     """
     seen: dict[str, Attempt] = {}
     for each in _first_legs(view):
         earlier = seen.setdefault(each.message, each)
         if earlier.client != each.client:
             yield Evidence(
-                f"{each.client} sends the request that {earlier.client} sent in frame {earlier.frame}.",
+                f"{each.client} sends the same request in frame {each.frame} that {earlier.client} sent in frame {earlier.frame}.",
                 (Fact(earlier.frame, "ip.src", earlier.client), Fact(each.frame, "ip.src", each.client)),
                 transaction=each.transaction,
                 exchange=each.number,
@@ -523,12 +593,13 @@ def replay_old_nonce(view: CaptureView) -> Found:
 
 @rule.capture(INFO, "RFC 8894, Section 2.3")
 def reenrol_instead_of_renew(view: CaptureView) -> Found:
-    """The client enrolls anew instead of renewing.
+    """The client enrolls again instead of renewing.
 
-    Seen: A first enrollment, self-signed, of a client that got a certificate for the same subject before; the server offers Renewal.
-    Why: The client does not renew, or lost its certificate.
-    Do: It needs a new challenge password each time; let it renew.
-    Not: A fault.
+    Seen: The client already got a certificate for this subject and sends a first, self-signed enrollment; the server offers Renewal.
+    Why: The client does not support renewal, or it lost its certificate.
+    Matters: Each first enrollment needs a new challenge password.
+    Do: On the client, switch on renewal with the existing certificate, if the client supports it.
+    Not: It is not a fault.
     """
     renews = {server for server, lists in view.memory.all_capabilities() if lists[-1].words & {"renewal", "update"}}
     had: dict[tuple[str, str], Attempt] = {}
@@ -540,7 +611,7 @@ def reenrol_instead_of_renew(view: CaptureView) -> Found:
         if earlier is not None and each.self_issued and each.server in renews and each.message != earlier.message:
             if each.time_ns - earlier.time_ns > _SOON_NS:
                 yield Evidence(
-                    f"{each.client} got a certificate for {shown(each.subject)} in frame {earlier.reply_frame} and enrolls anew in frame {each.frame}.",
+                    f"{each.client} receives a certificate for {shown(each.subject)} in frame {earlier.reply_frame} and enrolls again in frame {each.frame}.",
                     (Fact(earlier.reply_frame, "CertRep", "SUCCESS"), Fact(each.frame, "signer", "self-signed")),
                     transaction=each.transaction,
                     exchange=each.number,
@@ -553,13 +624,14 @@ def reenrol_instead_of_renew(view: CaptureView) -> Found:
 def mixed_servers(view: CaptureView) -> Found:
     """One name leads to servers with different RA certificates.
 
-    Seen: The certificates were fetched from one server, the request went to another one of the same name, with other RA certificates; or one server gives
-        two sets in turn.
-    Why: A load balancer before servers that do not share their RA certificates.
-    Matters: A request that is encrypted for one server's RA certificate and reaches the other cannot be opened there.
-    Do: Make the load balancer keep each client at one server (by source address), or give all servers the same RA certificates and keys.
-    Do (ndes): Challenge passwords live in one server's memory, too: without a sticky load balancer they fail in the same way.
-    Not: A renewal of the RA certificates, after which the old ones do not come back.
+    Seen: Responses to GetCACert alternate between two sets of certificates; or the request goes to another server of the name than the one whose
+        certificates it uses.
+    Why: A load balancer distributes requests to servers that do not share their RA certificates.
+    Matters: A request that is encrypted for one server's RA certificate cannot be decrypted by the other server.
+    Do: On the load balancer, switch on session persistence by source address; or install the same RA certificates and keys on all servers.
+    Do (ndes): On the load balancer, switch on session persistence by source address. Challenge passwords live in the memory of one server, so shared
+        RA certificates are not enough.
+    Not: It is not a renewal of the RA certificates: after a renewal the old ones do not come back.
     """
     for server, offers in view.memory.all_offers():
         sets = [frozenset(each.identity for each in offer.content.certificates) for offer in offers]
@@ -567,14 +639,14 @@ def mixed_servers(view: CaptureView) -> Found:
             if sets[at] == sets[at - 2] != sets[at - 1]:
                 turn = offers[at - 2 : at + 1]
                 frames = ", ".join(str(each.frame) for each in turn)
-                said = f"{server} gives two sets of certificates in turn: frames {frames}"
+                said = f"{server} alternates between two sets of certificates (frames {frames})"
                 facts = tuple(
                     Fact(each.frame, "GetCACert", f"{len(each.content.certificates)} certificates") for each in turn
                 )
                 victims = _victims(view, server, sets[at] ^ sets[at - 1])
                 for each in victims:
                     yield Evidence(
-                        f"{said}; the request of frame {each.frame} is encrypted for {view.memory.named(each.recipient)}, which only one of them can decrypt for.",
+                        f"{said}; the request in frame {each.frame} is encrypted for {view.memory.named(each.recipient)}, which only one set contains.",
                         (Fact(each.frame, "EnvelopedData.recipientInfos", serial(each.recipient)), *facts),
                         transaction=each.transaction,
                         exchange=each.number,
@@ -600,7 +672,7 @@ def mixed_servers(view: CaptureView) -> Found:
         )
         if other is not None and theirs is not None:
             yield Evidence(
-                f"The request to {attempt.server} is encrypted for {view.memory.named(attempt.recipient)}, a certificate that {other} gives and {attempt.server} does not.",
+                f"The request to {attempt.server} is encrypted for {view.memory.named(attempt.recipient)}, a certificate that {other} returns and {attempt.server} does not.",
                 (Fact(attempt.frame, "EnvelopedData.recipientInfos", serial(attempt.recipient)),),
                 transaction=attempt.transaction,
                 exchange=attempt.number,
@@ -622,25 +694,32 @@ def _victims(view: CaptureView, server: Endpoint, of_one: frozenset[Identity]) -
 def success_then_reenrol(view: CaptureView) -> Found:
     """The client enrolls again right after a success.
 
-    Seen: SUCCESS, and a new enrollment of the same client and key or subject within ten minutes; three of them are a loop.
-    Why: The client rejected what it got: the chain, the signer, an algorithm, the key usage, or the order of the certificates.
-    Matters: The server issues one certificate after the other, and the device has none that it uses.
-    Do: Look at the findings about the issued certificate and the answer, and into the client's log for why it refuses it.
-    Not: A fault of the CA: it issued.
+    Seen: After SUCCESS, the same client enrolls again with the same key or subject within ten minutes. Three times in a row is a loop.
+    Why: The client rejected the response or the certificate: chain, signer, algorithm, key usage, or the order of the certificates.
+    Matters: The server issues one certificate after another, and the device uses none of them.
+    Do: On the client, read the log at the time of the response: it says why the certificate is rejected.
+    Do (apple): On a Mac, run `log stream --debug --predicate 'process == "mdmclient"'`; for an iPhone, use Console and search for profiled. Error
+        22008 or 22013 names the reason.
+    Do (ios-client): On the device, run `debug crypto pki messages` and `debug crypto pki transactions`, then `crypto pki enroll TRUSTPOINT`.
+    Do (windows-mdm): On the device, read the event log DeviceManagement-Enterprise-Diagnostics-Provider > Admin: event 32 names the reason.
+    Do (intune-android): On the device, read OMADM.log, lines with org.jscep.transport.
+    Not: It is not a fault of the CA: it issued the certificate.
     """
     loops = {each.number: each for each in looping(view)}
+    one = len({each.client for each in loops.values()}) == 1
     for each in loops.values():
         yield Evidence(
-            f"{each.client} gets SUCCESS again and again, in frame {each.reply_frame} too, and enrolls each time anew: {count(len(loops), 'answer')} in all.",
+            f"{each.client} gets SUCCESS in frame {each.reply_frame} and enrolls again; the capture contains {count(len(loops), 'such response')}.",
             (Fact(each.reply_frame, "CertRep.signedAttrs.pkiStatus", "0"), Fact(each.frame, "PKCSReq", "again")),
             severity=Severity.ERROR,
             transaction=each.transaction,
             exchange=each.number,
+            title=f"The client gets SUCCESS {len(loops)} times and enrolls again and again" if one else None,
         )
     for earlier, each in _again(view):
         if each.number not in loops:
             yield Evidence(
-                f"{each.client} got SUCCESS in frame {earlier.reply_frame} and enrolls again {seconds(each.time_ns - (earlier.answered_ns or each.time_ns))} later.",
+                f"{each.client} gets SUCCESS in frame {earlier.reply_frame} and enrolls again {seconds(each.time_ns - (earlier.answered_ns or each.time_ns))} later.",
                 (Fact(earlier.reply_frame, "CertRep.signedAttrs.pkiStatus", "0"), Fact(each.frame, "PKCSReq", "again")),
                 transaction=each.transaction,
                 exchange=each.number,
@@ -649,16 +728,19 @@ def success_then_reenrol(view: CaptureView) -> Found:
 
 @rule.capture(INFO, "seize-the-dave/jscep#97", strength=INFERRED)
 def certrep_cipher_not_the_requests(view: CaptureView) -> Found:
-    """The answer is encrypted with another cipher than the request.
+    """The response uses a different cipher than the request.
 
-    Seen: contentEncryptionAlgorithm of the CertRep is not that of the request.
-    Why: The server has a fixed cipher for its answers.
-    Matters: SCEP does not say that both must be the same; but a client that knows few ciphers can use only what it sent itself (old Cisco IOS: 3DES).
-    Do: Set the server's cipher for answers to one that this client knows.
-    Do (scepman): AppConfig:SCEPResponseEncryptionAlgorithm: 2.16.840.1.101.3.4.1.42 is AES-256, .2 AES-128.
-    Do (step-ca): `step ca provisioner update NAME --encryption-algorithm-identifier N`: 0 is DES-CBC, 1 AES-128-CBC, 2 AES-256-CBC.
-    Do (ios-client): Newer IOS trains know AES; `debug crypto pki messages` shows E_ENCRYPT_ALG_NOT_SUPPORTED where it does not.
-    Not: A fault where the client goes on to use its certificate.
+    Seen: The contentEncryptionAlgorithm of the CertRep differs from that of the request.
+    Why: The server has a fixed cipher for its responses.
+    Matters: SCEP does not require the same cipher. But a client that supports few ciphers can decrypt only the one that it sent (old Cisco IOS:
+        3DES).
+    Do: On the server, set the cipher of responses to one that this client supports.
+    Do (scepman): In Azure, set `AppConfig:SCEPResponseEncryptionAlgorithm`: 2.16.840.1.101.3.4.1.42 is AES-256, 2.16.840.1.101.3.4.1.2 is AES-128.
+    Do (step-ca): On the step-ca server, run `step ca provisioner update NAME --encryption-algorithm-identifier N`: 1 is AES-128-CBC, 2 is
+        AES-256-CBC, 0 is DES-CBC (insecure).
+    Do (ios-client): On the device, update IOS: `debug crypto pki messages` shows E_ENCRYPT_ALG_NOT_SUPPORTED if the release does not support the
+        cipher.
+    Not: It is not a fault if the client then uses its certificate.
     """
     loops = {each.number for each in looping(view)}
     again = {earlier.number for earlier, _ in _again(view)}
@@ -672,7 +754,7 @@ def certrep_cipher_not_the_requests(view: CaptureView) -> Found:
             continue
         stuck = each.number in loops or each.number in again
         yield Evidence(
-            f"The request is encrypted with {each.cipher}, the answer with {each.reply_cipher}"
+            f"The request is encrypted with {each.cipher}, and the response with {each.reply_cipher}"
             + ("; the client asks again." if stuck else "."),
             (
                 Fact(each.frame, "contentEncryptionAlgorithm", each.cipher),
