@@ -21,7 +21,7 @@ FIELD_ENTRIES: dict[str, Entry] = {
     "ENROLL_SCEP_SERVER_MESSAGE": Entry("the message of key attestation, from the server", "The message of the server during key attestation.", "wincrypt.h, szOID_ENROLL_SCEP_SERVER_MESSAGE"),
     "ENROLL_SCEP_SERVER_SECRET": Entry("the secret of key attestation, from the server", "The secret of the server during key attestation. Shown by its length only.", "wincrypt.h, szOID_ENROLL_SCEP_SERVER_SECRET"),
     "ENROLL_SCEP_SIGNER_HASH": Entry("the hash of the signer's certificate", "The hash of the certificate that signed the message.", "wincrypt.h, szOID_ENROLL_SCEP_SIGNER_HASH"),
-    "randomNonce": Entry("random bytes in a signature (S/MIME)", "Random bytes that a signer adds. Not a part of SCEP; the nonces of SCEP have their own attributes.", "RFC 2985, Appendix A"),
+    "randomNonce": Entry("random bytes in a signature (S/MIME)", "Random bytes that a signer adds. Not a part of SCEP; the nonces of SCEP have their own attributes.", "RFC 2985, Section 5.3.4"),
     "cmsAlgorithmProtection": Entry("repeats the algorithms inside the signed part", "Repeats the names of the algorithms inside the part that the signature covers, so that nobody can exchange them. Not a part of SCEP; servers ignore it.", "RFC 6211, Section 2"),
     "smimeCapabilities": Entry("algorithms that the sender supports (S/MIME)", "The algorithms that the sender supports. Not a part of SCEP; servers ignore it.", "RFC 8551, Section 2.5.2"),
     "proxyAuthenticator": Entry("authenticates the request for a proxy (Cisco, draft-nourse-scep)", "An attribute of the early drafts with which an RA authenticates a request that it forwards.", "draft-nourse-scep-11"),
