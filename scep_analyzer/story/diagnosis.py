@@ -46,14 +46,12 @@ def lines(story: Story, least: Severity) -> Iterator[Row]:
     left = list(_unexplained(story))
     yield from left
     if not left and not roots:
-        bad = any(each.severity is not Severity.INFO for each in story.remarks)
-        nothing = "Nothing failed; what was found all the same:" if bad else "No fault found"
-        yield Row(say(nothing if story.chapters else "No SCEP found"), 1, strong=True)
+        yield Row(say("No failures" if story.chapters else "No SCEP found"), 1, strong=True)
     others = [each for each in shown if not each.root and each.cause is None]
     for severity, title in (
         (Severity.ERROR, "Other errors" if roots or left else "Errors"),
         (Severity.WARNING, "Warnings"),
-        (Severity.INFO, "Good to know"),
+        (Severity.INFO, "Notes"),
     ):
         group = [each for each in others if each.severity is severity]
         if group:
@@ -61,7 +59,10 @@ def lines(story: Story, least: Severity) -> Iterator[Row]:
         for each in group:
             yield from _other(each)
     yield from _unchecked(story)
-    yield Row(say("What was read"), 1)
+    notes = sum(each.severity is Severity.INFO for each in story.remarks)
+    if least is not Severity.INFO and notes:
+        yield Row(say(f"{notes:,} note{'s' * (notes != 1)}: --all shows them"))
+    yield Row(say("Input"), 1)
     for source in story.sources:
         damaged = ", damaged: read as far as it goes" if not source.complete else ""
         when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
@@ -77,7 +78,8 @@ def _counts(story: Story) -> str:
     else:
         what = f"{exchanges:,} SCEP exchange{'s' * (exchanges != 1)} in {transactions:,} transaction{'s' * (transactions != 1)}"
     found = ", ".join(
-        f"{number:,} {name}" for number, name in zip(count.values(), ("errors", "warnings", "notes"), strict=True)
+        f"{number:,} {name}{'s' * (number != 1)}"
+        for number, name in zip(count.values(), ("error", "warning", "note"), strict=True)
     )
     return f"{what}; {found}"
 
@@ -117,7 +119,7 @@ def _root(story: Story, alike: list[Remark], symptoms: list[Remark]) -> Iterator
     yield from _numbered("Do", root.actions)
     if symptoms:
         named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
-        yield Row(say(", ".join(dict.fromkeys(named))), lead="Its symptoms:")
+        yield Row(say(", ".join(dict.fromkeys(named))), lead="Leads to:")
     yield Row(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
 
 

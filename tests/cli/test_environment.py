@@ -78,7 +78,9 @@ def test_any_width(columns: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
-@pytest.mark.parametrize("words", [[CAPTURE], ["timeline", "--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]])
+@pytest.mark.parametrize(
+    "words", [[CAPTURE], ["timeline", "--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]]
+)
 def test_any_console(encoding: str, words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scep_analyzer", *words],
