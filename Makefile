@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := captures/scenarios/ndes-refused-template.pcap
 
-.PHONY: help demo install test test-lowest check properties fuzz golden bench bench-tshark bench-live score faults captures captures-tls docs clean
+.PHONY: help demo install test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live score faults captures captures-tls docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,7 +45,7 @@ docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/R
 properties: .venv/dev  ## look for new counterexamples to the properties (takes some minutes)
 	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties
 
-fuzz: .venv/dev  ## look for bytes that cause a traceback: FUZZ_SECONDS (60) for each target; useful inputs are kept in tests/fuzz/corpus
+fuzz: .venv/dev  ## look for bytes that cause a traceback, or take over 2 s or 64 MB: FUZZ_SECONDS (60) for each target; useful inputs are kept in tests/fuzz/corpus
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
 	mkdir -p build/fuzz
 	for target in capture frames segments http message; do \
@@ -54,6 +54,10 @@ fuzz: .venv/dev  ## look for bytes that cause a traceback: FUZZ_SECONDS (60) for
 	  grep -E "number_of_executed_units|new_units_added" build/fuzz/$$target.log; \
 	  $(BIN)/python -m tests.fuzz.keep $$target; \
 	done
+	$(BIN)/python -m tests.fuzz.structured $${FUZZ_SECONDS:-60}
+
+doubling: .venv/dev  ## double hostile inputs four times; work that grows faster than their size is a finding (takes minutes)
+	$(BIN)/python -m tests.hostile.doubling
 
 golden: .venv/dev  ## accept the present output as the expected one: timeline, table of causes, findings of the rules (read the diff before committing)
 	$(BIN)/python -m tests.render.accept

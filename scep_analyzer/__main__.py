@@ -1,8 +1,11 @@
 """Python -m scep_analyzer."""
 
+import signal
 import sys
 
-from scep_analyzer.cli import main
-
 if __name__ == "__main__":
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while importing ends the process without a traceback
+    from scep_analyzer.cli import main
+
+    signal.signal(signal.SIGINT, before)
     sys.exit(main())

@@ -184,7 +184,7 @@ def _pcap_blocks(source: Source) -> Iterator[Block]:
         _block(INTERFACE_DESCRIPTION, struct.pack("<HHI", network & 0xFFFF, 0, snaplen) + resolution),
     )
     tick = 10 ** (9 - variant.digits)
-    for item in read_pcap(source, CaptureFacts("", "pcap", []), 0):
+    for item in read_pcap(source, CaptureFacts(path="", format="pcap", link_types=[]), 0):
         if isinstance(item, Packet):
             ticks = (item.time_ns or 0) // tick
             fixed = struct.pack("<IIIII", 0, ticks >> 32, ticks & 0xFFFF_FFFF, len(item.data), item.wire_length)

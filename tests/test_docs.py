@@ -57,7 +57,7 @@ def test_links_lead_somewhere() -> None:
 
 
 GENERATED = re.compile(r"<!-- generated: .*? -->.*?<!-- end -->", re.DOTALL)
-PAGES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "captures/README.md")]
+PAGES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "SECURITY.md", "captures/README.md")]
 PAGES += [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")]
 """What people write by hand; the pages of the rules are made of docstrings."""
 HOUSE_HABITS = re.compile(r"\b(mend(s|ed)?|anew|in vain|as a rule|stands? there)\b|\([sS]\)", re.IGNORECASE)

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
+from scep_analyzer.model.limits import LIMITS
+
 
 class Rejoined(io.RawIOBase):
     """A stream with the bytes that were peeked put back in front. It does not seek: standard input cannot."""
@@ -26,6 +28,51 @@ class Rejoined(io.RawIOBase):
         return len(taken)
 
 
+class _Xz(io.RawIOBase):
+    """An xz stream, or several in a row, unpacked within bounded memory: ``lzma.LZMAFile`` takes what the stream claims."""
+
+    def __init__(self, below: io.RawIOBase) -> None:
+        self._below = below
+        self._ahead = b""
+        self._unpacker: lzma.LZMADecompressor | None = self._new()
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LIMITS.xz_memory_bytes)
+
+    def readable(self) -> bool:
+        """As its callers ask."""
+        return True
+
+    def readinto(self, target: Any, /) -> int:
+        """Unpacked bytes; EOFError where the stream ends before its end."""
+        while self._unpacker is not None:
+            if self._unpacker.eof:
+                self._next_stream()
+                continue
+            data = b""
+            if self._unpacker.needs_input:
+                data = self._ahead or self._below.read(1 << 16) or b""
+                self._ahead = b""
+                if not data:
+                    raise EOFError("it ends before its end-of-stream marker")
+            content = self._unpacker.decompress(data, len(target))
+            if content:
+                target[: len(content)] = content
+                return len(content)
+        return 0
+
+    def _next_stream(self) -> None:
+        """Streams may follow one another, with zero bytes between them (the .xz format, Section 2)."""
+        left = self._unpacker.unused_data if self._unpacker is not None else b""
+        while not (left := left.lstrip(b"\0")):
+            left = self._below.read(1 << 16) or b""
+            if not left:
+                self._unpacker = None
+                return
+        self._ahead, self._unpacker = left, self._new()
+
+
 def _gzip(below: io.RawIOBase) -> Any:
     import gzip
 
@@ -35,8 +82,7 @@ def _gzip(below: io.RawIOBase) -> Any:
 def _zstd(below: io.RawIOBase) -> Any:
     import zstandard
 
-    # Windows up to 128 MiB (--long=27), as `zstd -d` takes without being asked; more would not be bounded memory.
-    return zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
+    return zstandard.ZstdDecompressor(max_window_size=LIMITS.zstd_window_bytes).stream_reader(
         cast(BinaryIO, below), read_across_frames=True
     )
 
@@ -48,7 +94,7 @@ def _lz4(below: io.RawIOBase) -> Any:
 
 
 def _xz(below: io.RawIOBase) -> Any:
-    return lzma.LZMAFile(io.BufferedReader(below, 1 << 16), mode="rb")
+    return _Xz(below)
 
 
 def _bzip2(below: io.RawIOBase) -> Any:

@@ -56,7 +56,7 @@ class CaptureFiles:
     @property
     def can_be_read_again(self) -> bool:
         """Whether all of it is in files: standard input and named pipes come by once."""
-        return all(path != STANDARD_INPUT and Path(path).is_file() for path in self._paths)
+        return all(path != STANDARD_INPUT and is_file(path) for path in self._paths)
 
     def packets(self) -> Iterator[Item]:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
@@ -89,7 +89,7 @@ def expand(paths: list[str]) -> list[str]:
     """The files that are meant: a directory stands for the captures in it."""
     expanded: list[str] = []
     for path in paths:
-        if path != STANDARD_INPUT and Path(path).is_dir():
+        if path != STANDARD_INPUT and _is_directory(path):
             try:
                 inside = sorted(
                     str(each)
@@ -106,9 +106,24 @@ def expand(paths: list[str]) -> list[str]:
     return expanded
 
 
+def is_file(path: str) -> bool:
+    """Whether a path is that of a file that can be read again; no name is too odd or too long to ask."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def embeds_secrets(path: str) -> bool:
     """Whether a file, compressed or not, holds TLS secrets before its first packet (pcapng)."""
-    if path == STANDARD_INPUT or not Path(path).is_file():
+    if path == STANDARD_INPUT or not is_file(path):
         return False
     try:
         with _open(path) as stream:
@@ -121,7 +136,7 @@ def embeds_secrets(path: str) -> bool:
 
 def in_time_order(paths: list[str]) -> list[str]:
     """The files of one capture by the time of their first packets."""
-    if len(paths) < 2 or STANDARD_INPUT in paths:
+    if len(paths) < 2 or not all(map(is_file, paths)):  # what comes by once cannot be looked into first
         return paths
 
     def first_time(path: str) -> int:
@@ -173,7 +188,7 @@ def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterato
         start = source.at_hand(1 << 16)
         kind = foreign.kind_of(start)
         known = kind is None and (start[:4] in READERS or not start or start.startswith(tuple(foreign.OTHERS)))
-        if known or path == STANDARD_INPUT or (kind is None and not foreign.may_be_any(path)):
+        if known or path == STANDARD_INPUT or not is_file(path) or (kind is None and not foreign.may_be_any(path)):
             yield _recognise(path, source, kind)
             return
     with foreign.converted(path, kind) as stream:
@@ -209,7 +224,7 @@ def _recognise(path: str, source: Source, kind: str | None) -> tuple[Source, Cap
     if len(start) < pcap.FILE_HEADER_BYTES:
         raise InputError(f"{name}: cut short inside the file header ({len(start)} bytes); record the capture again")
     known, reader = READERS[start[:4]]
-    size = Path(path).stat().st_size if not source.compression and Path(path).is_file() else 0
+    size = Path(path).stat().st_size if not source.compression and is_file(path) else 0
     return (
         source,
         CaptureFacts(path=path, format=known, link_types=[], bytes=size, compression=source.compression),

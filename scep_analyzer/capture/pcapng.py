@@ -5,6 +5,7 @@ Names, custom and unknown blocks are stepped over; decryption secrets and drop c
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from scep_analyzer.capture.skim import Record, Skim
@@ -72,8 +73,9 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
     """
     order = "<"
     interfaces: list[Interface] = []
+    full = is_packet = False
     while True:
-        if skim is not None:
+        if skim is not None and is_packet:  # packets follow one another
             yield from skim.over(source, facts, before)
         frame = before + facts.packets
         at = source.offset
@@ -90,7 +92,7 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
                 yield _damaged(facts, source, at, frame, "block-damaged", "a section header holds no byte-order magic")
                 return
             order = "<" if magic == _LITTLE else ">"
-            interfaces = []
+            interfaces, full = [], False
             if skim is not None:
                 skim.plans = {}
             length = struct.unpack(order + "I", head[4:])[0]
@@ -101,16 +103,21 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
             yield _damaged(facts, source, at, frame, code, what)
             return
         size = (length - 8 + 3) & ~3  # blocks are padded to 32 bits (Section 3.1)
-        if kind in READ_BLOCKS:
-            body = source.read(size)
-            there = len(body)
-        else:
-            body, there = b"", source.skip(size)
+        wanted = _wanted(kind, size, facts)
+        body = source.read(wanted)
+        there = len(body) + (source.skip(size - wanted) if len(body) == wanted else 0)
         if there < length - 8:
             what = f"{there + 8} of {length} bytes of a block of type {kind:#x} are there"
             yield _damaged(facts, source, at, frame, "file-cut", what)
             return
         body = body[: length - 12]
+        if wanted < size and kind in READ_BLOCKS:
+            what = f"a block of type {kind:#x} and {length:,} bytes at byte {at} is read up to {wanted:,} bytes"
+            if kind == DECRYPTION_SECRETS:
+                what = f"TLS secrets of {length:,} bytes at byte {at}: more than {LIMITS.secrets_bytes:,} in one file are not kept"
+            yield Anomaly("capture", "limit-block", (frame,) * bool(frame), what)
+            if kind == DECRYPTION_SECRETS:
+                continue
         try:
             if is_packet:
                 frame += 1
@@ -126,12 +133,17 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
             elif kind == SECTION_HEADER:
                 _comments(order, body[16:], facts, None)
             elif kind == INTERFACE_DESCRIPTION:
+                if len(interfaces) == LIMITS.interfaces:
+                    if not full:
+                        what = f"more than {LIMITS.interfaces:,} interfaces: packets of the others cannot be read"
+                        yield Anomaly("capture", "limit-interfaces", (frame,) * bool(frame), what)
+                    full = True
+                    continue
                 interface = _interface(order, body)
-                if skim is not None:
+                if skim is not None and len(interfaces) < LIMITS.planned_interfaces:
                     _plan(skim, order, len(interfaces), interface)
                 interfaces.append(interface)
-                if interface.link_type not in facts.link_types:
-                    facts.link_types.append(interface.link_type)
+                yield from _note_link_type(facts, interface.link_type, frame)
                 facts.time_digits = max(facts.time_digits, interface.digits)
             else:
                 yield from _beside(kind, order, body, facts, frame)
@@ -142,10 +154,31 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
             )
 
 
+def _wanted(kind: int, size: int, facts: CaptureFacts) -> int:
+    """How many bytes of a block are read; the rest is stepped over."""
+    if kind not in READ_BLOCKS:
+        return 0
+    if kind == DECRYPTION_SECRETS:
+        held = sum([len(each.content) for each in facts.secrets])
+        return size if held + size <= LIMITS.secrets_bytes else 0
+    if kind in (SECTION_HEADER, INTERFACE_DESCRIPTION, INTERFACE_STATISTICS):
+        return min(size, LIMITS.description_bytes)
+    return size
+
+
+def _note_link_type(facts: CaptureFacts, link_type: int, frame: int) -> Iterator[Anomaly]:
+    if link_type in facts.link_types or len(facts.link_types) > LIMITS.link_types:
+        return
+    if len(facts.link_types) == LIMITS.link_types:
+        what = f"more than {LIMITS.link_types} link types: the others are not named"
+        yield Anomaly("capture", "limit-link-types", (frame,) * bool(frame), what)
+    facts.link_types.append(link_type)
+
+
 def _comments(order: str, options: bytes, facts: CaptureFacts, frame: int | None) -> None:
     for code, value in _options(order, options):
         if code == OPTION_COMMENT and len(facts.comments) < LIMITS.comments:
-            facts.comments.append(Comment(frame, value.decode("utf-8", "replace")))
+            facts.comments.append(Comment(frame, value[: LIMITS.comment_bytes].decode("utf-8", "replace")))
 
 
 def _plan(skim: Skim, order: str, index: int, interface: Interface) -> None:
@@ -232,7 +265,13 @@ def _interface(order: str, body: bytes) -> Interface:
                 ticks, digits = 10**exponent, min(exponent, 9)
         elif code == _OPTION_TSOFFSET and len(value) == 8:
             (offset,) = struct.unpack(order + "q", value)
-    return Interface(link_type=link_type, snaplen=snaplen, ticks=ticks, offset=offset, digits=digits)
+    return _same(Interface(link_type=link_type, snaplen=snaplen, ticks=ticks, offset=offset, digits=digits))
+
+
+@lru_cache(maxsize=64)
+def _same(interface: Interface) -> Interface:
+    """One value for interfaces that are alike, as those of one file are."""
+    return interface
 
 
 def _options(order: str, data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -4,11 +4,11 @@ Only argparse is imported here: ``--help`` and ``--version`` should feel instant
 """
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from scep_analyzer.cli import environment
 from scep_analyzer.cli.parser import USAGE, Parser
 from scep_analyzer.version import __version__
 
@@ -70,41 +70,61 @@ def _no_such_word(word: str, *, alone: bool) -> tuple[str, int] | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code of the contract."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:  # a process of its own
+        # What the stages make dies by its count of references: looking for cycles took a tenth of the time.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+    try:
+        closed = environment.prepared(own_process=arguments is None)
+        code = _run(list(sys.argv[1:] if arguments is None else arguments), closed)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        environment.forget_output()
+        return OK
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich makes this of it
+            environment.forget_output()
+            return OK
+        raise
+    except Exception as error:
+        from scep_analyzer.model.anomalies import AnalyzerError
+
+        if isinstance(error, AnalyzerError):
+            return _told(str(error), error.exit_code)
+        if isinstance(error, MemoryError):
+            return _told("there is not enough memory; read fewer files at a time, or with -f jsonl", USAGE)
+        if isinstance(error, OSError) and error.errno in environment.UNWRITABLE:
+            environment.forget_output()
+            return _told(f"the output cannot be written ({error.strerror}); give another place with -o", USAGE)
+        raise
+
+
+def _told(line: str, code: int) -> int:
+    """Say what is wrong, in the one line that the contract promises, after what was found before."""
+    from scep_analyzer.render.safe import safe
+
+    try:
+        sys.stdout.flush()
+    except OSError:
+        environment.forget_output()
+    print(f"scep-analyzer: {safe(line)}", file=sys.stderr)  # noqa: T201  # the one line
+    return code
+
+
+def _run(words: list[str], closed: frozenset[int]) -> int:
     if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
         wrong = _no_such_word(words[0], alone=len(words) == 1)
         if wrong is not None:
             return _told(*wrong)
         words.insert(0, "answer")
-    if arguments is None:  # a process of its own
-        # What the stages make dies by its count of references: looking for cycles took a tenth of the time.
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
     parser, by_name = _parser()
     name = words[0] if words and words[0] in COMMANDS else None
     module = import_module(f"scep_analyzer.cli.{_MODULES.get(name, name)}") if name is not None else None
     if module is not None and name is not None:
         module.add_arguments(by_name[name])
-    try:
-        options = parser.parse_args(words)
-        return int(module.run(options)) if module is not None else OK
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader (head, a pager) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    except Exception as error:
-        from scep_analyzer.model.anomalies import AnalyzerError
-
-        if not isinstance(error, AnalyzerError):
-            raise
-        sys.stdout.flush()
-        return _told(str(error), error.exit_code)
-
-
-def _told(what: str, code: int) -> int:
-    """The one line on stderr that the contract promises."""
-    from scep_analyzer.render.safe import safe
-
-    print(f"scep-analyzer: {safe(what)}", file=sys.stderr)  # noqa: T201
-    return code
+    options = parser.parse_args(words)
+    environment.check(options, closed)
+    return int(module.run(options)) if module is not None else OK

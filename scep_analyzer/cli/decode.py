@@ -9,7 +9,7 @@ from typing import Any
 from scep_analyzer.capture.files import READERS
 from scep_analyzer.cli.options import add_common_arguments, keys_of
 from scep_analyzer.cli.output import output_of, paper_for
-from scep_analyzer.cli.show import add_detail_arguments, bytes_lines
+from scep_analyzer.cli.show import add_detail_arguments, draw_bytes
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
@@ -68,8 +68,7 @@ def run(options: argparse.Namespace) -> int:
                 paper.blank()
             tree.draw(_lines(found, value, number, secrets=options.show_secrets), paper)
             if options.bytes or value.value is None:
-                lines = bytes_lines(found.encoded, secrets=options.show_secrets)
-                tree.draw_bytes("message", found.encoded, lines, paper)
+                draw_bytes("message", found.encoded, paper, secrets=options.show_secrets)
     return 0
 
 

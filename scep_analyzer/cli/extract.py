@@ -2,26 +2,24 @@
 
 import argparse
 import base64
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from scep_analyzer.cli.options import Target, add_common_arguments
 from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cms.challenge import masked
 from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, MessageType, PkiMessage, ScepExchange
-from scep_analyzer.render.safe import json_text
-
-_LONGEST_NAME = 60
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+from scep_analyzer.model.secrets import text_is_secret
+from scep_analyzer.render.safe import FileNames, json_text, safe
 
 
 class Item(NamedTuple):
-    """One file to write. ``name`` is without its number and ending."""
+    """One file to write: ``content`` as it is in the capture, or in PEM under ``label``."""
 
     frame: int
     what: str
@@ -29,6 +27,7 @@ class Item(NamedTuple):
     ending: str
     content: bytes
     exchange: int
+    label: str | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         folder,
         idle=(
             *("--min-severity", "--all", "--utc", "--local", "--quiet", "--verbose"),
-            *("--show-secrets", "--width", "--color", "--no-pager"),
+            *("--width", "--color", "--no-pager"),
         ),
     )
 
@@ -51,13 +50,33 @@ def run(options: argparse.Namespace) -> int:
     """Read the capture and write the files."""
     report = report_of(options.capture, options, keep=True)
     items = [item for number, each in enumerate(report.exchanges, 1) for item in items_of(each, number)]
-    names = names_of(items)
     folder = Path(options.output)
-    index = json_text([_entry(item, name) for item, name in zip(items, names, strict=True)], indent=2)
-    files = {name: item.content for name, item in zip(names, items, strict=True)}
+    files: dict[str, bytes] = {}
+    entries = []
+    for item, name in zip(items, names_of(items), strict=True):
+        content, hidden = (item.content, None) if options.show_secrets else _without_secrets(item.content)
+        if content is not None:
+            files[name] = content if item.label is None else _pem(item.label, content)
+        entries.append(_entry(item, name if content is not None else None, len(files.get(name, b"")), hidden))
+    index = json_text(entries, indent=2)
     _write(folder, {**files, "index.json": index.encode() + b"\n"}, force=options.force)
-    print(f"{len(items)} files and index.json written to {folder}")  # noqa: T201  # the command's result
+    hidden_ones = sum(entry["hidden"] is not None for entry in entries)
+    more = f"; {hidden_ones} hold a secret, which is left out (--show-secrets writes it)" if hidden_ones else ""
+    print(f"{len(files)} files and index.json written to {safe(str(folder))}{more}")  # noqa: T201  # the command's result
     return 0
+
+
+def _without_secrets(content: bytes) -> tuple[bytes | None, str | None]:
+    """What may be written, None for nothing, and what was left out."""
+    hidden = masked(content)
+    if hidden.spans and content[:1] == b"\x30":
+        return (
+            hidden.content,
+            "the challenge password is replaced by asterisks, so that signatures over it do not verify",
+        )
+    if hidden.spans or (content[:1] != b"\x30" and text_is_secret(content)):
+        return None, "the file may hold a challenge password and is not written"
+    return content, None
 
 
 def items_of(exchange: ScepExchange, number: int) -> Iterator[Item]:
@@ -99,14 +118,12 @@ def _of_content(content: Content, kind: str, frame: int, number: int) -> Iterato
     for certificate in content.certificates:
         yield _certificate(certificate, f"{kind}-enveloped", frame, number)
     for crl in content.crls:
-        yield Item(frame, f"{kind}-crl", crl.issuer, "crl.pem", _pem("X509 CRL", crl.encoded), number)
+        yield Item(frame, f"{kind}-crl", crl.issuer, "crl.pem", crl.encoded, number, "X509 CRL")
 
 
 def _certificate(certificate: Certificate, kind: str, frame: int, number: int) -> Item:
     role = certificate.role or "certificate"
-    return Item(
-        frame, f"{kind.lower()}-{role}", certificate.subject, "pem", _pem("CERTIFICATE", certificate.encoded), number
-    )
+    return Item(frame, f"{kind.lower()}-{role}", certificate.subject, "pem", certificate.encoded, number, "CERTIFICATE")
 
 
 def _pem(label: str, encoded: bytes) -> bytes:
@@ -117,28 +134,19 @@ def _pem(label: str, encoded: bytes) -> bytes:
 
 def names_of(items: list[Item]) -> list[str]:
     """A file name for each: frame, what, subject; safe on every system, whatever the subject holds, and unique."""
-    names: list[str] = []
-    seen: set[str] = set()
-    for item in items:
-        subject = _UNSAFE.sub("-", item.subject.lower()).strip("-.")[:_LONGEST_NAME].rstrip("-.")
-        stem = f"{item.frame:04d}-{item.what}{'-' + subject if subject else ''}"
-        name, count = f"{stem}.{item.ending}", 1
-        while name in seen:
-            count += 1
-            name = f"{stem}-{count}.{item.ending}"
-        seen.add(name)
-        names.append(name)
-    return names
+    made = FileNames("index.json")
+    return [made.of((f"{item.frame:04d}", item.what, item.subject.lower()), item.ending) for item in items]
 
 
-def _entry(item: Item, name: str) -> dict[str, object]:
+def _entry(item: Item, name: str | None, size: int, hidden: str | None) -> dict[str, object]:
     return {
         "file": name,
         "frame": item.frame,
         "exchange": item.exchange,
         "what": item.what,
         "subject": item.subject or None,
-        "bytes": len(item.content),
+        "bytes": size,
+        "hidden": hidden,
     }
 
 
@@ -156,5 +164,6 @@ def _write(folder: Path, files: dict[str, bytes], *, force: bool) -> None:
             if path.is_symlink():
                 path.unlink()  # never write through a link that someone left there
             path.write_bytes(content)
-    except OSError as error:
-        raise AnalyzerError(f"{folder}: cannot be written ({error.strerror}); use another folder with -o") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise AnalyzerError(f"{folder}: cannot be written ({why}); use another folder with -o") from error

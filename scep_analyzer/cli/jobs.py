@@ -2,9 +2,15 @@
 
 import argparse
 import copy
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from typing import TextIO
 
 from scep_analyzer.capture.files import STANDARD_INPUT, expand
@@ -23,7 +29,8 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
     options.encoding = stream.encoding
     paths = expand(options.capture)
     code = 0
-    with ProcessPoolExecutor(max_workers=min(options.jobs, len(paths))) as pool:
+    pool = ProcessPoolExecutor(max_workers=min(options.jobs, len(paths)), initializer=_prepared)
+    try:
         for text, error, exit_code in pool.map(
             _guarded, [rendered] * len(paths), [_with(options, path, at) for at, path in enumerate(paths)]
         ):
@@ -32,7 +39,31 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
             code = max(code, exit_code)
             if error is not None:
                 print(f"scep-analyzer: {safe(error)}", file=sys.stderr)  # noqa: T201  # as the contract's one line
+    except BrokenProcessPool as error:
+        raise AnalyzerError(
+            "a process that read a capture was ended from outside, as where memory runs out: use fewer --jobs"
+        ) from error
+    except BaseException:  # Ctrl-C, a closed pipe: what is being read is of no use any more
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return code
+
+
+def _prepared() -> None:
+    """In each process: the other one decides what Ctrl-C means, and when it has gone, however it went, this one goes too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def _with(options: argparse.Namespace, path: str, at: int) -> argparse.Namespace:
@@ -47,3 +78,5 @@ def _guarded(rendered: Rendered, options: argparse.Namespace) -> tuple[str, str 
         return text, None, code
     except AnalyzerError as error:
         return "", str(error), error.exit_code
+    except MemoryError:
+        return "", f"{options.capture[0]}: there is not enough memory; use fewer --jobs", 2

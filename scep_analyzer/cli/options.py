@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.limits import LIMITS
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
@@ -131,11 +132,16 @@ def keys_of(options: argparse.Namespace) -> "list[PrivateKey]":
     return [read_private_key(_read(path), path, password) for path in options.key]
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, most: int = LIMITS.key_file_bytes) -> bytes:
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise AnalyzerError(f"{path}: cannot be read ({error.strerror}); give the path of a key file") from error
+        with Path(path).open("rb") as stream:
+            content = stream.read(most + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise AnalyzerError(f"{path}: cannot be read ({why}); give the path of a key file") from error
+    if len(content) > most:
+        raise AnalyzerError(f"{path}: more than {most:,} bytes, which no key file has; give the path of a key file")
+    return content
 
 
 def secrets_of(options: argparse.Namespace) -> "Secrets":
@@ -144,7 +150,7 @@ def secrets_of(options: argparse.Namespace) -> "Secrets":
 
     content = None
     if options.keylog is not None:
-        content = _read(options.keylog)
+        content = _read(options.keylog, LIMITS.key_log_bytes)
         if not _KEY_LOG.search(content):
             raise AnalyzerError(
                 f"{options.keylog}: no TLS key log; it has lines like `CLIENT_RANDOM <hex> <hex>` (SSLKEYLOGFILE)"

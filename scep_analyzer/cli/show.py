@@ -1,12 +1,12 @@
 """``show``: exchanges in full depth; without a number, the list of them."""
 
 import argparse
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.cli.options import add_common_arguments
 from scep_analyzer.cli.output import look_of, output_of, paper_for
 from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cms.challenge import masked
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import AnalyzerError
@@ -17,7 +17,7 @@ from scep_analyzer.scep.codes import ATTRIBUTE_NAMES
 from scep_analyzer.story.exchange_list import frames_of, ranges, rows
 
 if TYPE_CHECKING:
-    from scep_analyzer.story.detail import Line
+    from scep_analyzer.render.paper import Paper
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -165,7 +165,7 @@ def _text(report: Report, numbers: list[int], stream: TextIO, options: argparse.
         tree.draw(lines, paper)
         if options.bytes:
             for name, encoded in _messages(exchange):
-                tree.draw_bytes(name, encoded, bytes_lines(encoded, secrets=secrets), paper)
+                draw_bytes(name, encoded, paper, secrets=secrets)
 
 
 def _messages(exchange: ScepExchange) -> list[tuple[str, bytes]]:
@@ -173,8 +173,11 @@ def _messages(exchange: ScepExchange) -> list[tuple[str, bytes]]:
     return [(name, encoded) for name, encoded in both if encoded]
 
 
-def bytes_lines(encoded: bytes, *, secrets: bool) -> "Iterator[Line]":
-    """A message's ASN.1 tree, a line each."""
+def draw_bytes(name: str, encoded: bytes, paper: "Paper", *, secrets: bool) -> None:
+    """Draw a message's ASN.1 tree, and its bytes in hex unless they hold a secret."""
+    from scep_analyzer.render import tree
     from scep_analyzer.story.detail import node_lines
 
-    return node_lines(read_tree(encoded, ATTRIBUTE_NAMES, secrets=secrets), 1)
+    lines = node_lines(read_tree(encoded, ATTRIBUTE_NAMES, secrets=secrets), 1)
+    withheld = not secrets and bool(masked(encoded).spans)
+    tree.draw_bytes(name, encoded, lines, paper, withheld=withheld)

@@ -1,12 +1,15 @@
 """BER below the level of types: elements, strings in pieces, and the errors that asn1crypto raises."""
 
+import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from asn1crypto import core, parser
+from asn1crypto import parser
 
+from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.cms.values import dotted
 from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.limits import LIMITS
 
 # Fuzzed bytes draw all of these out of asn1crypto; each means "this cannot be read".
 ASN1_ERRORS = (
@@ -22,6 +25,9 @@ ASN1_ERRORS = (
 
 SEQUENCE, SET = 16, 17
 INTEGER, OCTET_STRING, OID = 2, 4, 6
+_DEEPEST = 64
+"""Levels of indefinite length; a message of SCEP has about ten."""
+
 _MAX_PIECES_DEPTH = 16
 """Strings in pieces nest once or twice in the field (BouncyCastle, iOS); 16 is generous."""
 
@@ -130,7 +136,7 @@ def children(content: bytes) -> Iterator[bytes]:
         elif octets == 0x82 and at + 4 <= end:
             size = 4 + (content[at + 2] << 8 | content[at + 3])
         else:
-            size = claimed_length(content[at : at + 16]) or element_length(content[at:])
+            size = extent(content, at) - at
         count += 1
         if at + size > end:
             raise DecodeError(f"an element claims {size:,} bytes, {end - at:,} are there")
@@ -140,15 +146,100 @@ def children(content: bytes) -> Iterator[bytes]:
         at += size
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, 64)
 def oid_of(encoded: bytes) -> str:
     """An OBJECT IDENTIFIER in dots."""
     if encoded[:1] != b"\x06":
         raise DecodeError("an OBJECT IDENTIFIER is missing")
-    try:
-        return str(core.ObjectIdentifier.load(encoded).dotted)
-    except ASN1_ERRORS as error:
-        raise DecodeError(str(error).splitlines()[0]) from error
+    return dotted(read(encoded).content)
+
+
+def header_of(data: bytes, at: int, end: int) -> tuple[int, int | None]:
+    """Where the content of the element at ``at`` begins, and its length, None for the indefinite form."""
+    start = at + 1
+    if at < end and data[at] & 0x1F == 0x1F:
+        while start < end and data[start] & 0x80:
+            start += 1
+        start += 1
+    if start >= end:
+        raise DecodeError("an element is cut inside its header")
+    length, start = data[start], start + 1
+    if length < 0x80:
+        return start, length
+    if length == 0x80:
+        return start, None
+    octets = length & 0x7F
+    if start + octets > end:
+        raise DecodeError("an element is cut inside its header")
+    return start + octets, int.from_bytes(data[start : start + octets], "big")
+
+
+def extent(data: bytes, at: int) -> int:
+    """Where the element at ``at`` ends, by the length that it claims; one of indefinite length is walked, no part of it copied."""
+    end, open_ones = len(data), 0
+    while True:
+        ends_here = open_ones and data[at : at + 2] == b"\0\0"
+        start, length = header_of(data, at, end)
+        if length is None:
+            open_ones += 1
+            if open_ones > _DEEPEST:
+                raise DecodeError(f"elements of indefinite length nest deeper than {_DEEPEST}")
+        at = start + (length or 0)
+        if ends_here:
+            open_ones -= 1
+        if not open_ones:
+            return at
+        if at >= end:
+            raise DecodeError("an element of indefinite length has no end")
+
+
+_LONG_OID = re.compile(rb"[\x06\x88][\x81-\x84]")
+_SHORT = 16 * 1024
+
+
+def guarded(encoded: bytes, elements: int = LIMITS.elements) -> bytes:
+    """The same bytes where asn1crypto's types may read them, DecodeError where that would take too long.
+
+    What it reads is not bounded by what it is given: an OID takes time that grows with the square of its length, an element a
+    thousand times that of a byte.
+    """
+    if len(encoded) > _SHORT or _LONG_OID.search(encoded):
+        _walk(encoded, elements)
+    return encoded
+
+
+def _walk(data: bytes, elements: int) -> None:
+    """Count all elements, those in strings too, and measure the OIDs; where it cannot be read asn1crypto cannot read it either."""
+    ranges, count = [(0, len(data))], 0
+    while ranges:
+        at, end = ranges.pop()
+        try:
+            while at < end:
+                first = data[at]
+                start, length = header_of(data, at, end)
+                stop = end if length is None else min(start + length, end)
+                count += 1
+                if count > elements:
+                    raise LimitError(f"more than {elements:,} elements (limit-elements)")
+                if first in (0x06, 0x88) and stop - start > LIMITS.oid_bytes:
+                    raise LimitError(f"an OBJECT IDENTIFIER of {stop - start:,} bytes (limit-oid)")
+                inner = start + (first == 0x03)
+                if first & 0x20 or (first in (0x03, 0x04) and data[inner : inner + 1] == b"\x30"):
+                    ranges.append((inner, stop))
+                at = stop
+        except LimitError:
+            raise
+        except DecodeError:
+            continue
+
+
+class LimitError(DecodeError):
+    """Bytes that are not read because that would take too long."""
+
+
+def loaded(kind: Any, encoded: bytes) -> Any:
+    """An asn1crypto value of a type, its bytes looked at before."""
+    return kind.load(guarded(encoded))
 
 
 def algorithm_of(encoded: bytes) -> str:

@@ -3,15 +3,18 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar
 
-from asn1crypto import cms, x509
+from asn1crypto import x509
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, loaded, read
+from scep_analyzer.cms.challenge import shown
+from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.cms.values import dotted, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate, PublicKey
+from scep_analyzer.model.limits import LIMITS
 
 T = TypeVar("T")
 
@@ -67,17 +70,21 @@ _UPN = "1.3.6.1.4.1.311.20.2.3"
 def read_certificate(encoded: bytes) -> Certificate:
     """Read one certificate; DecodeError where not even its outline is there."""
     try:
-        return _read(bytes(encoded[: element_length(encoded)]))
+        size = element_length(encoded)
+        if size > LIMITS.certificate_bytes:
+            what = f"{size:,} bytes, more than {LIMITS.certificate_bytes:,} are not read as a certificate"
+            raise DecodeError(f"{what} (limit-certificate)")
+        return _read(bytes(encoded[:size]))
     except ASN1_ERRORS as error:
         raise DecodeError(f"no certificate: {str(error).splitlines()[0]}") from error
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, 4096)
 def _read(encoded: bytes) -> Certificate:
-    certificate = x509.Certificate.load(encoded)
+    certificate = loaded(x509.Certificate, encoded)
     body = certificate["tbs_certificate"]
     subject, issuer = names.name_of(body["subject"]), names.name_of(body["issuer"])
-    extensions = or_none(lambda: {each["extn_id"].dotted: each for each in body["extensions"] or ()}) or {}
+    extensions = or_none(lambda: {oid_in(each["extn_id"]): each for each in body["extensions"] or ()}) or {}
     usage = or_none(lambda: key_usage_of(extensions["2.5.29.15"]))
     constraints = extensions.get("2.5.29.19")
     is_ca = bool(constraints is not None and or_none(lambda: constraints["extn_value"].parsed["ca"].native))
@@ -88,7 +95,9 @@ def _read(encoded: bytes) -> Certificate:
         not_before=_time(body["validity"], "not_before"),
         not_after=_time(body["validity"], "not_after"),
         public_key=public_key_of(body["subject_public_key_info"]),
-        signature_algorithm=or_none(lambda: algorithms.name_of(certificate["signature_algorithm"]["algorithm"].dotted)),
+        signature_algorithm=or_none(
+            lambda: algorithms.name_of(oid_in(certificate["signature_algorithm"]["algorithm"]))
+        ),
         fingerprint_sha256=hashlib.sha256(encoded).hexdigest(),
         fingerprint_sha1=hashlib.sha1(encoded, usedforsecurity=False).hexdigest(),
         is_ca=is_ca or (usage is not None and "keyCertSign" in usage),
@@ -124,9 +133,19 @@ def serial_in(encoded: bytes) -> str:
     return (content[1:] if len(content) > 1 and content[0] == 0 else content).hex()
 
 
+def oid_in(value: Any) -> str:
+    """An asn1crypto OBJECT IDENTIFIER in dots."""
+    return dotted(value.contents or b"")
+
+
+def time_in(value: Any) -> datetime | None:
+    """An asn1crypto Time."""
+    element = or_none(lambda: read(value.dump()))
+    return time_of(element.tag, element.content) if element is not None else None
+
+
 def _time(validity: Any, which: str) -> datetime | None:
-    value = or_none(lambda: validity[which].native)
-    return value if isinstance(value, datetime) else None
+    return or_none(lambda: time_in(validity[which]))
 
 
 def public_key_of(info: Any) -> PublicKey | None:
@@ -135,7 +154,7 @@ def public_key_of(info: Any) -> PublicKey | None:
     if encoded is None:
         return None
     algorithm = (
-        or_none(lambda: str(info.algorithm)) or or_none(lambda: info["algorithm"]["algorithm"].dotted) or "unknown"
+        or_none(lambda: str(info.algorithm)) or or_none(lambda: oid_in(info["algorithm"]["algorithm"])) or "unknown"
     )
     bits = or_none(lambda: int(info.bit_size))
     curve = or_none(lambda: str(info.curve[1])) if algorithm == "ec" else None
@@ -152,7 +171,7 @@ def key_usage_of(extension: Any) -> tuple[str, ...]:
 
 def extended_key_usage_of(extension: Any) -> tuple[str, ...]:
     """The purposes by name, unknown ones by OID."""
-    return tuple(EXTENDED_KEY_USAGES.get(each.dotted, each.dotted) for each in extension["extn_value"].parsed)
+    return tuple(EXTENDED_KEY_USAGES.get(oid, oid) for oid in map(oid_in, extension["extn_value"].parsed))
 
 
 def alt_names_of(extension: Any) -> tuple[str, ...]:
@@ -172,30 +191,10 @@ def _general_name(name: Any) -> str:
     if kind == "directory_name":
         return f"DirName:{names.name_of(value)}"
     if kind == "registered_id":
-        return f"RID:{value.dotted}"
+        return f"RID:{oid_in(value)}"
     if kind == "other_name":
-        oid = value["type_id"].dotted
+        oid = oid_in(value["type_id"])
         inner = read(value["value"].dump()).content  # the explicit [0] around the value
         text = read(inner).text()
-        return f"{'UPN' if oid == _UPN else oid}:{text if text is not None else inner.hex()}"
-    return f"{kind}:{value.dump().hex()}"
-
-
-def read_certificate_set(encoded: bytes) -> list[Certificate]:
-    """The certificates of a degenerate SignedData (RFC 8894, Section 3.4), or of any other."""
-    try:
-        content = cms.ContentInfo.load(encoded)
-        if content["content_type"].native != "signed_data":
-            raise DecodeError(f"a {content['content_type'].native} where a SignedData is expected")
-        return certificates_in(content["content"])
-    except ASN1_ERRORS as error:
-        raise DecodeError(f"no certificate set: {str(error).splitlines()[0]}") from error
-
-
-def certificates_in(signed_data: Any) -> list[Certificate]:
-    """The X.509 certificates of an asn1crypto SignedData, in order."""
-    return [
-        read_certificate(choice.chosen.dump())
-        for choice in signed_data["certificates"] or ()
-        if choice.name == "certificate"
-    ]
+        return f"{'UPN' if oid == _UPN else oid}:{text if text is not None else shown(inner)}"
+    return f"{kind}:{shown(value.dump())}"

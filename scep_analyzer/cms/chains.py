@@ -1,13 +1,18 @@
 """Who issued whom among the certificates of one set: names and signatures, not trust."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from scep_analyzer.cms.ber import children, read
+from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.verdict import Verdict
+
+_NOT_CHECKED = Verdict(
+    None, f"it was not checked: the set takes more than {LIMITS.signature_checks} checks (limit-signatures)"
+)
 
 
 def linked(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
@@ -15,15 +20,25 @@ def linked(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
 
     Two certificates may bear the issuer's name (a renewed CA): the one whose key fits is the issuer.
     """
-    return tuple(_linked(each, certificates) for each in certificates)
+    by_subject: dict[str, list[int]] = {}
+    for index, each in enumerate(certificates):
+        by_subject.setdefault(each.subject, []).append(index)
+    left = [LIMITS.signature_checks]
+    return tuple(_linked(each, certificates, by_subject.get(each.issuer, ()), left) for each in certificates)
 
 
-def _linked(certificate: Certificate, candidates: Sequence[Certificate]) -> Certificate:
+def _linked(
+    certificate: Certificate, every: Sequence[Certificate], candidates: Sequence[int], left: list[int]
+) -> Certificate:
+    """``left`` is how many signatures may still be checked: a set where all bear one name must not cost its square."""
     best: Certificate | None = None
-    for index, candidate in enumerate(candidates):
-        if candidate.subject != certificate.issuer:
-            continue
-        verdict = issued_by(certificate, candidate)
+    for index in candidates:
+        if not left[0]:
+            if best is None:
+                best = certificate._replace(issuer_index=index, issuer_signature=_NOT_CHECKED)
+            break
+        left[0] -= 1
+        verdict = issued_by(certificate, every[index])
         if best is None or verdict.valid:
             best = certificate._replace(issuer_index=index, issuer_signature=verdict)
             if verdict.valid:
@@ -38,7 +53,7 @@ def issued_by(certificate: Certificate, issuer: Certificate) -> Verdict:
     return _made_by(certificate.encoded, certificate.signature_algorithm, issuer.public_key.encoded)
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, 8192)
 def _made_by(certificate: bytes, algorithm: str, key: bytes) -> Verdict:
     """Remembered, because every client of a CA is given the same certificates."""
     try:

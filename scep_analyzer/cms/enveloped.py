@@ -5,6 +5,7 @@ import re
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, OCTET_STRING, algorithm_of, children, oid_of, read
 from scep_analyzer.cms.certificates import serial_in
+from scep_analyzer.cms.challenge import shown
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.scep import Envelope, Recipient
 
@@ -73,7 +74,7 @@ def _recipient(encoded: bytes) -> Recipient:
             kind=kind,
             issuer=None,
             serial_number=None,
-            key_identifier=read(who).content.hex(),
+            key_identifier=shown(read(who).content),
             encrypted_key_length=length,
         )
     issuer, number = list(children(read(who).content))[:2]

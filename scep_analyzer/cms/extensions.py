@@ -4,10 +4,18 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from asn1crypto import core, x509
+from asn1crypto import x509
 
-from scep_analyzer.cms.ber import children, read
-from scep_analyzer.cms.certificates import EXTENSIONS, alt_names_of, extended_key_usage_of, key_usage_of, or_none
+from scep_analyzer.cms.ber import children, loaded, oid_of, read
+from scep_analyzer.cms.certificates import (
+    EXTENSIONS,
+    alt_names_of,
+    extended_key_usage_of,
+    key_usage_of,
+    oid_in,
+    or_none,
+)
+from scep_analyzer.cms.challenge import shown
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import NamedValue
 
@@ -16,8 +24,8 @@ _SID = re.compile(rb"S-1-[0-9-]+")
 
 def extensions_of(certificate: Certificate) -> tuple[NamedValue, ...]:
     """Every extension of a certificate, in order; none where they cannot be read."""
-    loaded = or_none(lambda: list(x509.Certificate.load(certificate.encoded)["tbs_certificate"]["extensions"] or ()))
-    return extensions_in_words(loaded or ())
+    every = or_none(lambda: list(loaded(x509.Certificate, certificate.encoded)["tbs_certificate"]["extensions"] or ()))
+    return extensions_in_words(every or ())
 
 
 def extensions_in_words(extensions: Iterable[Any]) -> tuple[NamedValue, ...]:
@@ -28,10 +36,10 @@ def extensions_in_words(extensions: Iterable[Any]) -> tuple[NamedValue, ...]:
 
 def extension_in_words(extension: Any) -> NamedValue:
     """An extension with its value in words where it is one of the common ones, else in hex."""
-    oid = extension["extn_id"].dotted
+    oid = oid_in(extension["extn_id"])
     reader = _READERS.get(oid)
     words = or_none(lambda: ", ".join(reader(extension))) if reader is not None else None
-    raw = or_none(lambda: bytes(extension["extn_value"].contents).hex()) or ""
+    raw = or_none(lambda: shown(bytes(extension["extn_value"].contents))) or ""
     critical = bool(or_none(lambda: extension["critical"].native))
     return NamedValue(oid, EXTENSIONS.get(oid), words if words is not None else raw, critical)
 
@@ -74,7 +82,7 @@ def _directory_sid(extension: Any) -> tuple[str, ...]:
 def _template(extension: Any) -> tuple[str, ...]:
     fields = list(children(read(extension["extn_value"].contents).content))
     numbers = [str(int.from_bytes(read(each).content, "big")) for each in fields[1:]]
-    return (core.ObjectIdentifier.load(fields[0]).dotted, *(f"version {number}" for number in numbers[:1]))
+    return (oid_of(fields[0]), *(f"version {number}" for number in numbers[:1]))
 
 
 _READERS = {

@@ -1,16 +1,19 @@
 """What an envelope holds (RFC 8894, Section 3.2.2 and 3.3): told by its own form, not by the message type that carries it."""
 
-from typing import Any
-
-from asn1crypto import cms, core, crl, x509
+import itertools
+from collections import deque
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, children, read
-from scep_analyzer.cms.certificates import certificates_in, or_none, serial
+from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, algorithm_of, children, oid_of, read
+from scep_analyzer.cms.certificates import or_none, serial_in
 from scep_analyzer.cms.requests import read_request
+from scep_analyzer.cms.signed import certificates_in
+from scep_analyzer.cms.values import GENERALIZED_TIME, UTC_TIME, integer, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.content import Content, Crl
+from scep_analyzer.model.limits import LIMITS
 
+_CRL_NUMBER = "2.5.29.20"
 _MOST_WRAPPINGS = 4
 """PKCS #7 inside PKCS #7 (wire quirk 5.20) nests once in the field."""
 
@@ -23,12 +26,10 @@ def read_message_data(plain: bytes, depth: int = 0) -> Content:
         if first == 0x06:
             return _content_info(plain, depth)
         if first == 0x30 and count == 2 and fields[1][0] == INTEGER:
-            name = names.name_of(_name(fields[0]))
-            return Content(
-                "issuer-and-serial-number", len(plain), issuer=name, serial_number=serial(core.Integer.load(fields[1]))
-            )
+            name = names.name_in(fields[0])
+            return Content("issuer-and-serial-number", len(plain), issuer=name, serial_number=serial_in(fields[1]))
         if first == 0x30 and count == 2:
-            issuer, subject = (names.name_of(_name(each)) for each in fields)
+            issuer, subject = map(names.name_in, fields)
             return Content("issuer-and-subject", len(plain), issuer=issuer, subject=subject)
         if first == 0x30 and count == 3:
             return Content("pkcs10", len(plain), csr=read_request(plain))
@@ -39,21 +40,25 @@ def read_message_data(plain: bytes, depth: int = 0) -> Content:
     raise DecodeError("neither a PKCS #10 request, nor certificates, nor names")
 
 
-def _name(encoded: bytes) -> Any:
-    return x509.Name.load(encoded)
-
-
 def _content_info(plain: bytes, depth: int) -> Content:
-    info = cms.ContentInfo.load(plain)
-    if info["content_type"].native == "data" and depth < _MOST_WRAPPINGS:
-        return read_message_data(bytes(info["content"].native), depth + 1)
-    if info["content_type"].native != "signed_data":
-        raise DecodeError(f"a CMS {info['content_type'].native} inside the envelope")
-    data = info["content"]
-    certificates = tuple(certificates_in(data))
-    lists = tuple(read_crl(each.chosen.dump()) for each in data["crls"] or () if each.name == "crl")
-    if not certificates and not lists and depth < _MOST_WRAPPINGS:
-        inner = or_none(lambda: bytes(data["encap_content_info"]["content"].native))
+    fields = list(children(read(plain).content))
+    kind = algorithms.content_type(oid_of(fields[0]))
+    inside = read(fields[1]).content if len(fields) > 1 else b""  # the explicit [0]
+    if kind == "data" and depth < _MOST_WRAPPINGS:
+        return read_message_data(read(inside).content, depth + 1)
+    if kind != "signed_data":
+        raise DecodeError(f"a CMS {kind} inside the envelope")
+    parts = list(children(read(inside).content))
+    certificates = tuple(certificates_in(parts))
+    lists = tuple(
+        read_crl(each)
+        for part in parts
+        if part[0] == 0xA1
+        for each in itertools.islice(children(read(part).content), LIMITS.certificates_each)
+        if each[0] == 0x30
+    )
+    if not certificates and not lists and depth < _MOST_WRAPPINGS and len(parts) > 2:
+        inner = or_none(lambda: read(read(list(children(read(parts[2]).content))[1]).content).content)
         if inner:
             return read_message_data(inner, depth + 1)
     return Content(
@@ -62,15 +67,49 @@ def _content_info(plain: bytes, depth: int) -> Content:
 
 
 def read_crl(encoded: bytes) -> Crl:
-    """Read a CRL."""
-    listed = crl.CertificateList.load(encoded)
-    body = listed["tbs_cert_list"]
+    """Read a CRL (RFC 5280, Section 5.1), below asn1crypto's types: one of a large CA has ten thousands of entries, which are counted."""
+    body, algorithm, _ = children(read(encoded).content)
+    fields = deque(children(read(body).content))
+    if fields[0][0] == INTEGER:
+        fields.popleft()  # the version
+    if [each[0] for each in itertools.islice(fields, 2)] != [0x30, 0x30]:
+        raise DecodeError("no CRL")
+    fields.popleft()  # the signature's algorithm
+    issuer = names.name_in(fields.popleft())
+    times = [read(fields.popleft()) for _ in range(2) if fields and fields[0][0] in (UTC_TIME, GENERALIZED_TIME)]
+    if not times:
+        raise DecodeError("no CRL: it has no time")
+    moments = [time_of(each.tag, each.content) for each in times]
+    revoked = 0
+    if fields and fields[0][0] == 0x30:
+        revoked = _count(read(fields.popleft()).content)
+    number = or_none(lambda: _number(fields[0])) if fields else None
     return Crl(
-        issuer=names.name_of(body["issuer"]),
-        this_update=or_none(lambda: body["this_update"].native),
-        next_update=or_none(lambda: body["next_update"].native),
-        number=or_none(lambda: listed.crl_number_value.native),
-        revoked=or_none(lambda: len(body["revoked_certificates"])) or 0,
-        signature_algorithm=or_none(lambda: algorithms.name_of(listed["signature_algorithm"]["algorithm"].dotted)),
+        issuer=issuer,
+        this_update=moments[0],
+        next_update=moments[1] if len(moments) > 1 else None,
+        number=number,
+        revoked=revoked,
+        signature_algorithm=or_none(lambda: algorithms.name_of(algorithm_of(algorithm))),
         encoded=bytes(encoded),
     )
+
+
+def _count(content: bytes) -> int:
+    """How many elements there are, as far as they can be walked."""
+    count = 0
+    try:
+        for _ in children(content):
+            count += 1
+    except DecodeError:
+        pass
+    return count
+
+
+def _number(extensions: bytes) -> int | None:
+    """The CRL's number among its extensions, in their explicit [0]."""
+    for extension in children(read(read(extensions).content).content):
+        kind, *_, value = children(read(extension).content)
+        if oid_of(kind) == _CRL_NUMBER:
+            return integer(read(read(value).content).content)
+    return None

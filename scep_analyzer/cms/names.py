@@ -1,9 +1,10 @@
 """Distinguished names → RFC 4514 strings, in the order and with the short names that `openssl -nameopt RFC2253` prints."""
 
-from functools import lru_cache
 from typing import Any
 
-from scep_analyzer.cms.ber import ASN1_ERRORS, read
+from scep_analyzer.cms.ber import children, oid_of, read
+from scep_analyzer.cms.challenge import shown
+from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.model.anomalies import DecodeError
 
 _TYPES = {
@@ -45,24 +46,30 @@ def name_of(name: Any) -> str:
     return name_in(name.dump())
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, 1024)
 def name_in(encoded: bytes) -> str:
     """The same for the DER of a Name."""
-    from asn1crypto import x509
-
     try:
-        sequence = x509.Name.load(encoded).chosen
-        return ",".join("+".join(reversed([_pair(each) for each in rdn])) for rdn in reversed(list(sequence)))
-    except (*ASN1_ERRORS, DecodeError):
-        return "#" + encoded.hex()
+        sets = [list(map(_pair, children(_inside(each, 0x31)))) for each in children(_inside(encoded, 0x30))]
+    except DecodeError:
+        return "#" + shown(encoded)
+    return ",".join("+".join(reversed(each)) for each in reversed(sets))
 
 
-def _pair(pair: Any) -> str:
-    oid = pair["type"].dotted
-    encoded = pair["value"].dump()
+def _inside(encoded: bytes, first: int) -> bytes:
+    if encoded[:1] != bytes([first]):
+        raise DecodeError("not of the form that RFC 5280, Section 4.1.2.4 gives a Name")
+    return read(encoded).content
+
+
+def _pair(pair: bytes) -> str:
+    parts = list(children(_inside(pair, 0x30)))
+    if len(parts) < 2:
+        raise DecodeError("an attribute of a name without a value")
+    oid, encoded = oid_of(parts[0]), parts[1]
     value = read(encoded).text()
     if value is None or oid not in _TYPES:
-        return f"{_TYPES.get(oid, oid)}=#{encoded.hex()}"
+        return f"{_TYPES.get(oid, oid)}=#{shown(encoded)}"
     return f"{_TYPES[oid]}={escape(value)}"
 
 

@@ -11,13 +11,14 @@ from typing import Any
 from asn1crypto import cms
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
-from scep_analyzer.cms.certificates import serial
+from scep_analyzer.cms.ber import ASN1_ERRORS, children, guarded, read
+from scep_analyzer.cms.certificates import oid_in, serial
 from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.message_data import read_message_data
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
+from scep_analyzer.model.limits import LIMITS
 
 _CBC = {
     "des-cbc": ("TripleDES", 8),
@@ -27,6 +28,8 @@ _CBC = {
     "aes-192-cbc": ("AES", 16),
     "aes-256-cbc": ("AES", 16),
 }
+_MOST_ELEMENTS = 100_000
+"""Ciphertext may be in pieces: iOS sends a thousand bytes in each."""
 _GCM = frozenset({"aes-128-gcm", "aes-192-gcm", "aes-256-gcm"})
 
 
@@ -38,20 +41,24 @@ def open_envelope(
     ``known`` holds certificates by issuer and serial number: the key that belongs to the recipient's is tried first.
     """
     try:
-        info = cms.ContentInfo.load(encoded)
+        info = cms.ContentInfo.load(guarded(encoded, _MOST_ELEMENTS))
         data = info["content"]
-        authenticated = info["content_type"].native == "authenticated_enveloped_data"
+        authenticated = algorithms.content_type(oid_in(info["content_type"])) == "authenticated_enveloped_data"
         content_info = data["auth_encrypted_content_info" if authenticated else "encrypted_content_info"]
         mac = read(data["mac"].dump()).content if authenticated else b""
         recipients = [each.chosen for each in data["recipient_infos"] if each.name == "ktri"]
         problem = "no recipient whose key was transported with RSA"
+        tries = 0
         for recipient in recipients:
+            if tries >= LIMITS.envelope_openings:
+                raise DecodeError(f"{problem}; after {tries} tries no more are made (limit-openings)")
             certificate = known.get(_identity(recipient))
             wanted = certificate.public_key.encoded if certificate is not None and certificate.public_key else None
             if wanted is not None and all(key.public != wanted for key in keys):
                 problem = "none of the keys given belongs to its recipient"
             fitting = [key for key in keys if key.public == wanted]
             for key in (*fitting, *(key for key in keys if key.public != wanted)):
+                tries += 1
                 try:
                     plain = _decrypt(content_info, _unwrap(recipient, key), mac, data if authenticated else None)
                 except DecodeError as error:
@@ -85,7 +92,7 @@ def _unwrap(recipient: Any, key: PrivateKey) -> bytes:
         raise DecodeError(f"{key.source} is no RSA key")
     scheme = recipient["key_encryption_algorithm"]
     chosen: padding.AsymmetricPadding = padding.PKCS1v15()
-    if scheme["algorithm"].dotted == "1.2.840.113549.1.1.7":
+    if oid_in(scheme["algorithm"]) == "1.2.840.113549.1.1.7":
         parameters = scheme["parameters"]
         digest = getattr(hashes, parameters["hash_algorithm"]["algorithm"].native.upper())()
         mask = parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native.upper()
@@ -99,7 +106,7 @@ def _unwrap(recipient: Any, key: PrivateKey) -> bytes:
 
 def _decrypt(content_info: Any, secret: bytes, mac: bytes, authenticated: Any) -> bytes:
     algorithm = content_info["content_encryption_algorithm"]
-    name = algorithms.name_of(algorithm["algorithm"].dotted)
+    name = algorithms.name_of(oid_in(algorithm["algorithm"]))
     encrypted = _encrypted_bytes(content_info)
     parameters = algorithm["parameters"].dump() if algorithm["parameters"] is not None else b""
     if name in _GCM:

@@ -2,16 +2,25 @@
 
 from typing import Any
 
-from asn1crypto import core, csr, x509
+from asn1crypto import csr, x509
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
-from scep_analyzer.cms.certificates import alt_names_of, extended_key_usage_of, key_usage_of, or_none, public_key_of
+from scep_analyzer.cms.ber import ASN1_ERRORS, children, loaded, oid_of, read
+from scep_analyzer.cms.certificates import (
+    alt_names_of,
+    extended_key_usage_of,
+    key_usage_of,
+    oid_in,
+    or_none,
+    public_key_of,
+)
+from scep_analyzer.cms.challenge import holds_secret, shown
 from scep_analyzer.cms.extensions import extensions_in_words
 from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD, EXTENSION_REQUESTS
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.content import ChallengePassword, Csr, NamedValue
+from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.verdict import NOT_TOLD
 
 _NAME_VALUE_PAIR = "1.3.6.1.4.1.311.13.2.1"
@@ -30,10 +39,12 @@ ATTRIBUTES = {
 def read_request(encoded: bytes) -> Csr:
     """Read a request leniently: attributes need not be in DER order (strongSwan's are not)."""
     try:
-        request = csr.CertificationRequest.load(encoded)
+        if len(encoded) > LIMITS.certificate_bytes:
+            raise DecodeError(f"{len(encoded):,} bytes are not read as a request (limit-certificate)")
+        request = loaded(csr.CertificationRequest, encoded)
         info = request["certification_request_info"]
         key = public_key_of(info["subject_pk_info"])
-        algorithm = algorithms.name_of(request["signature_algorithm"]["algorithm"].dotted)
+        algorithm = algorithms.name_of(oid_in(request["signature_algorithm"]["algorithm"]))
         subject = names.name_of(info["subject"])
         attributes = _attributes(info)
         signature = NOT_TOLD
@@ -55,7 +66,7 @@ def read_request(encoded: bytes) -> Csr:
             others.append(NamedValue(kind, ATTRIBUTES.get(kind), ", ".join(_in_words(kind, each) for each in values)))
     by_oid = {}
     for each in extensions:
-        oid = or_none(lambda each=each: str(each["extn_id"].dotted))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        oid = or_none(lambda each=each: oid_in(each["extn_id"]))  # type: ignore[misc]  # mypy cannot infer a lambda's default
         if oid is not None:
             by_oid[oid] = each
     return Csr(
@@ -81,12 +92,12 @@ def _attributes(info: Any) -> list[tuple[str, list[bytes]]]:
     found = []
     for attribute in children(read(field).content) if field is not None else ():
         kind, values = list(children(read(attribute).content))[:2]
-        found.append((core.ObjectIdentifier.load(kind).dotted, list(children(read(values).content))))
+        found.append((oid_of(kind), list(children(read(values).content))))
     return found
 
 
 def _extensions(encoded: bytes) -> list[Any]:
-    return or_none(lambda: list(x509.Extensions.load(encoded))) or []
+    return or_none(lambda: list(loaded(x509.Extensions, encoded))) or []
 
 
 def _in_words(oid: str, encoded: bytes) -> str:
@@ -96,4 +107,4 @@ def _in_words(oid: str, encoded: bytes) -> str:
             return f"{pair[0]}={pair[1]}"
     element = or_none(lambda: read(encoded))
     text = element.text() if element is not None else None
-    return text if text is not None else encoded.hex()
+    return text if text is not None and not holds_secret(encoded) else shown(encoded)

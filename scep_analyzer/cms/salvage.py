@@ -7,11 +7,9 @@ tells many failures.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asn1crypto import core, x509
-
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children, read
-from scep_analyzer.cms.certificates import read_certificate, serial
+from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children, oid_of, read
+from scep_analyzer.cms.certificates import read_certificate, serial_in
 from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.asn1 import Node
@@ -54,13 +52,13 @@ def salvage(encoded: bytes) -> Salvaged:
                 recipients.append(_recipient(part))
             elif node.name in ("keyEncryptionAlgorithm", "contentEncryptionAlgorithm"):
                 oid = next(children(read(part).content))
-                found[node.name] = algorithms.name_of(core.ObjectIdentifier.load(oid).dotted)
+                found[node.name] = algorithms.name_of(oid_of(oid))
             elif node.name == "AlgorithmIdentifier" and parent == "digestAlgorithms":
                 oid = next(children(read(part).content))
-                found["digestAlgorithm"] = algorithms.name_of(core.ObjectIdentifier.load(oid).dotted)
+                found["digestAlgorithm"] = algorithms.name_of(oid_of(oid))
             elif node.name == "Attribute" and parent == "signedAttrs":
                 kind, values = list(children(read(part).content))[:2]
-                attributes[core.ObjectIdentifier.load(kind).dotted] = tuple(map(read, children(read(values).content)))
+                attributes[oid_of(kind)] = tuple(map(read, children(read(values).content)))
         except (*ASN1_ERRORS, DecodeError, StopIteration):
             continue
     return Salvaged(
@@ -81,8 +79,4 @@ def _walk(nodes: list[Node], parent: str = "") -> Iterator[tuple[str, Node]]:
 
 def _recipient(part: bytes) -> Recipient:
     issuer, number = list(children(read(part).content))[:2]
-    return Recipient(
-        kind="key-transport",
-        issuer=names.name_of(x509.Name.load(issuer)),
-        serial_number=serial(core.Integer.load(number)),
-    )
+    return Recipient(kind="key-transport", issuer=names.name_in(issuer), serial_number=serial_in(number))

@@ -1,7 +1,6 @@
 """SignedData (RFC 5652, Section 5): who signed which attributes over which content."""
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from scep_analyzer.cms import algorithms, names
@@ -18,9 +17,12 @@ from scep_analyzer.cms.ber import (
     read,
 )
 from scep_analyzer.cms.certificates import read_certificate, serial_in
+from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.cms.values import integer
 from scep_analyzer.cms.verification import check_attributes, check_digest, check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.verdict import Verdict
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -76,7 +78,7 @@ class Signed(NamedTuple):
     notes: tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=64)
+@remembered(64, 64 * 1024)
 def read_signed(encoded: bytes) -> Signed:
     """Read a ContentInfo that holds SignedData; DecodeError says where it stops being one.
 
@@ -127,9 +129,14 @@ def _signed_data(encoded: bytes, notes: Notes) -> _Parts:
     if oid != SIGNED_DATA:
         kind = algorithms.content_type(oid)
         notes.append(("content-type-wrong", f"the contentType says {kind}, the content is a SignedData"))
-    version = int.from_bytes(read(parts[0]).content, "big")
+    version = integer(read(parts[0]).content)
     if version not in (1, 3):
-        notes.append(("version-odd", f"SignedData version {version}, where 1 or 3 belongs"))
+        notes.append(
+            (
+                "version-odd",
+                f"SignedData version {version or 'unreadable'}, where 1 or 3 belongs",
+            )
+        )
     certificates = list(children(read(parts[3]).content)) if form[3:4] == b"\xa0" else []
     return _Parts(parts[2], certificates, list(children(read(parts[-1]).content)))
 
@@ -137,7 +144,10 @@ def _signed_data(encoded: bytes, notes: Notes) -> _Parts:
 def _certificates(encoded: list[bytes], notes: Notes) -> list[Certificate]:
     """The certificates, in order; one that cannot be read does not take the message with it."""
     found = []
-    for each in encoded:
+    if len(encoded) > LIMITS.certificates_each:
+        what = f"{len(encoded):,} certificates; the first {LIMITS.certificates_each} are read"
+        notes.append(("limit-certificates", what))
+    for each in encoded[: LIMITS.certificates_each]:
         if each[:1] != b"\x30":  # an attribute certificate or another format (RFC 5652, Section 10.2.2)
             continue
         try:
@@ -147,6 +157,21 @@ def _certificates(encoded: list[bytes], notes: Notes) -> list[Certificate]:
     if len({each.fingerprint_sha256 for each in found}) < len(found):
         notes.append(("certificate-duplicate", "a certificate stands more than once in the set"))
     return found
+
+
+def certificates_in(parts: list[bytes]) -> list[Certificate]:
+    """The certificates of a SignedData, given by its elements, in order; those that cannot be read are left out."""
+    field = next((each for each in parts if each[0] == 0xA0), None)
+    return _certificates(list(children(read(field).content)), []) if field is not None else []
+
+
+def read_certificate_set(encoded: bytes) -> list[Certificate]:
+    """The certificates of a degenerate SignedData (RFC 8894, Section 3.4), or of any other."""
+    fields = list(children(read(encoded).content))
+    kind = algorithms.content_type(oid_of(fields[0])) if fields else "?"
+    if kind != "signed_data" or len(fields) < 2:
+        raise DecodeError(f"no certificate set: a {kind} where a SignedData is expected")
+    return certificates_in(list(children(read(read(fields[1]).content).content)))
 
 
 def _content(content_info: bytes, notes: Notes) -> bytes | None:
@@ -171,7 +196,7 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
     if form[1] == 0x30:
         issuer, number = list(children(read(parts[1]).content))[:2]
         identity = names.name_in(issuer), serial_in(number)
-    attributes: dict[str, tuple[Element, ...]] = {}
+    attributes: dict[str, list[Element]] = {}
     sent: bytes | None = None
     sent_types: list[str] = []
     rest = parts[3:]
@@ -181,9 +206,13 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         each_encoded = list(children(sent))
         for attribute in each_encoded:
             kind, values = list(children(read(attribute).content))[:2]
-            oid = oid_of(kind)
+            try:
+                oid = oid_of(kind)
+            except DecodeError as error:
+                notes.append(("attribute-unreadable", str(error)))
+                continue
             sent_types.append(oid)
-            attributes[oid] = attributes.get(oid, ()) + tuple(map(read, children(read(values).content)))
+            attributes.setdefault(oid, []).extend(map(read, children(read(values).content)))
         if each_encoded != sorted(each_encoded):
             notes.append(("attributes-unsorted", "the signed attributes are not in DER order"))
         if _CONTENT_TYPE not in attributes:
@@ -192,7 +221,7 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         identity=identity,
         digest_algorithm=algorithms.name_of(algorithm_of(parts[2])),
         signature_algorithm=algorithms.name_of(algorithm_of(rest[0])),
-        attributes=attributes,
+        attributes={oid: tuple(values) for oid, values in attributes.items()},
         attributes_sent=sent,
         signature=read(rest[1]).content,
         attribute_types=tuple(sent_types),

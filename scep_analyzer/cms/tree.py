@@ -3,14 +3,16 @@
 Bounded: at most ``_MOST_NODES`` nodes and ``_DEEPEST`` levels. Reads what is there: a truncated element keeps its children up to the cut.
 """
 
-from asn1crypto import core
-
 from scep_analyzer.cms.algorithms import NAMES as ALGORITHMS
 from scep_analyzer.cms.ber import STRING_TYPES, Element
+from scep_analyzer.cms.challenge import Masked, masked
 from scep_analyzer.cms.grammar import ANY, CHALLENGE_PASSWORD, CONTENTS, EXTENSION_REQUESTS, STRUCTURES
+from scep_analyzer.cms.values import dotted
+from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.asn1 import Node
 
-_MOST_NODES = 5_000
+_MOST_NODES = 2_000
+"""A message of SCEP has 200 to 500; printing one takes longer than reading it."""
 _DEEPEST = 64
 _MOST_WRAPPINGS = 8
 _LONGEST_VALUE = 32
@@ -32,8 +34,8 @@ OIDS = {
 
 
 class _Reader:
-    def __init__(self, data: bytes, names: dict[str, str], secrets: bool) -> None:  # noqa: FBT001  # one caller
-        self.data, self.names, self.secrets = data, names, secrets
+    def __init__(self, data: bytes, names: dict[str, str]) -> None:
+        self.data, self.names = data, names
         self.nodes = self.wrappings = 0
 
     def elements(self, start: int, end: int, depth: int) -> list[Node]:
@@ -112,7 +114,7 @@ class _Reader:
             if number == 2 and len(content) <= 4:
                 return str(int.from_bytes(content, "big", signed=True))
             if number in (23, 24):
-                return content.decode("latin-1")
+                return content[:_LONGEST_VALUE].decode("latin-1")
             text = Element(number, content, False).text()
             if text is not None:
                 return text if len(text) <= 4 * _LONGEST_VALUE else text[: 4 * _LONGEST_VALUE] + "…"
@@ -124,9 +126,9 @@ class _Reader:
 
 def _dotted(content: bytes) -> str:
     try:
-        return str(core.ObjectIdentifier(contents=content).dotted)
-    except (ValueError, IndexError, TypeError):
-        return content.hex()
+        return dotted(content)
+    except DecodeError:
+        return f"{content[:_LONGEST_VALUE].hex()}…" if len(content) > _LONGEST_VALUE else content.hex()
 
 
 def read_tree(data: bytes, names: dict[str, str], *, secrets: bool = False) -> list[Node]:
@@ -134,11 +136,14 @@ def read_tree(data: bytes, names: dict[str, str], *, secrets: bool = False) -> l
 
     ``names`` are those of further OIDs. Challenge passwords are redacted unless ``secrets``.
     """
-    reader = _Reader(data, names, secrets)
+    hidden = Masked(data, ()) if secrets else masked(data)
+    reader = _Reader(hidden.content, names)
     roots = reader.elements(0, len(data), 0)
     if roots:
         roots[0].name = _kind(roots[0])
         _name(roots[0], roots[0].name, reader)
+    for start, end in hidden.spans:
+        _redact(roots, start, end)
     if reader.nodes >= _MOST_NODES:
         roots.append(
             Node(
@@ -186,8 +191,6 @@ def _name(node: Node, kind: str, reader: _Reader) -> None:
             _name_content(child, CONTENTS.get(oid, ""), reader)
         else:
             _name(child, field[1], reader)
-    if kind == "Attribute" and oid == CHALLENGE_PASSWORD and not reader.secrets:
-        _redact(node.children[1:])
     if kind == "Attribute" and oid in EXTENSION_REQUESTS and len(node.children) > 1:
         for value in node.children[1].children:
             _name(value, "Extension*", reader)
@@ -197,11 +200,15 @@ def _tags(tags: bytes) -> list[bytes]:
     return [tags[at : at + 1] for at in range(len(tags))]
 
 
-def _redact(nodes: list[Node]) -> None:
+def _redact(nodes: list[Node], start: int, end: int) -> None:
+    """Say of the values in a range that they are hidden."""
     for node in nodes:
-        if node.value:
-            node.value = f"(redacted, {node.length} bytes)"
-        _redact(node.children)
+        first = node.offset + node.header
+        last = end if node.length is None else first + node.length
+        if first < end and last > start:
+            if node.value:
+                node.value = f"(redacted, {node.length} bytes)"
+            _redact(node.children, start, end)
 
 
 def _name_content(node: Node, kind: str, reader: _Reader) -> None:

@@ -5,12 +5,13 @@ Signatures are tried over the bytes as they were sent first and over the DER-sor
 
 import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from asn1crypto import parser
 
 from scep_analyzer.cms import ber
+from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.verdict import Verdict
 
 _SIGNATURE_HASHES = {
@@ -102,11 +103,21 @@ def check_signature(key: bytes, data: bytes, signature: bytes, algorithm: str, d
         return Verdict(None, f"the public key cannot be used: {str(error).splitlines()[0]}")
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024, 1024)
 def _public_key(key: bytes) -> Any:
+    """The key, ValueError where using it would take too long: the time of a check is the attacker's choice."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    return load_der_public_key(key)
+    if len(key) > LIMITS.key_bytes:
+        raise ValueError(f"it has {len(key):,} bytes, more than {LIMITS.key_bytes:,} (limit-key)")
+    public = load_der_public_key(key)
+    if isinstance(public, rsa.RSAPublicKey):
+        exponent = public.public_numbers().e.bit_length()
+        if public.key_size > LIMITS.modulus_bits or exponent > LIMITS.exponent_bits:
+            what = f"its modulus has {public.key_size:,} bits, its exponent {exponent:,}"
+            raise ValueError(f"{what}; OpenSSL takes {LIMITS.modulus_bits:,} and {LIMITS.exponent_bits} (limit-key)")
+    return public
 
 
 def _matches_rsa(public: Any, data: bytes, signature: bytes, algorithm: str, digest: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from scep_analyzer.capture.files import embeds_secrets, expand
+from scep_analyzer.capture.files import embeds_secrets, expand, is_file
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
@@ -82,8 +82,8 @@ def _auto(reading: Reading) -> Engine:
 
 def _apart(reading: Reading) -> Engine | None:
     """A process of its own, where the captures are large, in files, and a core is free: this is none of the processes of --jobs."""
-    files = [Path(each) for each in expand(reading.paths)]
-    if not all(map(Path.is_file, files)) or sum(each.stat().st_size for each in files) < _WORTH_BYTES:
+    files = expand(reading.paths)
+    if not all(map(is_file, files)) or sum(Path(each).stat().st_size for each in files) < _WORTH_BYTES:
         return None
     from multiprocessing import cpu_count, parent_process
 

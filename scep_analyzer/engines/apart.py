@@ -94,7 +94,7 @@ class ApartEngine:
             if question is not None:
                 self._pipe.send(question)
             kind, content = self._pipe.recv()
-        except _GONE as error:
+        except (*_GONE, OSError) as error:  # OSError: it ended inside a message
             self._process.join()
             how = f"the process that reads the capture ended (exit code {self._process.exitcode})"
             raise AnalyzerError(f"{how}: give it more memory, or read in one process with --engine builtin") from error
@@ -136,6 +136,7 @@ def _carry(waiting: _Waiting, pipe: Connection) -> None:
 def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], limits: Limits) -> None:
     """Read, send, and answer what is asked then; ends when the pipe does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and ends this one so
     if other_end is not None:
         other_end.close()  # or the pipe would never end here
     found: list[Item] = []

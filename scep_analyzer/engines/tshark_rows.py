@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from scep_analyzer.capture.files import STANDARD_INPUT, in_time_order
+from scep_analyzer.capture.files import STANDARD_INPUT, in_time_order, is_file
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.tls import NO_SECRETS, Alert, Secrets
@@ -125,6 +125,7 @@ def one_file(paths: list[str]) -> Iterator[str]:
         )
     with tempfile.TemporaryDirectory() as folder:
         joined = str(Path(folder) / "joined.pcapng")
+        files = [f"./{each}" if each.startswith("-") else each for each in files]  # names, not options
         done = subprocess.run([mergecap, "-a", "-w", joined, *files], capture_output=True, check=False)  # noqa: S603  # the program found on PATH
         if done.returncode:
             raise AnalyzerError(f"mergecap cannot join the files ({_last_line(done.stderr)}); read them one by one")
@@ -133,7 +134,7 @@ def one_file(paths: list[str]) -> Iterator[str]:
 
 def refuse_pipes(files: list[str]) -> None:
     """Tshark reads the capture beside us: what comes by once cannot be shared."""
-    if any(each == STANDARD_INPUT or not Path(each).is_file() for each in files):
+    if any(each == STANDARD_INPUT or not is_file(each) for each in files):
         raise AnalyzerError("for this tshark has to read the capture too: save standard input to a file first")
 
 

@@ -17,21 +17,28 @@ def body_of(message: Message, limits: Limits) -> Body:
     if not (message.wanted and message.kept):
         return Body(b"" if not message.length and complete else None, message.length, complete)
     if message.overflow:
-        what = f"only the first {limits.body_bytes:,} of {message.length:,} body bytes are kept"
+        what = f"only the first {len(message.body):,} of {message.length:,} body bytes are kept"
         message.notes.append(("limit-body", what))
     content = bytes(message.body)
     codings = (header(message.head.headers, "content-encoding") or "").lower()
-    for coding in reversed([each.strip() for each in codings.split(",") if each.strip()]):
+    every = [each.strip() for each in codings.split(",") if each.strip()]
+    if len(every) > limits.codings:
+        what = f"{len(every):,} content codings; the last {limits.codings} are undone"
+        message.notes.append(("limit-content-encoding", what))
+        complete = False
+    most = min(limits.body_bytes, max(limits.unasked_body_bytes, len(content) * limits.inflated_times))
+    for coding in reversed(every[-limits.codings :]):
         if coding == "identity":
             continue
         if coding not in _WINDOWS:
             message.notes.append(("content-encoding-unknown", f"Content-Encoding {coding[:20]!r} is not undone"))
             continue
         try:
-            content, whole = _inflate(content, _WINDOWS[coding], limits.body_bytes)
+            content, whole = _inflate(content, _WINDOWS[coding], most)
         except DecodeError as error:
             message.notes.append(("content-encoding-damaged", f"{coding}: {error}"))
             complete = False
+            break  # what is below a coding that cannot be undone cannot be undone either
         else:
             if not whole:
                 what = f"{coding} body: reading stops after {len(content):,} decompressed bytes"

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from scep_analyzer.http1.bodies import body_of
 from scep_analyzer.http1.heads import RequestHead, ResponseHead, starts_request, starts_response
-from scep_analyzer.http1.messages import REQUESTS, RESPONSES, Message, MessageParser, content_length, is_chunked
+from scep_analyzer.http1.messages import REQUESTS, RESPONSES, Budget, Message, MessageParser, content_length, is_chunked
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import BYSTANDERS, HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
@@ -62,7 +62,7 @@ def looks_like_scep(head: RequestHead | ResponseHead) -> bool:
 class _Conversation:
     """One connection: its two parsers and the messages that wait for their counterpart."""
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
+    def __init__(self, connection: Connection, limits: Limits, budget: Budget) -> None:
         self.connection = connection
         self.swapped = False
         self.decided = connection.opening_seen
@@ -77,7 +77,8 @@ class _Conversation:
         self.repeats: list[Repeat] = []
         self.gaps: list[Gap] = []
         """Holes met before it is known whether the connection carries SCEP; on other connections they do not matter."""
-        requests, request_parser = self.requests, MessageParser(REQUESTS, _request_framing, _request_wanted, limits)
+        requests = self.requests
+        request_parser = MessageParser(REQUESTS, _request_framing, _request_wanted, limits, budget=budget)
 
         def asked() -> Message | None:
             return requests[0] if requests else request_parser.current
@@ -92,6 +93,7 @@ class _Conversation:
             partial(_response_wanted, asked),
             limits,
             lambda: asked() is None,
+            budget,
         )
 
     def parser_of(self, direction_is_client: bool) -> MessageParser:  # noqa: FBT001  # two directions, one question
@@ -158,6 +160,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
         self._bar: tuple[int, int] | None = None
         """The oldest of those: what was asked later leaves later."""
         self._ready: list[tuple[int, int, int, HttpExchange]] = []
+        self._budget = Budget(limits.held_bytes)
+        self._ready_bytes = 0
         self._ties = itertools.count()
         self._copies = self._first_copy = 0
         self._scep: set[int] = set()
@@ -177,7 +181,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
         if conversation is None:
             if isinstance(item, Closed):
                 return []
-            conversation = self._conversations[number] = _Conversation(item.connection, self._limits)
+            conversation = self._conversations[number] = _Conversation(item.connection, self._limits, self._budget)
         given: list[Out | Anomaly] = []
         self._event(conversation, item, given)
         ended = len(conversation.ended) == 2
@@ -234,10 +238,12 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
     def _release(self) -> Iterator[HttpExchange]:
         bar = self._bar
         while self._ready:
-            full = len(self._ready) > self._limits.reordered_exchanges
+            full = len(self._ready) > self._limits.reordered_exchanges or self._ready_bytes > self._limits.held_bytes
             if bar is not None and self._ready[0][:2] > bar and not full:
                 return
-            yield heapq.heappop(self._ready)[3]
+            exchange = heapq.heappop(self._ready)[3]
+            self._ready_bytes -= _bytes_of(exchange)
+            yield exchange
 
     def _event(self, conversation: _Conversation, item: StreamEvent, given: list[Out | Anomaly]) -> None:
         from_client = item.direction is Direction.FROM_CLIENT
@@ -340,9 +346,11 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             response=answer,
             gone=gone,
         )
+        self._budget.left += sum([len(each.body) for each in (request, response) if each is not None])
         if any(message is not None and message.wanted for message in (request, response)):
             entry = (exchange.time_ns or 0, exchange.frame, next(self._ties), exchange)
             heapq.heappush(self._ready, entry)
+            self._ready_bytes += _bytes_of(exchange)
             for message in (request, response):
                 for code, detail in message.notes if message is not None else ():
                     given.append(Anomaly("http", code, tuple(message.frames) if message else (), detail))
@@ -350,6 +358,11 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             if not conversation.carries_scep:
                 conversation.gaps.clear()  # what was missing was none of SCEP's
             given.append(exchange)
+
+
+def _bytes_of(exchange: HttpExchange) -> int:
+    """How many bytes of bodies an exchange holds."""
+    return sum([len(each.body.content or b"") for each in (exchange.request, exchange.response) if each is not None])
 
 
 def _decide_roles(conversation: _Conversation, data: Data, from_client: bool) -> None:  # noqa: FBT001  # as parser_of

@@ -55,6 +55,13 @@ class Message:
     """Oddities met while reading: (code, detail)."""
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many bytes of bodies all connections together may still keep."""
+
+    left: int
+
+
 Done = tuple[Message, ...]
 """The messages that a step has ended: none or one."""
 
@@ -76,6 +83,10 @@ RESPONSES = Kind(starts_response, read_response_head)
 CMS_STARTS = (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83", b"MII", b"MIA")
 
 
+_LONGEST_CHUNK_LINE = 4096
+"""Bytes of the line that begins or ends a chunk; extensions are hardly ever seen there."""
+
+
 class MessageParser:
     """Give it the events of one direction; it gives messages when they end.
 
@@ -91,6 +102,7 @@ class MessageParser:
         wanted: Callable[[Message], bool],
         limits: Limits,
         unasked: Callable[[], bool] = lambda: False,
+        budget: Budget | None = None,
     ) -> None:
         self.current: Message | None = None
         self.lost_start = False
@@ -100,6 +112,7 @@ class MessageParser:
         self._holed = False
         self._kind, self._framing, self._wanted, self._limits = kind, framing, wanted, limits
         self._unasked = unasked
+        self._budget = budget if budget is not None else Budget(limits.held_bytes)
         self._buffer = bytearray()
         self._spans: deque[tuple[int, Data]] = deque()
         self._searched = 0
@@ -276,7 +289,7 @@ class MessageParser:
     def _read_chunk_size(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
-            return self._break_off("limit") if len(self._buffer) > 4096 else ()
+            return self._break_off("limit") if len(self._buffer) > _LONGEST_CHUNK_LINE else ()
         digits = self._take(at + 1).split(b";")[0].strip()
         try:
             self._remaining = int(digits, 16)
@@ -297,7 +310,7 @@ class MessageParser:
     def _read_chunk_end(self) -> Done:
         at = self._buffer.find(b"\n")
         if at < 0:
-            return ()
+            return self._break_off("limit") if len(self._buffer) > _LONGEST_CHUNK_LINE else ()
         self._take(at + 1)
         return self._goto(MessageParser._read_chunk_size)
 
@@ -321,9 +334,7 @@ class MessageParser:
             self._remaining -= len(content)
         if message.kept and not message.lost:
             most = self._limits.body_bytes if message.wanted else self._limits.unasked_body_bytes
-            room = max(most - len(message.body), 0)
-            message.body += content[:room]
-            message.overflow |= len(content) > room
+            keep_within(message, content, most, self._budget)
 
     def _end(self, *, complete: bool) -> Done:
         message, self.current = self.current, None
@@ -332,6 +343,16 @@ class MessageParser:
             return ()
         message.complete = complete
         return (message,)
+
+
+def keep_within(message: Message, content: bytes, most: int, budget: Budget) -> None:
+    """Add to a body what there is room for: in it, and in what all bodies may take."""
+    room = max(min(most - len(message.body), budget.left), 0)
+    if message.overflow:
+        room = 0  # a hole must not lie in it
+    message.body += content[:room]
+    budget.left -= min(len(content), room)
+    message.overflow |= len(content) > room
 
 
 def _note_slice(message: Message, gap: Gap) -> None:

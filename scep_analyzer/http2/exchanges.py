@@ -14,7 +14,7 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, 
 
 from scep_analyzer.http1.exchanges import Pairing, looks_like_scep, request_of, response_of
 from scep_analyzer.http1.heads import RequestHead, ResponseHead
-from scep_analyzer.http1.messages import Message
+from scep_analyzer.http1.messages import Budget, Message, keep_within
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import Header, HttpExchange
 from scep_analyzer.model.limits import LIMITS, Limits
@@ -34,6 +34,9 @@ from scep_analyzer.model.streams import (
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 VERSION = "HTTP/2"
 _FRAME_HEADER = 9
+_LONGEST_FRAME = 1 << 20
+"""A frame has 16 KiB unless its receiver allows more (RFC 9113, Section 4.2), which hardly one does."""
+_MOST_TEXTS = 256
 _SETTINGS = 4
 
 
@@ -59,6 +62,17 @@ class _Side:
     block_ends: bool = False
     lost: bool = False
     prefaced: bool = False
+    texts: dict[bytes | str, str] = field(default_factory=dict)
+    """Names and values of fields: header compression repeats them, each time for a byte."""
+
+    def text(self, value: bytes | str) -> str:
+        """A name or value as text, the same object for the same bytes."""
+        known = self.texts.get(value)
+        if known is None:
+            if len(self.texts) >= _MOST_TEXTS:
+                self.texts.clear()
+            known = self.texts[value] = _text(value)
+        return known
 
 
 @dataclass(slots=True)
@@ -76,6 +90,8 @@ class _Conversation:
     streams: dict[int, _Stream] = field(default_factory=dict)
     ended: set[Direction] = field(default_factory=set)
     how: str = "end-of-capture"
+    full: bool = False
+    """Whether streams had to be let go."""
 
 
 class Http2(Stage[StreamEvent, HttpExchange]):
@@ -84,6 +100,7 @@ class Http2(Stage[StreamEvent, HttpExchange]):
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._limits = limits
         self._conversations: dict[int, _Conversation] = {}
+        self._budget = Budget(limits.held_bytes)
 
     def feed(self, item: StreamEvent) -> Iterator[HttpExchange | Anomaly]:
         """Take one event of a connection."""
@@ -125,6 +142,10 @@ class Http2(Stage[StreamEvent, HttpExchange]):
             self._taken(side, len(PREFACE))
         while len(side.buffer) >= _FRAME_HEADER:
             length = int.from_bytes(side.buffer[:3], "big")
+            if length > _LONGEST_FRAME:
+                why = f"a frame claims {length:,} bytes (limit-frame)"
+                yield self._give_up(conversation, side, side.spans[0][1], why)
+                return
             if len(side.buffer) < _FRAME_HEADER + length:
                 return
             content = memoryview(bytes(side.buffer[: _FRAME_HEADER + length]))
@@ -164,7 +185,7 @@ class Http2(Stage[StreamEvent, HttpExchange]):
         number = frame.stream_id
         if isinstance(frame, HeadersFrame | ContinuationFrame):
             side.block += frame.data
-            side.block_packets += packets
+            side.block_packets += [each for each in packets if side.block_packets[-1:] != [each]]
             if isinstance(frame, HeadersFrame):
                 side.block_ends = "END_STREAM" in frame.flags
             if len(side.block) > self._limits.header_bytes:
@@ -173,8 +194,12 @@ class Http2(Stage[StreamEvent, HttpExchange]):
                 headers = side.decoder.decode(bytes(side.block), raw=True)
                 packets = side.block_packets
                 side.block, side.block_packets = bytearray(), []
-                stream = conversation.streams.setdefault(number, _Stream())
-                self._headers(stream, direction, [(_text(name), _text(value)) for name, value, *_ in headers], packets)
+                stream = conversation.streams.get(number)
+                if stream is None:
+                    stream = conversation.streams[number] = _Stream()
+                    yield from self._within_bounds(conversation, packets[-1][0])
+                fields = [(side.text(name), side.text(value)) for name, value, *_ in headers]
+                self._headers(stream, direction, fields, packets)
                 if side.block_ends:
                     yield from self._ended(conversation, number, direction)
         elif isinstance(frame, DataFrame):
@@ -185,6 +210,18 @@ class Http2(Stage[StreamEvent, HttpExchange]):
                 yield from self._ended(conversation, number, direction)
         elif isinstance(frame, RstStreamFrame) and number in conversation.streams:
             yield from self._emit(conversation, conversation.streams.pop(number), "rst")
+
+    def _within_bounds(self, conversation: _Conversation, frame: int) -> Iterator[Anomaly]:
+        """Let the oldest stream go where too many are open: twenty bytes open one that names a header of four thousand."""
+        if len(conversation.streams) <= self._limits.streams:
+            return
+        if not conversation.full:
+            conversation.full = True
+            number, most = conversation.connection.number, self._limits.streams
+            what = f"tcp.stream {number}: more than {most:,} streams are open: the oldest ones are left out"
+            yield Anomaly("http", "limit-streams", (frame,), what)
+        left_out = conversation.streams.pop(next(iter(conversation.streams)))
+        self._budget.left += sum([len(each.body) for each in (left_out.request, left_out.response) if each is not None])
 
     def _headers(
         self,
@@ -216,9 +253,7 @@ class Http2(Stage[StreamEvent, HttpExchange]):
             _carried(message, packets)
         message.length += len(content)
         if message.kept and not message.overflow:
-            room = self._limits.body_bytes - len(message.body)
-            message.body += content[:room]
-            message.overflow = len(content) > room
+            keep_within(message, content, self._limits.body_bytes, self._budget)
 
     @staticmethod
     def _message(stream: _Stream | None, direction: Direction) -> Message | None:
@@ -248,6 +283,7 @@ class Http2(Stage[StreamEvent, HttpExchange]):
         lost = conversation.sides[Direction.FROM_SERVER].lost
         asked = request_of(request, self._limits) if request is not None else None
         answer = response_of(response, self._limits) if response is not None else None
+        self._budget.left += sum([len(each.body) for each in (request, response) if each is not None])
         for message in (request, response):
             if message is not None and message.wanted:
                 for code, detail in message.notes:

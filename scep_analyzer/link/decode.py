@@ -117,6 +117,9 @@ class Decoder(Stage[Packet, Segment]):
     def finish(self) -> Iterable[Anomaly]:
         """Name what was not read."""
         yield from self._fragments.finish()
+        if self.notices.forgotten:
+            what = f"{self.notices.forgotten:,} name lookups are forgotten: a capture with many others"
+            yield Anomaly("link", "limit-notices", (), what)
         for (code, what), (count, first) in self._unread.items():
             packets = "1 packet" if count == 1 else f"{count:,} packets"
             yield Anomaly("link", code, (first,), f"{packets} not read: {what}")

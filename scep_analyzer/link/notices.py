@@ -15,6 +15,10 @@ ICMP, ICMP6 = 1, 58
 _TCP = 6
 _A, _AAAA, _CNAME = 1, 28, 5
 _MOST_LABELS = 64
+_LONGEST_QUESTION = 260
+"""A name of 255 bytes, its end, a type and a class (RFC 1035, Section 2.3.4)."""
+_ROOM = 180
+"""What Python needs for a message beside its bytes, or for a question."""
 _MOST_MESSAGES = 8
 """Kept for each question."""
 _Message = tuple[bytes, bytes, bytes, int, int | None]
@@ -28,6 +32,10 @@ class NoticeBoard:
         self._limits = limits
         self._messages: OrderedDict[tuple[bytes, bytes], list[_Message]] = OrderedDict()
         """DNS messages by client and question, not read yet: an office capture is full of them, and few matter."""
+        self._bytes = 0
+        """What the messages take."""
+        self.forgotten = 0
+        """Questions that were forgotten."""
         self._unreachable: list[Unreachable] = []
 
     def noted(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
@@ -53,18 +61,22 @@ class NoticeBoard:
     def dns(self, source: bytes, destination: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
         """Take a DNS message."""
         end = message.find(0, 12) + 5  # the question: a name, which ends in a zero byte, and a type and class
-        if end < 17 or len(message) < end:
+        if end < 17 or end > 12 + _LONGEST_QUESTION or len(message) < end:
             return
         is_answer = message[2] & 0x80
         question = destination if is_answer else source, message[12:end]
         messages = self._messages.get(question)
         if messages is None:
             messages = self._messages[question] = []
-            if len(self._messages) > self._limits.notices:
-                self._messages.popitem(last=False)
-        if len(messages) == _MOST_MESSAGES:
-            del messages[_MOST_MESSAGES // 2]  # the first questions and the last answers tell
-        messages.append((source, destination, message, frame, time_ns))
+            self._bytes += _ROOM
+        if len(messages) == _MOST_MESSAGES:  # the first questions and the last answers tell
+            self._bytes -= len(messages.pop(_MOST_MESSAGES // 2)[2]) + _ROOM
+        messages.append((source, destination, message[: self._limits.dns_bytes], frame, time_ns))
+        self._bytes += len(messages[-1][2]) + _ROOM
+        while self._bytes > self._limits.notice_bytes or len(self._messages) > self._limits.notices:
+            _, forgotten = self._messages.popitem(last=False)
+            self._bytes -= sum([len(each[2]) + _ROOM for each in forgotten]) + _ROOM
+            self.forgotten += 1
 
     def icmp(self, protocol: int, source: bytes, message: bytes, frame: int, time_ns: int | None) -> None:
         """Take an ICMP message; kept where it says that a TCP segment could not be delivered."""

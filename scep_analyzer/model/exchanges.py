@@ -1,10 +1,23 @@
 """HTTP requests and responses as values (RFC 9110, RFC 9112)."""
 
-import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.secrets import secrets_in, without_secrets
+
+__all__ = [
+    "BYSTANDERS",
+    "Body",
+    "Header",
+    "HttpExchange",
+    "Request",
+    "Response",
+    "header",
+    "path_of",
+    "secrets_in",
+    "without_secrets",
+]
 
 Header = tuple[str, str]
 
@@ -94,34 +107,14 @@ BYSTANDERS = {"mscep_admin": "admin", "certificateregistrationsvc": "policy-modu
 def path_of(target: str) -> str:
     """The path of a request target, in origin or absolute form (RFC 9112, Section 3.2)."""
     path = target.partition("?")[0]
+    if "@" in path or "=" in path or "%40" in path:  # a user and password, or a parameter of the path
+        path = without_secrets(path)
     if not path.lower().startswith(("http://", "https://")):
         return path
     try:
         return urlsplit(path).path or "/"
     except ValueError:  # a bad IPv6 address in the URL
         return "/"
-
-
-_SECRET = re.compile(r"(?:challenge|challengepassword|password|passwd|pwd|secret|token|otp|api_?key)$", re.IGNORECASE)
-_USERINFO = re.compile(r"^(https?://)[^/@]+@", re.IGNORECASE)
-
-
-def secrets_in(target: str) -> list[str]:
-    """The names of a request target's parameters that are secrets, and ``userinfo`` for a user and password before the host."""
-    parameters = (each.partition("=") for each in target.partition("?")[2].replace("?", "&").split("&"))
-    names = [name for name, _, value in parameters if value and len(name) < _LONGEST_NAME and _SECRET.search(name)]
-    return names + (["userinfo"] if _USERINFO.match(target) else [])
-
-
-def without_secrets(target: str) -> str:
-    """A request target with the values of those parameters left out; SCEP's own are none."""
-    names = secrets_in(target)
-    for name in names:
-        target = re.sub(rf"([?&]{re.escape(name)}=)[^&?]*", r"\1(redacted)", target)
-    return _USERINFO.sub(r"\1(redacted)@", target) if names else target
-
-
-_LONGEST_NAME = 64
 
 
 def header(headers: tuple[Header, ...], name: str) -> str | None:

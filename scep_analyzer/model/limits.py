@@ -76,6 +76,9 @@ class Limits(NamedTuple):
     undecided_exchanges: int = 1_000
     """HTTP exchanges remembered, without bodies, in case their path turns out to be SCEP's."""
 
+    undecided_bytes: int = 8 * MIB
+    """Their targets and header fields."""
+
     reordered_exchanges: int = 1_000
     """Finished exchanges that wait for an earlier request to be answered, in streamed output."""
 
@@ -97,6 +100,93 @@ class Limits(NamedTuple):
 
     quiet_ns: int = 86_400 * 1_000_000_000
     """The same as ``transaction_idle_ns`` for one that neither was answered for good nor is pending."""
+
+    certificate_bytes: int = 128 * KIB
+    """One certificate, CRLs apart. With today's keys one has 1 to 3 KiB, with SLH-DSA (FIPS 205) about 60 KiB."""
+
+    elements: int = 5_000
+    """ASN.1 elements of one certificate or request. The largest in the field, with hundreds of names, have about a thousand."""
+
+    oid_bytes: int = 127
+    """One OBJECT IDENTIFIER. The longest in use (Microsoft's templates) have about 40; writing one in dots takes time that grows
+    with the square of its length. No more than 127: what is longer is told by the form of its length."""
+
+    certificates_each: int = 256
+    """Certificates of one message or set that are read. A CA with all its RAs and predecessors has about ten."""
+
+    signature_checks: int = 64
+    """Signatures checked in one set of certificates, or tried for one message: each costs up to two milliseconds."""
+
+    key_bytes: int = 8 * KIB
+    """A public key that signatures are checked with; RSA of 16,384 bits, the most that OpenSSL takes, has 2 KiB."""
+
+    modulus_bits: int = 16_384
+    """Its RSA modulus. OpenSSL's OPENSSL_RSA_MAX_MODULUS_BITS."""
+
+    exponent_bits: int = 64
+    """Its RSA exponent. OpenSSL's OPENSSL_RSA_MAX_PUBEXP_BITS; the time of a check grows with it."""
+
+    envelope_openings: int = 32
+    """Private-key operations tried for one envelope. An envelope of SCEP has one recipient, and few keys are given."""
+
+    codings: int = 4
+    """Content codings of one HTTP message that are undone. More than one is hardly ever seen."""
+
+    inflated_times: int = 32
+    """How many times its own size a compressed body may unpack to, ``unasked_body_bytes`` at least. DER hardly shrinks; a web page
+    to a tenth; zlib's most is a thousand times, and unpacking that would cost a hundred times what reading does."""
+
+    held_bytes: int = 16 * MIB
+    """Bodies of HTTP messages that are not whole yet or wait for their turn, over all connections; the same for requests that the
+    sieve holds until it knows whether they matter. Bodies of SCEP have 1 to 12 KiB."""
+
+    open_bytes: int = 24 * MIB
+    """What the exchanges of all open transactions take, as far as it can be told: about 6,000 of them."""
+
+    endpoint_bytes: int = 16 * MIB
+    """Servers and paths of requests that were left out; as many as ``endpoints`` where paths have a hundred characters."""
+
+    notice_bytes: int = 16 * MIB
+    """DNS messages, the room that Python needs for each included; as many as ``notices`` where each is asked and answered twice."""
+
+    dns_bytes: int = 4_096
+    """One DNS message kept; its beginning tells. EDNS(0) messages over UDP have no more (RFC 6891, Section 6.2.5)."""
+
+    streams: int = 1_000
+    """Streams of one HTTP/2 connection that are open at a time; servers allow 100 to 250 (RFC 9113, Section 5.1.2)."""
+
+    interfaces: int = 16_384
+    """Interfaces of one section of a pcapng file. A packet of a further one is counted and cannot be read."""
+
+    planned_interfaces: int = 64
+    """Those of them whose packets are stepped over in the tight pass: what prepares that takes 9 KiB each."""
+
+    link_types: int = 64
+    """Link types of one file that are named."""
+
+    description_bytes: int = 64 * KIB
+    """A block that describes a section, an interface or its statistics; what follows is stepped over."""
+
+    comment_bytes: int = 4_096
+    """One comment."""
+
+    secrets_bytes: int = 8 * MIB
+    """TLS secrets inside one capture file. A connection needs about 200 bytes."""
+
+    xz_memory_bytes: int = 66 * MIB
+    """What an xz stream may make its reader remember: the 64 MiB of ``xz -9``, the most of its presets, and its tables."""
+
+    zstd_window_bytes: int = 128 * MIB
+    """The same for zstd: ``--long=27``, as much as ``zstd -d`` takes without being asked; its usual levels need 8 MiB."""
+
+    key_file_bytes: int = 1 * MIB
+    """A private key's file, or its password's."""
+
+    key_log_bytes: int = 64 * MIB
+    """A key log's file."""
+
+    paste_bytes: int = 8 * MIB
+    """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
 
     beside: int = 20_000
     """Failed connections, administration pages and the like that are kept for the rules, of each kind."""

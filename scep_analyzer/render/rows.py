@@ -7,7 +7,7 @@ from typing import TextIO
 from scep_analyzer.render import Look
 from scep_analyzer.render.answer import begin, causes, table
 from scep_analyzer.render.paper import Paper
-from scep_analyzer.render.safe import cell, json_text, markdown
+from scep_analyzer.render.safe import csv_cell, json_text, markdown
 from scep_analyzer.story.model import Chapter, Story, plain
 from scep_analyzer.story.times import day_and_clock, iso
 
@@ -72,7 +72,7 @@ class Csv(_Rows):
         writer.writerow(COLUMNS)
         for each in self._chapters(story):
             row = row_of(each)
-            writer.writerow([cell(value) if isinstance(value, str) else value for value in map(row.get, COLUMNS)])
+            writer.writerow([csv_cell(value) if isinstance(value, str) else value for value in map(row.get, COLUMNS)])
 
 
 class Json(_Rows):

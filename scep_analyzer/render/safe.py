@@ -1,42 +1,126 @@
-"""Text from the wire is hostile: nothing of it may steer a terminal or hide what is printed."""
+"""Text from the wire is hostile: each medium that it leaves to has one function here that makes it harmless there.
+
+A terminal (:func:`safe`), JSON (:func:`json_text`), a cell of CSV (:func:`csv_cell`), Markdown (:func:`markdown`), the name of a file
+(:class:`FileNames`).
+"""
 
 import json
 import re
+from collections.abc import Iterable
 
-# C0 and C1 controls, DEL, line and paragraph separators, bidirectional overrides and isolates, zero-width characters,
-# tags and lone surrogates. Newline is among them: a value is one line.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+# C0 and C1 controls, DEL, line and paragraph separators, bidirectional overrides and isolates, and what shows nothing: zero-width
+# characters, fillers, variation selectors, tags, format characters of scripts, musical and shorthand format controls, lone surrogates,
+# noncharacters. (Unicode's Default_Ignorable_Code_Point and Cc, Cs; and U+2800, a blank that is none.) Newline is among them: a value is
+# one line.
+_UNSAFE_CHARACTERS = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+_UNSAFE = re.compile(f"[{_UNSAFE_CHARACTERS}]")
+_COMBINING = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
+)
+# More marks on one letter than any language has pile up over the lines above.
+_PILES = re.compile(f"(?<=[{_COMBINING}]{{3}})[{_COMBINING}]+")
 
 
 def safe(text: str) -> str:
     r"""Write what a terminal would obey or swallow as an escape: ``\x1b``, ``\u202e``."""
-    return _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text)
+    if text.isascii() and text.isprintable():
+        return text
+    return _PILES.sub(_all_escaped, _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text))
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
     """Write JSON in which nothing can steer a terminal either: what :func:`safe` would write out is a ``\\u`` escape."""
     separators = (",", ":") if indent is None else None
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return json_escaped(text)
+
+
+def json_escaped(text: str) -> str:
+    """The same for JSON that is written already."""
     if text.isascii() and text.isprintable():  # the usual case, and a hundred times as fast
         return text
     # Newlines outside strings are JSON's own; inside them json has escaped every C0 control already.
     return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection), and no terminal obeys. Quotes are the csv module's."""
+    shown = safe(text)
+    return f"'{shown}" if shown.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else shown
+
+
+# What begins markup inside a line or at its start (CommonMark 0.31, GitHub's and GitLab's extensions).
+_MARKUP = re.compile(
+    r"[\\`*_{}\[\]<>()|\"'=^]"  # emphasis, code, links, HTML, tables, headings below a line
+    r"|^[ ]*#+|^[ ]*[-+](?=[ ])|(?<=\d)[.)](?=\s)|-(?=-)"  # lists, rules, front matter
+)
+# What is looked for in the text that comes out, where a character reference is no help: mentions, issues, labels, epics, formulas,
+# addresses, URLs, emoji. A zero-width space behind it ends that.
+_LINKED = re.compile(r"[@#!~%&$](?=\S)|:(?=//)|:(?=[a-z_+-][\w+-]*:|100:|1234:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+
+
+def markdown(text: str) -> str:
+    """A text that Markdown shows as it is: no emphasis, link, mention, emoji, formula or HTML, in GitHub's and GitLab's dialect."""
+    pieces: list[str] = []
+    at, shown = 0, safe(text)
+    for match in _LINKED.finditer(shown):
+        pieces.append(_MARKUP.sub(_referenced, shown[at : match.start()]))
+        pieces.append(_referenced(match) + "&#8203;")
+        at = match.end()
+    return "".join([*pieces, _MARKUP.sub(_referenced, shown[at:])])
+
+
+def _referenced(match: "re.Match[str]") -> str:
+    """The characters as numeric references."""
+    return "".join(f"&#{ord(each)};" for each in match[0])
+
+
+def _all_escaped(match: "re.Match[str]") -> str:
+    return "".join(_escaped(ord(character)) for character in match[0])
+
+
 def _escaped(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~&])")
+_UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin|conout|clock)(?![A-Za-z0-9_-])", re.IGNORECASE)
+_LONGEST_PART, _LONGEST_STEM = 60, 120
 
 
-def markdown(text: str) -> str:
-    """The text for Markdown: nothing in it is markup."""
-    return _MARKUP.sub(r"\\\1", safe(text))
+class FileNames:
+    """Names of files from what the wire says: the only way in which such text may become one.
+
+    They hold letters, digits, ``.``, ``_`` and ``-`` of ASCII, so they cannot leave their folder, name a stream or a device of Windows,
+    begin with a dot or a minus sign, or end in a dot; they are short, and unique where case does not count. ``taken`` are names that are
+    used otherwise.
+    """
+
+    def __init__(self, *taken: str) -> None:
+        self._seen = {each.casefold() for each in taken}
+
+    def of(self, parts: Iterable[str], ending: str) -> str:
+        """A name from parts, joined by minus signs, and an ending, which is ours."""
+        kept = [part for each in parts if (part := _part(each))]
+        stem = "-".join(kept)[:_LONGEST_STEM].rstrip("-.") or "file"
+        if _RESERVED.match(stem):
+            stem = f"_{stem}"
+        name, count = f"{stem}.{ending}", 1
+        while name.casefold() in self._seen:
+            count += 1
+            name = f"{stem}-{count}.{ending}"
+        self._seen.add(name.casefold())
+        return name
 
 
-def cell(text: str) -> str:
-    """The text for a cell of a spreadsheet, which takes one that begins like a formula for a formula."""
-    return re.sub(r"^([=+\-@])", r"'\1", safe(text))
+def _part(text: str) -> str:
+    plain = _UNNAMED.sub("-", text[: 4 * _LONGEST_PART])
+    return re.sub(r"[.-]{2,}", "-", plain).strip("-.")[:_LONGEST_PART].rstrip("-.")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from scep_analyzer.render import Look
-from scep_analyzer.render.safe import cell
+from scep_analyzer.render.safe import csv_cell
 from scep_analyzer.story.diagnosis import wanted
 from scep_analyzer.story.model import Remark, Story, plain
 
@@ -19,7 +19,7 @@ _COLUMNS: dict[str, Callable[[Remark], object]] = {
     "transaction": lambda each: each.transaction or "",
     "exchange": lambda each: each.exchange or "",
     "frames": lambda each: " ".join(map(str, each.frames)),
-    "summary": lambda each: cell(plain(each.says)),
+    "summary": lambda each: csv_cell(plain(each.says)),
 }
 
 

@@ -21,12 +21,12 @@ def draw(lines: Iterable[Line], paper: Paper) -> None:
         paper.line(text, 2 * line.depth, 4)
 
 
-def draw_bytes(name: str, encoded: bytes, tree: Iterable[Line], paper: Paper) -> None:
-    """Draw a message's ASN.1 tree with offsets, and its bytes in hex unless they hold a secret."""
-    lines = list(tree)
+def draw_bytes(name: str, encoded: bytes, tree: Iterable[Line], paper: Paper, *, withheld: bool) -> None:
+    """Draw a message's ASN.1 tree with offsets, and its bytes in hex; ``withheld``: they hold a secret."""
     paper.blank()
-    draw([Line(0, f"Bytes of the {name}", f"{len(encoded):,}"), *lines], paper)
-    if any("(redacted" in line.value for line in lines):
+    draw([Line(0, f"Bytes of the {name}", f"{len(encoded):,}")], paper)
+    draw(tree, paper)
+    if withheld:
         paper.line("The hex is withheld: it holds a challenge password. --show-secrets shows it.")
         return
     for row in hex_lines(encoded[:_MOST_HEX]):

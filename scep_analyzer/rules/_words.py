@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.scep import Recipient
+from scep_analyzer.model.secrets import without_secrets
 
 Identity = tuple[str, str]
 
@@ -74,7 +75,8 @@ def long(span: timedelta) -> str:
 
 
 def shown(text: str, most: int = 60) -> str:
-    """A text from the wire, cut and quoted."""
+    """A text from the wire, without secrets, cut and quoted."""
+    text = without_secrets(text)
     return f"“{text if len(text) <= most else text[: most - 1] + '…'}”"
 
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from scep_analyzer.model.scep import ScepExchange
-from scep_analyzer.scep.error_pages import WITHHELD
+from scep_analyzer.scep.told_secrets import WITHHELD
 
 Names = tuple[str, ...]
 
@@ -250,9 +250,9 @@ def _spoken(exchange: ScepExchange) -> list[tuple[str, str]]:
         spoken.append(("failInfoText", reply.fail_info_text))
     if response is not None and response.status >= 201 and response.reason.strip().lower() not in _REASONS:
         spoken.append(("reason phrase", response.reason.strip()))
-    if exchange.body_text and exchange.body_text != WITHHELD:
+    if exchange.body_text:
         spoken.append(("body", exchange.body_text))
-    return spoken
+    return [each for each in spoken if each[1] != WITHHELD]
 
 
 def _around(text: str, start: int) -> str:

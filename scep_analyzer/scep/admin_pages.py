@@ -4,8 +4,8 @@ import re
 
 from scep_analyzer.model.exchanges import Response
 from scep_analyzer.model.scep import AdminPage
+from scep_analyzer.scep.markup import without_tags
 
-_TAGS = re.compile(r"<[^>]*>")
 _THUMBPRINT = re.compile(r"\b((?:[0-9A-F]{8}[ :]?){4,5}|(?:[0-9A-F]{2}[ :]){15,31}[0-9A-F]{2})\b", re.IGNORECASE)
 _CHALLENGE = re.compile(r"\b([0-9A-F]{8,64})\b")
 _MINUTES = re.compile(r"within\s+(\d{1,6})\s+minutes", re.IGNORECASE)
@@ -27,7 +27,7 @@ def read_admin_page(response: Response) -> AdminPage | None:
     body = response.body.content
     if response.status != 200 or not body:
         return None
-    text = " ".join(_TAGS.sub(" ", text_of(body)).split())
+    text = " ".join(without_tags(text_of(body)).split())
     lower = text.lower()
     if "cache is full" in lower:
         return AdminPage("cache-full")

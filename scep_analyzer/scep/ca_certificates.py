@@ -1,10 +1,9 @@
 """GetCACert and its like: the certificates and what each is for (RFC 8894, Section 4.2)."""
 
-from functools import lru_cache
-
-from scep_analyzer.cms.certificates import read_certificate, read_certificate_set
+from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.cms.chains import linked
-from scep_analyzer.cms.signed import read_signed
+from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.cms.signed import read_certificate_set, read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.scep import CaCertificates
@@ -17,7 +16,7 @@ def read_ca_certificates(encoded: bytes) -> tuple[CaCertificates, Notes]:
     return certificates, list(notes)
 
 
-@lru_cache(maxsize=64)
+@remembered(64, 64 * 1024)
 def _read(encoded: bytes) -> tuple[CaCertificates, tuple[tuple[str, str], ...]]:
     """Read one X.509 certificate or a PKCS #7 of several, whatever the content type says.
 
@@ -27,7 +26,7 @@ def _read(encoded: bytes) -> tuple[CaCertificates, tuple[tuple[str, str], ...]]:
     try:
         return CaCertificates("x509", linked((_as_ca(read_certificate(encoded)),))), ()
     except DecodeError as error:
-        not_a_certificate = error
+        not_a_certificate = str(error)  # not the error itself: it would keep these bytes until the collector comes by
     try:
         signed = read_signed(encoded)
     except DecodeError as error:

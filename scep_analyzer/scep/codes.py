@@ -1,6 +1,7 @@
 """Names of SCEP's numbers and OIDs, and what they mean."""
 
 from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
+from scep_analyzer.model.secrets import SECRET_OIDS
 
 OPERATIONS = ("GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert", "PKIOperation")
 """RFC 8894, Section 4.1; GetCACertChain is draft-nourse-scep's."""
@@ -46,5 +47,5 @@ ATTRIBUTE_NAMES = {
     HRESULT: "ENROLL_SCEP_ERROR",
     **OTHER_ATTRIBUTES,
 }
-SECRET_ATTRIBUTES = frozenset({CHALLENGE_PASSWORD, "1.3.6.1.4.1.311.21.35", "1.3.6.1.4.1.311.21.40"})
+SECRET_ATTRIBUTES = frozenset(SECRET_OIDS)
 """Shown by length only."""

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from scep_analyzer.cms.signed import read_signed
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.exchanges import BYSTANDERS, Body, HttpExchange, Request, Response, header
+from scep_analyzer.model.exchanges import BYSTANDERS, Body, Header, HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.scep import (
@@ -22,6 +22,7 @@ from scep_analyzer.model.scep import (
     ResponseContent,
     ScepExchange,
 )
+from scep_analyzer.model.secrets import field_without_secrets
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
 from scep_analyzer.scep.admin_pages import read_admin_page
@@ -32,6 +33,7 @@ from scep_analyzer.scep.error_pages import text_of_page
 from scep_analyzer.scep.messages import check_signed_set, from_signed, is_pki_message, read_message, salvage_message
 from scep_analyzer.scep.operations import Query, read_query
 from scep_analyzer.scep.sniffing import kind_of
+from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 Out = ScepExchange | FailedConnection | Bystander | ConnectionFacts
 EndpointPath = tuple[Endpoint, str]
@@ -80,7 +82,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
     """
 
     def __init__(self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: bool = False) -> None:
-        self._keys, self._keep = keys, keep
+        self._keys, self._keep, self._limits = keys, keep, limits
         self._unused_keys = {key.source for key in keys}
         self._recipients: dict[str, int] = {}
         """Whom the envelopes that no key opened are for, and the first frame of one."""
@@ -88,7 +90,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         self._requesters: OrderedDict[tuple[str, str], Certificate] = OrderedDict()
         self._certificates = ChainMap(self._requesters, self._known)
         self._endpoints: OrderedDict[EndpointPath, None] = OrderedDict()
-        self._undecided: deque[tuple[EndpointPath, HttpExchange]] = deque(maxlen=limits.undecided_exchanges)
+        self._undecided: deque[tuple[EndpointPath, HttpExchange]] = deque()
+        self._undecided_bytes = 0
         self._by_path: set[tuple[int, int]] = set()
         """Exchanges that are listed for their path alone."""
 
@@ -118,7 +121,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             return
         if not is_scep and (request is None or endpoint not in self._endpoints):
             if request is not None:
-                self._undecided.append((endpoint, _without_bodies(item)))
+                self._leave_undecided(endpoint, _without_bodies(item))
             return
         if not is_scep:
             self._by_path.add((item.connection, item.frame))
@@ -128,6 +131,15 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
                 self._endpoints.popitem(last=False)
             yield from self._decide(endpoint)
         yield from self._interpret(item, query)
+
+    def _leave_undecided(self, endpoint: EndpointPath, item: HttpExchange) -> None:
+        """Remember an exchange whose path may turn out to be SCEP's, within bounds of number and size."""
+        self._undecided.append((endpoint, item))
+        self._undecided_bytes += _room_of(item)
+        limits = self._limits
+        while len(self._undecided) > limits.undecided_exchanges or self._undecided_bytes > limits.undecided_bytes:
+            _, forgotten = self._undecided.popleft()
+            self._undecided_bytes -= _room_of(forgotten)
 
     @property
     def endpoints(self) -> Iterable[EndpointPath]:
@@ -159,8 +171,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
     def _decide(self, endpoint: EndpointPath) -> Iterator[Out | Anomaly]:
         """The path turns out to be SCEP's: its earlier exchanges are listed too."""
         every = list(self._undecided)
-        self._undecided.clear()
-        self._undecided.extend(each for each in every if each[0] != endpoint)
+        self._undecided = deque(each for each in every if each[0] != endpoint)
+        self._undecided_bytes = sum([_room_of(item) for _, item in self._undecided])
         for earlier in [exchange for at, exchange in every if at == endpoint]:
             self._by_path.add((earlier.connection, earlier.frame))
             target = earlier.request.target if earlier.request is not None else ""
@@ -306,6 +318,15 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
 _NO_QUERY = Query(path="", operation=None, operation_as_sent=None, message=None, notes=())
 
 
+def _room_of(item: HttpExchange) -> int:
+    """About what an exchange without its bodies takes."""
+    room = len(item.request.target) if item.request is not None else 0
+    for message in (item.request, item.response):
+        if message is not None:
+            room += sum([len(name) + len(value) for name, value in message.headers]) + 8 * len(message.frames)
+    return room
+
+
 def _bystander(item: HttpExchange, path: str) -> str | None:
     """What accompanies SCEP at this path, None for everything else."""
     if item.request is not None and item.request.method.upper() == "CONNECT":
@@ -338,15 +359,26 @@ def _holds_pki_message(body: bytes) -> bool:
 
 
 def _without_bodies(item: HttpExchange) -> HttpExchange:
-    """The exchange with its bodies released: only their sizes stay."""
+    """The exchange as it is kept: without its bodies, whose sizes stay, and without the secrets of its header fields."""
 
     def released(body: Body) -> Body:
         return Body(None, body.length, body.complete)
 
+    def hidden(headers: tuple[Header, ...]) -> tuple[Header, ...]:
+        return tuple([(name, field_without_secrets(name, value)) for name, value in headers])
+
     request, response = item.request, item.response
     return item._replace(
-        request=request._replace(body=released(request.body)) if request is not None else None,
-        response=response._replace(body=released(response.body)) if response is not None else None,
+        request=request._replace(body=released(request.body), headers=hidden(request.headers))
+        if request is not None
+        else None,
+        response=response._replace(
+            body=released(response.body),
+            headers=hidden(response.headers),
+            reason=withheld_in_doubt(response.reason),
+        )
+        if response is not None
+        else None,
     )
 
 

@@ -7,21 +7,23 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from scep_analyzer.cms.ber import element_length
+from scep_analyzer.cms.ber import extent
 from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.scep.encoding import Notes, decode_base64, decode_get_message
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _MESSAGE = re.compile(rb"(?i)(?:^|[?&;\s\"'])message=([^&\s\"'<>]*)")
 _OPERATION = re.compile(rb"(?i)operation=\s*(\w+)")
-_CONTINUED = re.compile(rb"(message=[^\s\"']*)[\r\n]+[ \t]*(?=[A-Za-z0-9+/=%_-]+(?:[\r\n]|\Z))")
+_CONTINUATION = re.compile(rb"[ \t]*([A-Za-z0-9+/=%_-]+)")
+_ENDS_VALUE = re.compile(rb"[\s\"']")
 _LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d |\[\d\d/\w{3}/\d{4}:|\"(?:GET|POST) ", re.IGNORECASE)
 _HEX_PAIRS = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _OFFSET = re.compile(rb"\s*(?:0x)?([0-9A-Fa-f]{3,8})(?::|\s+-|\s)\s*(?=[0-9A-Fa-f]{2})")
 _LENGTH_LINE = re.compile(rb"[0-9A-Fa-f]{6,8}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
-_MOST_LINES = 2_000
-LIMIT = 64 * 1024 * 1024
+LIMIT = LIMITS.paste_bytes
+_MOST_MESSAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +38,45 @@ class Found:
 
 def find_messages(data: bytes) -> list[Found]:
     """Find every message in an input; DecodeError where there is none."""
+    if len(data) >= LIMIT:
+        raise DecodeError(f"{LIMIT:,} bytes and more, which no message has; give only the part with the message")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # Windows PowerShell writes UTF-16
         data = data.decode("utf-16", "replace").encode("latin-1", "replace")
     data = data.removeprefix(b"\xef\xbb\xbf")
     if data[:1] == b"\x30" and any(byte > 0x7F or byte < 9 for byte in data[1:64]):
-        return _elements(data)
+        return _first_of(_elements(data))
     for finder in (_in_pem, _in_urls, _in_hex, _in_base64):
         found = finder(data)
         if found:
-            return found
+            return _first_of(found)
     raise DecodeError("no SCEP message is in it; give DER, PEM, base64, hex, a URL, a query string or a log line")
 
 
+def _first_of(found: list[Found]) -> list[Found]:
+    """Not more than anybody reads."""
+    if len(found) <= _MOST_MESSAGES:
+        return found
+    last = found[_MOST_MESSAGES - 1]
+    note = "limit-messages", f"only the first {_MOST_MESSAGES} of {len(found):,} messages are told"
+    return [*found[: _MOST_MESSAGES - 1], Found(last.form, last.encoded, (*last.notes, note), last.operation)]
+
+
 def _elements(data: bytes) -> list[Found]:
-    found = []
-    while data[:1] == b"\x30":
+    found: list[Found] = []
+    at = 0
+    while data[at : at + 1] == b"\x30" and len(found) <= _MOST_MESSAGES:
         try:
-            size = element_length(data)
+            end = extent(data, at)
         except DecodeError:
-            found.append(Found("DER or BER, cut or damaged", data))
-            return found
-        found.append(Found("BER" if data[1:2] == b"\x80" else "DER", data[:size]))
-        data = data[size:]
-    if data.strip(b"\r\n\0 ") and found:
+            end = len(data) + 1
+        if end > len(data):
+            return [*found, Found("DER or BER, cut or damaged", data[at:])]
+        found.append(Found("BER" if data[at + 1] == 0x80 else "DER", data[at:end]))
+        at = end
+    rest = data[at:]
+    if rest.strip(b"\r\n\0 ") and found:
         last = found[-1]
-        found[-1] = Found(last.form, last.encoded, (("trailing-bytes", f"{len(data)} bytes follow the message"),))
+        found[-1] = Found(last.form, last.encoded, (("trailing-bytes", f"{len(rest)} bytes follow the message"),))
     return found
 
 
@@ -79,25 +95,37 @@ def _in_pem(data: bytes) -> list[Found]:
 
 
 def _in_urls(data: bytes) -> list[Found]:
-    joined = data
-    for _ in range(_MOST_LINES):  # a value broken over lines in a log or a mail
-        shorter = _CONTINUED.sub(rb"\1", joined)
-        if shorter == joined:
-            break
-        joined = shorter
+    lines, broken = _joined(data.splitlines())
     found = []
-    for line in joined.splitlines():
+    for line in lines:
         operation = _OPERATION.search(line)
+        form = "a log line" if _LOG_LINE.search(line) else "a URL" if b"?" in line else "a query string"
         for match in _MESSAGE.finditer(line):
             name = operation[1].decode("ascii", "replace") if operation is not None else None
             if not match[1] or (name is not None and name.lower() != "pkioperation"):
                 continue
-            form = "a log line" if _LOG_LINE.search(line) else "a URL" if b"?" in line else "a query string"
             encoded, notes = decode_get_message(match[1].decode("latin-1"))
-            if joined != data:
+            if broken:
                 notes.insert(0, ("joined-lines", "lines are joined, the message was broken over them"))
             found.append(Found(form, encoded, tuple(notes), name))
     return found
+
+
+def _joined(lines: list[bytes]) -> tuple[list[bytes], bool]:
+    """Lines, a value of ``message=`` that a log or a mail has broken over several joined to one, and whether there was one."""
+    joined: list[list[bytes]] = []
+    is_open = broken = False
+    for line in lines:
+        if is_open and not line:
+            continue
+        more = _CONTINUATION.fullmatch(line) if is_open else None
+        if more is not None:
+            joined[-1].append(more[1])
+            broken = True
+            continue
+        joined.append([line])
+        is_open = b"message=" in _ENDS_VALUE.split(line)[-1]
+    return [b"".join(each) for each in joined], broken
 
 
 def _in_hex(data: bytes) -> list[Found]:
@@ -124,6 +152,8 @@ def _columns(rows: list[bytes], offsets: list[int]) -> bytes:
 
     The text beside the last row starts where it does above. A row that hexdump repeats (``*``) fills up to the next offset.
     """
+    if offsets[-1] > LIMITS.body_bytes:
+        return b""  # no message is that long: an offset is a claim of 8 digits
     taken, width = [], 0
     for row, (here, following) in zip(rows, itertools.pairwise(offsets), strict=False):
         count = following - here
@@ -133,7 +163,7 @@ def _columns(rows: list[bytes], offsets: list[int]) -> bytes:
         width = max(width, beside.end() if beside is not None and beside.end() < len(row) else 0)
     if len(offsets) > len(rows):
         return b"".join(taken)
-    last = rows[-1][:width] if width else re.split(rb"\s{2,}(?=\S*[^0-9A-Fa-f\s]|\|)|\s\|", rows[-1])[0]
+    last = rows[-1][:width] if width else re.split(rb"(?<!\s)\s{2,}(?=\S*[^0-9A-Fa-f\s]|\|)|\s\|", rows[-1])[0]
     taken.append(_digits(last, len(last))[0])
     return b"".join(taken)
 

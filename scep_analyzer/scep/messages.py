@@ -1,20 +1,26 @@
 """pkiMessage: SignedData → SCEP's attributes (RFC 8894, Section 3.2.1)."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from scep_analyzer.cms import ber
+from scep_analyzer.cms.challenge import holds_secret
+from scep_analyzer.cms.challenge import shown as in_hex
 from scep_analyzer.cms.enveloped import read_envelope
 from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD
 from scep_analyzer.cms.signed import Signed, Signer, read_signed
+from scep_analyzer.cms.values import integer, number_in, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.scep import Attribute, AttributeForm, Envelope, MessageType, PkiMessage, PkiStatus
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
 from scep_analyzer.scep.encoding import Notes
+from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
@@ -73,6 +79,7 @@ def from_signed(
         signing = signing._replace(role="requester")
     # The certificates seen earlier are many; only keys need them beside the message's own.
     candidates = {**known, **included} if keys else included
+    times = Counter(signer.attribute_types)
     message = message._replace(
         digest_algorithm=signer.digest_algorithm,
         signature_algorithm=signer.signature_algorithm,
@@ -86,14 +93,13 @@ def from_signed(
         other_attributes=tuple(_other(signer)),
         digest=signer.check_digest(signed.content or b""),
         signature=signature,
-        forms=tuple(_form(oid, values, signer) for oid, values in signer.attributes.items()),
+        forms=tuple(_form(oid, values, times[oid]) for oid, values in signer.attributes.items()),
         content_length=None if signed.content is None else len(signed.content),
     )
     return message, notes + _deviations(signer, signed, message)
 
 
-def _form(oid: str, values: tuple[ber.Element, ...], signer: Signer) -> AttributeForm:
-    times = signer.attribute_types.count(oid)
+def _form(oid: str, values: tuple[ber.Element, ...], times: int) -> AttributeForm:
     return AttributeForm(
         oid, tuple(each.type_name for each in values), tuple(len(each.content) for each in values), times
     )
@@ -146,7 +152,9 @@ def salvage_message(encoded: bytes, reason: str) -> PkiMessage | None:
 
 def _from_attributes(reader: "_Attributes", encoded: bytes) -> PkiMessage:
     """What the signed attributes say; the rest is not filled yet."""
-    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText")
+    text = reader.text(codes.FAIL_INFO_TEXT, "failInfoText") or reader.text(
+        codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"
+    )
     hresult = reader.number(codes.HRESULT, "ENROLL_SCEP_ERROR")
     return PkiMessage(
         message_type=reader.number(codes.MESSAGE_TYPE, "messageType"),
@@ -155,7 +163,7 @@ def _from_attributes(reader: "_Attributes", encoded: bytes) -> PkiMessage:
         recipient_nonce=reader.hex(codes.RECIPIENT_NONCE, "recipientNonce"),
         pki_status=reader.number(codes.PKI_STATUS, "pkiStatus"),
         fail_info=reader.number(codes.FAIL_INFO, "failInfo"),
-        fail_info_text=text or reader.text(codes.FAIL_INFO_TEXT_MISTAKEN, "failInfoText"),
+        fail_info_text=withheld_in_doubt(text) if text is not None else None,
         signing_time=reader.time(codes.SIGNING_TIME),
         hresult=None if hresult is None else hresult & 0xFFFFFFFF,
         digest_algorithm=None,
@@ -180,7 +188,8 @@ def _check_signer(
         if certificate is None:
             return None, Verdict(None, "the signer's certificate is not in the capture")
         return certificate, signer.check_signature(certificate, content)
-    for certificate in signed.certificates:  # named by a key identifier: the one whose key fits is it
+    # Named by a key identifier: the one whose key fits is it.
+    for certificate in signed.certificates[: LIMITS.signature_checks]:
         verdict = signer.check_signature(certificate, content)
         if verdict.valid:
             return certificate, verdict
@@ -245,10 +254,10 @@ def _other(signer: Signer) -> list[Attribute]:
             continue
         shown = []
         for value in values:
-            if oid in codes.SECRET_ATTRIBUTES:
+            if oid in codes.SECRET_ATTRIBUTES or holds_secret(value.content):
                 shown.append(f"(redacted, {value.type_name} of {len(value.content)} characters)")
             else:
-                shown.append(value.text() or value.content.hex())
+                shown.append(value.text() or in_hex(value.content))
         others.append(Attribute(oid, codes.OTHER_ATTRIBUTES.get(oid), ", ".join(shown)))
     return others
 
@@ -275,12 +284,15 @@ class _Attributes:
         if value.tag != _PRINTABLE_STRING:
             self._notes.append(("attribute-type", f"{name} is {value.type_name}, where PrintableString belongs"))
         try:
-            if value.tag == ber.INTEGER:
-                return int.from_bytes(value.content, "big", signed=True)
-            return int((value.text() or value.content.decode("ascii")).strip())
-        except ValueError:
-            self._notes.append(("attribute-not-a-number", f"{name} is {value.content[:20]!r}, which is no number"))
-            return None
+            text = value.text() or value.content.decode("ascii")
+        except UnicodeDecodeError:
+            text = ""
+        number = integer(value.content) if value.tag == ber.INTEGER else number_in(text)
+        if number is None:
+            more = "…" if len(value.content) > 20 else ""
+            what = f"{name} is {value.content[:20]!r}{more}, which is no number"
+            self._notes.append(("attribute-not-a-number", what))
+        return number
 
     def text(self, oid: str, name: str) -> str | None:
         """A string of any type; bytes that are none are given in hex."""
@@ -290,7 +302,7 @@ class _Attributes:
         if name == "transactionID" and value.tag != _PRINTABLE_STRING:
             self._notes.append(("attribute-type", f"{name} is {value.type_name}, where PrintableString belongs"))
         text = value.text()
-        return value.content.hex() if text is None else text
+        return in_hex(value.content) if text is None else text
 
     def hex(self, oid: str, name: str) -> str | None:
         """A nonce: an OCTET STRING of 16 bytes (RFC 8894, Section 3.2.1.5)."""
@@ -300,18 +312,15 @@ class _Attributes:
         if value.tag != ber.OCTET_STRING or len(value.content) != 16:
             what = f"{name} is {value.type_name} of {len(value.content)} bytes, where an OCTET STRING of 16 belongs"
             self._notes.append(("nonce-form", what))
-        return value.content.hex()
+        return in_hex(value.content)
 
     def time(self, oid: str) -> datetime | None:
         """signingTime: UTCTime or GeneralizedTime (RFC 5652, Section 11.3)."""
         value = self._one(oid, "signingTime")
         if value is None:
             return None
-        digits = value.content.decode("latin-1")
-        for form in ("%y%m%d%H%M%SZ", "%Y%m%d%H%M%SZ"):
-            try:
-                return datetime.strptime(digits, form).replace(tzinfo=UTC)
-            except ValueError:
-                continue
-        self._notes.append(("signing-time-unreadable", f"signingTime {digits[:24]!r} is no time"))
-        return None
+        moment = time_of(value.tag, value.content)
+        if moment is None:
+            digits = value.content[:24].decode("latin-1")
+            self._notes.append(("signing-time-unreadable", f"signingTime {digits!r} is no time"))
+        return moment

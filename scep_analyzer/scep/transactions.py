@@ -5,6 +5,7 @@ new one although clients keep their transactionID (it is often a hash of the key
 GetCACaps, GetCACert and failed connections belong to the enrollment they lead up to; the same message on two legs of a proxy is one.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,11 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.model.stage import Stage
+
+_MOST_LEGS = 16
+"""Pairs of endpoints between which one message is looked for: proxies make two or three."""
+_ROOM = 4_096
+_SHARED = 4_096
 
 Pair = tuple[str, Endpoint]
 T = TypeVar("T")
@@ -60,6 +66,10 @@ class _Open:
     """When its last request was sent."""
     answered_ns: int = 0
     """When its last answer began."""
+    serial: int = 0
+    """Counts those that were opened."""
+    room: int = 0
+    """What its exchanges take, as far as it can be told, in bytes."""
 
 
 class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
@@ -79,6 +89,11 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         self._failures: dict[Pair, list[FailedConnection]] = {}
         self._servers: set[Endpoint] = set()
         self._look_again_ns = 0
+        self._room = 0
+        """What the exchanges of all that are held take."""
+        self._serial = 0
+        self._deadlines: list[tuple[int, int, bool, Pair, str | None]] = []
+        """A heap of when each has been quiet for too long: (time, serial, whether it is a prelude, key). Outdated ones are passed over."""
 
     def feed(self, item: ScepExchange | FailedConnection) -> Iterator[Transaction | Anomaly]:
         """Take one exchange or failed connection."""
@@ -86,7 +101,10 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         if isinstance(item, FailedConnection):
             # One SYN without an answer proves nothing: the capture may have ended with it.
             if item.how == "refused" or len(item.frames) > 1:
-                self._failures.setdefault(pair, []).append(item)
+                failures = self._failures.setdefault(pair, [])
+                failures.append(item)
+                if len(failures) > self._limits.anomalies_each:  # the first ones and the last ones tell
+                    del failures[len(failures) // 2]
             if len(self._failures) > self._limits.open_transactions:
                 del self._failures[next(iter(self._failures))]
             return
@@ -94,9 +112,11 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         if (item.request is None and item.reply is None and item.operation in _PRELUDE_OPERATIONS) or _is_stray(item):
             prelude = self._preludes.get(pair)
             if prelude is None:
-                prelude = self._preludes[pair] = _Open(pair)
+                prelude = self._preludes[pair] = self._opened(pair)
                 yield from self._bound(self._preludes, item)
             self._add(prelude, item)
+            self._watch(prelude, is_prelude=True)
+            yield from self._bound(self._preludes, item)
             yield from self._full(self._preludes, pair, item)
         else:
             yield from self._pki_operation(pair, item)
@@ -122,12 +142,15 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
             key = (pair, item.transaction_id)
             transaction = self._open.get(key)
             if transaction is None:
-                transaction = self._open[key] = _Open(pair, item.transaction_id)
+                transaction = self._open[key] = self._opened(pair, item.transaction_id)
         self._absorb(transaction, pair)
         self._add(transaction, item)
         transaction.pki.append(item)
         if item.request is not None:
-            self._by_message.setdefault(item.request.sha256, {})[pair] = item, transaction
+            carried = self._by_message.setdefault(item.request.sha256, {})
+            carried[pair] = item, transaction
+            if len(carried) > _MOST_LEGS:
+                del carried[next(iter(carried))]
         reply = item.reply
         if reply is not None and reply.pki_status in (PkiStatus.SUCCESS, PkiStatus.FAILURE) and not transaction.final:
             transaction.final = True
@@ -135,14 +158,16 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
             self._closing.append(transaction)
             if len(self._closing) > self._limits.open_transactions:
                 yield self._released(self._closing.popleft())
+        else:
+            self._watch(transaction, is_prelude=False)
         yield from self._bound(self._open, item)
         yield from self._full(self._open, (transaction.pair, transaction.transaction_id), item)
 
     def _bound(self, held: dict[T, _Open], item: ScepExchange) -> Iterator[Transaction | Anomaly]:
         """Release the oldest where too many are held: it might still have grown, and is named."""
         most = self._limits.open_transactions
-        if len(held) > most:
-            detail = f"more than {most:,} transactions are open: the oldest is reported as it stands"
+        while len(held) > most or (self._room > self._limits.open_bytes and len(held) > 1):
+            detail = f"more than {len(held) - 1:,} transactions are open: the oldest is reported as it stands"
             yield Anomaly("scep", "limit-transactions", (item.http.frame,), detail)
             yield self._released(held.pop(next(iter(held))))
 
@@ -172,9 +197,13 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         if prelude is not None:
             transaction.exchanges += prelude.exchanges
             transaction.failed += prelude.failed
+            transaction.room += prelude.room
 
     def _add(self, transaction: _Open, item: ScepExchange) -> None:
         transaction.exchanges.append(item)
+        room = _room_of(item)
+        transaction.room += room
+        self._room += room
         transaction.failed += self._failures.pop(_pair(item), ())
         transaction.last_ns = max(transaction.last_ns, item.http.time_ns or 0)
         if item.http.response is not None:
@@ -187,13 +216,38 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         if now < self._look_again_ns:
             return
         self._look_again_ns = now + limits.settled_ns // 2
-        for key, each in list(self._open.items()):
-            if now - each.last_ns > _patience(each, limits):
-                del self._open[key]
-                yield self._released(each)
-        for pair, each in list(self._preludes.items()):
-            if now - each.last_ns > limits.quiet_ns:
-                yield self._released(self._preludes.pop(pair))
+        quiet: list[tuple[bool, int, Pair, str | None]] = []
+        while self._deadlines and self._deadlines[0][0] < now:
+            _, serial, is_prelude, pair, identifier = heapq.heappop(self._deadlines)
+            each = self._preludes.get(pair) if is_prelude else self._open.get((pair, identifier))
+            if each is None or each.serial != serial:
+                continue
+            if now - each.last_ns > (limits.quiet_ns if is_prelude else _patience(each, limits)):
+                quiet.append((is_prelude, serial, pair, identifier))
+        for is_prelude, serial, pair, identifier in sorted(set(quiet), key=lambda each: each[:2]):
+            held = self._preludes.pop(pair, None) if is_prelude else self._open.pop((pair, identifier), None)
+            if held is not None and held.serial == serial:
+                yield self._released(held)
+
+    def _opened(self, pair: Pair, identifier: str | None = None) -> _Open:
+        self._serial += 1
+        return _Open(pair, identifier, serial=self._serial)
+
+    def _watch(self, transaction: _Open, *, is_prelude: bool) -> None:
+        """Note when it will have been quiet for too long if nothing more comes."""
+        patience = self._limits.quiet_ns if is_prelude else _patience(transaction, self._limits)
+        entry = (transaction.last_ns + patience, transaction.serial, is_prelude, transaction.pair)
+        heapq.heappush(self._deadlines, (*entry, transaction.transaction_id))
+        if len(self._deadlines) > 2 * (len(self._open) + len(self._preludes)) + 64:
+            self._deadlines = [
+                (each.last_ns + _patience(each, self._limits), each.serial, False, *key)
+                for key, each in self._open.items()
+            ]
+            self._deadlines += [
+                (each.last_ns + self._limits.quiet_ns, each.serial, True, pair, None)
+                for pair, each in self._preludes.items()
+            ]
+            heapq.heapify(self._deadlines)
 
     def _settled(self, transaction: _Open, now: int) -> bool:
         """Whether no other leg can join, and nothing more will be known of its connections, or long enough was waited for it.
@@ -207,6 +261,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         )
 
     def _released(self, transaction: _Open) -> Transaction:
+        self._room -= transaction.room
         for each in transaction.pki:
             if each.request is not None and (carried := self._by_message.get(each.request.sha256)) is not None:
                 for pair in [pair for pair, (_, other) in carried.items() if other is transaction]:
@@ -214,6 +269,20 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
                 if not carried:
                     del self._by_message[each.request.sha256]
         return _close(transaction)
+
+
+def _room_of(item: ScepExchange) -> int:
+    """About what an exchange takes. Certificates of usual size are shared by all that were given them."""
+    room = _ROOM
+    for message in (item.http.request, item.http.response):
+        if message is not None:
+            room += sum([len(name) + len(value) for name, value in message.headers]) + 40 * len(message.frames)
+    room += len(item.http.request.target) if item.http.request is not None else 0
+    room += len(item.raw_request or b"") + len(item.raw_response or b"")
+    for content in (item.request, item.response):
+        if isinstance(content, PkiMessage | CaCertificates):
+            room += sum([len(each.encoded) for each in content.certificates if len(each.encoded) > _SHARED])
+    return room
 
 
 def _patience(transaction: _Open, limits: Limits) -> int:

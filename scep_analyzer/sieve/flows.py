@@ -40,8 +40,12 @@ _MOST_SYNS = 16
 """Of one connection attempt; hosts give up after half a dozen."""
 _MOST_EARLY = 64
 """Connections that hold an answer whose request was not seen yet; beyond it the oldest one is left out."""
+_MOST_EARLY_BYTES = 128 * 1024
 _MOST_PIECES = 64
 """Segments held of one message head: 64 KiB and more."""
+
+_ROOM = 200
+"""What Python needs for a server and a path beside the path's characters."""
 
 _MOST_TLS_SERVERS = 5
 """Named in the line about TLS."""
@@ -73,6 +77,9 @@ class Flows(Stage[Segment, Segment]):
         self._old: dict[bytes, Flow] = {}
         self._numbers = 0
         self._waiting: list[Flow] = []
+        self._left_out_bytes = 0
+        self._held_bytes = 0
+        """What ``requests`` of all flows held when it was counted last, and what came since."""
 
     def feed(self, item: Segment) -> Iterable[Segment | Anomaly]:
         """Take one segment."""
@@ -288,7 +295,9 @@ class Flows(Stage[Segment, Segment]):
                 if not late.followed and not late.asked:
                     late.answers = ()
                     self._tame(late)
-        flow.answers = (*flow.answers, item) if len(flow.answers) < _MOST_PIECES else ()
+        held = sum([len(each.payload) for each in flow.answers])
+        small = len(flow.answers) < _MOST_PIECES and held < _MOST_EARLY_BYTES
+        flow.answers = (*flow.answers, item) if small else ()
         return []
 
     def _asking(self, flow: Flow, item: Segment) -> Given:
@@ -319,17 +328,42 @@ class Flows(Stage[Segment, Segment]):
         if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
             return self._follow(flow, item)
         flow.requests = (*flow.requests, item)
+        self._held_bytes += size
         if seen.look is Look.MORE:
             flow.next = (flow.next + size) % WRAP
-            return []
+            return self._relieved() if self._held_bytes > self._limits.held_bytes else []
         if endpoint in self._endpoints:
             return self._follow(flow)
-        if len(self.left_out) < self._limits.endpoints:
-            self.left_out.add(endpoint)
+        self._leave_out(endpoint)
         flow.asked = True
         flow.next = (flow.requests[0].sequence + len(content) - len(words) + seen.length) % WRAP
         flow.answer_at = item.acknowledgment if item.flags & ACK else None
-        return []
+        return self._relieved() if self._held_bytes > self._limits.held_bytes else []
+
+    def _leave_out(self, endpoint: tuple[Endpoint, str]) -> None:
+        """Remember a request's server and path, within bounds."""
+        size = len(endpoint[1]) + _ROOM
+        within = (
+            len(self.left_out) < self._limits.endpoints and self._left_out_bytes + size <= self._limits.endpoint_bytes
+        )
+        if within and endpoint not in self.left_out:
+            self.left_out.add(endpoint)
+            self._left_out_bytes += size
+
+    def _relieved(self) -> Given:
+        """Too many bytes may be held: what is held is counted, and the oldest connections are followed, which holds less."""
+        holding = {id(flow): flow for flow in (*self._old.values(), *self._young.values()) if flow.requests}
+        sizes = {
+            each: sum([len(item.payload) for item in (*flow.requests, *flow.answers)]) for each, flow in holding.items()
+        }
+        self._held_bytes = sum(sizes.values())
+        given: Given = []
+        for each, flow in holding.items():
+            if self._held_bytes <= self._limits.held_bytes // 2:
+                break
+            self._held_bytes -= sizes[each]
+            given += self._follow(flow)
+        return given
 
     def _answering(self, flow: Flow, item: Segment) -> Given:
         """Bytes of the side that answers."""
@@ -355,6 +389,9 @@ class Flows(Stage[Segment, Segment]):
             seen = seen._replace(look=Look.OTHER if b"\n\r\n" in words else Look.MORE)  # no body comes
         if seen.look is Look.MORE:
             flow.answers = (*flow.answers, item)
+            self._held_bytes += size
+            if self._held_bytes > self._limits.held_bytes:
+                return self._relieved()
         elif seen.look is Look.INTERIM and seen.length == len(words):
             flow.answer_at, flow.answers = (item.sequence + size) % WRAP, ()
         elif seen.look is Look.OTHER and _tunnel_refused(flow, words):

@@ -16,8 +16,9 @@ from scep_analyzer.glossary import (
 from scep_analyzer.model.asn1 import Node
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
-from scep_analyzer.model.exchanges import Header, without_secrets
+from scep_analyzer.model.exchanges import Header
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
+from scep_analyzer.model.secrets import field_without_secrets, without_secrets
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.story.messages import key_words
 from scep_analyzer.story.model import cut
@@ -85,8 +86,7 @@ def _frames(frames: tuple[int, ...]) -> str:
 
 def _headers(headers: tuple[Header, ...]) -> Iterator[Line]:
     for name, value in headers:
-        secret = name.lower() in ("authorization", "proxy-authorization", "cookie", "set-cookie")
-        yield Line(1, name, f"(redacted, {len(value)} characters)" if secret else value)
+        yield Line(1, name, field_without_secrets(name, value))
 
 
 def _oddities(exchange: ScepExchange, frames: tuple[int, ...]) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from scep_analyzer.model.exchanges import Request, Response
 from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Kind, Outcome, ScepExchange, Transaction
+from scep_analyzer.model.secrets import without_secrets
 from scep_analyzer.report import Report, link_type_name
 from scep_analyzer.story import exchanges as sentences
 from scep_analyzer.story.ladder import ladder_of
@@ -320,7 +321,7 @@ def _remark(finding: Finding, rules: Mapping[int, str]) -> Remark:
         transaction=finding.transaction,
         exchange=finding.exchange,
         frames=finding.frames,
-        evidence=tuple(Evidence(each.frame, each.path, each.value) for each in finding.facts),
+        evidence=tuple(Evidence(frame=each.frame, path=each.path, value=each.value) for each in finding.facts),
         causes=finding.causes,
         actions=finding.actions,
         sources=finding.references,
@@ -388,7 +389,7 @@ def _chapter(
 def _path(transaction: Transaction) -> str:
     for each in transaction.exchanges:
         if each.http.request is not None:
-            return each.http.request.target.partition("?")[0]
+            return without_secrets(each.http.request.target).partition("?")[0]
     return ""
 
 

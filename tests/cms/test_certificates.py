@@ -8,7 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from scep_analyzer.cms.certificates import read_certificate, read_certificate_set
+from scep_analyzer.cms.certificates import read_certificate
+from scep_analyzer.cms.signed import read_certificate_set
 from scep_analyzer.model.anomalies import DecodeError
 from tests.builders import pki
 from tests.builders.scene import CA, CA_KEY, CA_NAME, CLIENT_KEY, CLIENT_NAME, ENCRYPTER, ISSUED, SIGNER, START

@@ -1,10 +1,12 @@
 """Nothing from the wire steers a terminal."""
 
+import html
 import json
 
 import pytest
+from markdown_it import MarkdownIt
 
-from scep_analyzer.render.safe import json_text, safe
+from scep_analyzer.render.safe import FileNames, csv_cell, json_text, markdown, safe
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,82 @@ def test_json_holds_no_control_codes_and_the_same_value(indent: int | None) -> N
     assert all(character == "\n" or safe(character) == character for character in text)
     text.encode("utf-8")
     assert "Zürich" in text
+
+
+@pytest.mark.parametrize(
+    "code", [0x034F, 0x0600, 0x17B4, 0x180B, 0x2800, 0x3164, 0xFFA0, 0xFE0F, 0x1BCA0, 0x1D173, 0xE0001, 0xFFFE]
+)
+def test_what_shows_nothing_is_written_out(code: int) -> None:
+    assert chr(code) not in safe(f"a{chr(code)}b")
+    assert chr(code) not in json_text(f"a{chr(code)}b")
+
+
+def test_marks_pile_up_no_higher_than_a_language_needs() -> None:
+    assert safe("e\u0301\u0323") == "e\u0301\u0323"
+    assert safe("z" + "\u0335" * 40).count("\u0335") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        (" =1", "' =1"),
+        ("-1", "'-1"),
+        ("\t=1", "'\\x09=1"),
+        ("CN=a", "CN=a"),
+    ],
+)
+def test_cells_are_no_formulas(text: str, cell: str) -> None:
+    assert csv_cell(text) == cell
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://evil.example/@octocat",
+        "www.evil.example",
+        "user@host.example",
+        "#1 !2 ~bug %3 &4 $a^2$",
+        ":smile: ok",
+        "*a* _b_ `c` ~~d~~",
+        "[a](http://b) ![c](d) <b>e</b>",
+        "1. a",
+        "- a",
+        "# a",
+        "| a | b |",
+    ],
+)
+def test_markdown_is_the_text_and_nothing_else(text: str) -> None:
+    shown = markdown(text)
+    assert html.unescape(shown).replace("\u200b", "") == text  # a reader sees what was sent
+    # Rendered by an independent implementation with GitHub's extensions, it is one paragraph of plain text.
+    rendered = MarkdownIt("gfm-like").render(shown)
+    inside = rendered.strip().removeprefix("<p>").removesuffix("</p>")
+    assert "<" not in inside, rendered
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("../../etc/passwd", "0001-etc-passwd.pem"),
+        ("getca/../../PWNED", "0001-getca-PWNED.pem"),
+        ("a\x00b\x1b[31m\u202e:c|d", "0001-a-b-31m-c-d.pem"),
+        ("x" * 400, f"0001-{'x' * 60}.pem"),
+        ("...", "0001.pem"),
+        ("", "0001.pem"),
+    ],
+)
+def test_names_of_files(said: str, name: str) -> None:
+    assert FileNames().of(("0001", said), "pem") == name
+
+
+@pytest.mark.parametrize("said", ["CON", "nul", "Com1", "aux.txt", "LPT9.tar", "prn"])
+def test_names_of_devices_are_none(said: str) -> None:
+    assert FileNames().of((said,), "pem").startswith("_")
+
+
+def test_names_are_unique_where_case_does_not_count() -> None:
+    names, said = FileNames("index.json"), ("A", "a", "A:", "INDEX", "-a")
+    made = [names.of((each,), "json") for each in said]
+    assert made == ["A.json", "a-2.json", "A-3.json", "INDEX-2.json", "a-4.json"]

@@ -1,0 +1,282 @@
+"""What in text from the wire is a secret, by rule: who else reads a report must not learn it. In doubt it is one.
+
+A parameter is secret by its name, in any spelling and however it is percent-encoded; a header field by its name or by what it holds; a
+user and password before a host wherever a URL stands; a long run of hexadecimal digits because NDES's challenge passwords are such.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from urllib.parse import unquote, unquote_to_bytes
+
+HIDDEN = "(redacted)"
+
+SECRET_OIDS = {
+    "1.2.840.113549.1.9.7": bytes.fromhex("2a864886f70d010907"),
+    "1.3.6.1.4.1.311.21.35": bytes.fromhex("2b0601040182371523"),
+    "1.3.6.1.4.1.311.21.40": bytes.fromhex("2b0601040182371528"),
+}
+"""challengePassword (RFC 2985, Section 5.4.1); Microsoft's ENROLL_SCEP_CHALLENGE_ANSWER and ENROLL_SCEP_SERVER_SECRET."""
+
+OIDS = re.compile(b"|".join(map(re.escape, SECRET_OIDS.values())))
+_SPACE = re.compile(rb"[\s:]|\\[rnt]|=\r?\n")
+
+_CERTAIN = (
+    "challenge",
+    "passw",
+    "passphrase",
+    "passcode",
+    "kennwort",
+    "contrasen",
+    "secret",
+    "token",
+    "credential",
+    "apikey",
+    "accesskey",
+    "authkey",
+    "authoriz",
+    "authentic",
+    "signature",
+    "session",
+    "bearer",
+    "cookie",
+    "onetime",
+    "privatekey",
+    "sharedkey",
+)
+"""A parameter whose name holds one of these holds a secret."""
+_WORDS = frozenset(
+    {
+        "pass",
+        "pw",
+        "pwd",
+        "pin",
+        "otp",
+        "totp",
+        "code",
+        "key",
+        "psk",
+        "sid",
+        "sig",
+        "sas",
+        "jwt",
+        "auth",
+        "ticket",
+        "csrf",
+        "xsrf",
+        "cred",
+        "creds",
+        "pwdhash",
+        "hmac",
+    }
+)
+"""The same for one of these as a word of the name."""
+
+SECRET_WORDS = (
+    *("challenge", "password", "passphrase", "passcode", "passwort", "kennwort", "wachtwoord", "adgangskode"),
+    *("mot de passe", "contraseña", "contrasena", "clave", "senha", "palavra-passe", "lösenord", "passord"),
+    *("salasana", "heslo", "hasło", "jelszó", "parola", "şifre", "lozinka", "geslo", "parool", "пароль", "κωδικ"),
+    *("סיסמה", "كلمة المرور", "密码", "密碼", "口令", "パスワード", "암호", "비밀번호", "secret", "token"),
+)
+"""Words for a password in the languages that Windows servers speak."""
+
+_NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SEPARATORS = re.compile(r"[?&;#]")
+_ENDS = re.compile(r"[\s\"'<>]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/|%2[fF]%2[fF])")
+_LONGEST_NAME = 64
+_MOST_ESCAPES = 3
+_PORT = re.compile(r"[^:]*(?::\d*)?\Z|\[[^\]]*\](?::\d*)?\Z")
+_DIGITS = re.compile(r"(?<![0-9A-Za-z-])(?!0x)[0-9A-Fa-f]{16,}(?![0-9A-Za-z-])")
+_BLOB = re.compile(r"[A-Za-z0-9+/_.~-]{16,}=*")
+_OURS = re.compile(r"(?:[A-Za-z0-9-]+ )?\(redacted, [\d,]+ characters\)")
+
+_WHOLE_FIELDS = frozenset({"authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info"})
+_CHALLENGE_FIELDS = frozenset({"www-authenticate", "proxy-authenticate"})
+_HOST_FIELDS = frozenset({"host", ":authority", "x-forwarded-host", "forwarded"})
+
+
+@cache
+def _in_text() -> re.Pattern[bytes]:
+    """The OIDs in base64, at each of its three alignments, and in hexadecimal digits."""
+    forms = []
+    for oid in SECRET_OIDS.values():
+        element = bytes([6, len(oid)]) + oid
+        for before in range(3):
+            first, last = -(-before * 8 // 6), (before + len(element)) * 8 // 6
+            # The character behind those that are sure holds the last bits and up to four that follow.
+            ways = [base64.b64encode(bytes(before) + element + bytes([each, 0])) for each in range(0, 256, 4)]
+            partial = b"" if (before + len(element)) * 8 % 6 == 0 else re.escape(bytes({each[last] for each in ways}))
+            forms.append(re.escape(ways[0][first:last]) + (b"[" + partial + b"]" if partial else b""))
+        forms.append(b"(?i:%s)" % oid.hex().encode())
+    return re.compile(b"|".join(forms))
+
+
+def text_holds_secret(data: bytes) -> bool:
+    """Whether text holds a message with one of the OIDs: in base64 or hexadecimal digits, in lines, percent-encoded, URL-safe."""
+    if len(data) < 9:
+        return False
+    for _ in range(_MOST_ESCAPES):
+        plain = _SPACE.sub(b"", data).replace(b"-", b"+").replace(b"_", b"/")
+        if _in_text().search(plain) is not None:
+            return True
+        if b"%" not in data:
+            break
+        before, data = data, unquote_to_bytes(data)
+        if OIDS.search(data) and not OIDS.search(before):
+            return True
+    return False
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a parameter or field of this name holds a secret."""
+    return len(name) <= 3 * _LONGEST_NAME and _is_secret_name(name)
+
+
+@lru_cache(maxsize=512)
+def _is_secret_name(name: str) -> bool:
+    for _ in range(_MOST_ESCAPES):
+        if "%" not in name:
+            break
+        name = unquote(name, "latin-1")
+    name = name.strip()
+    if not name or len(name) > _LONGEST_NAME:
+        return False
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    if plain in ("operation", "message", "keyid"):
+        return False
+    return any(each in plain for each in _CERTAIN) or any(each.lower() in _WORDS for each in _NAME_PARTS.findall(name))
+
+
+def secrets_in(target: str) -> list[str]:
+    """The names of a request target's parameters that are secrets, and ``userinfo`` for a user and password before the host."""
+    names = [name for _, _, name, _ in _secret_parameters(target)]
+    return [*names, *(["userinfo"] if _without_userinfo(target) != target else [])]
+
+
+def without_secrets(target: str) -> str:
+    """A request target, a URL or a text with URLs, the values of secret parameters and users and passwords left out."""
+    pieces: list[str] = []
+    at = 0
+    for start, end, _, _ in _secret_parameters(target):
+        pieces += (target[at:start], HIDDEN)
+        at = end
+    return _without_userinfo("".join([*pieces, target[at:]]))
+
+
+def _secret_parameters(target: str) -> Iterator[tuple[int, int, str, str]]:
+    """(start, end, name, value) of each parameter's value that is a secret.
+
+    ``;`` parts parameters in paths, so a value goes on behind it only where nothing with a name follows.
+    """
+    if "=" not in target and "%3" not in target:
+        return
+    bounds = [match.start() for match in _SEPARATORS.finditer(target)]
+    pieces: list[tuple[int, int]] = []
+    for at, following in zip([-1, *bounds], [*bounds, len(target)], strict=True):
+        if pieces and target[at] in ";#" and "=" not in target[at + 1 : following]:
+            pieces[-1] = pieces[-1][0], following
+        else:
+            pieces.append((at, following))
+    for at, following in pieces:
+        name, equals, value = target[at + 1 : following].partition("=")
+        if not equals:
+            continue
+        # Names begin after what cannot be one: a sentence, or the path before a ";".
+        name = _ENDS.split(name)[-1].rpartition("/")[2]
+        start = following - len(value)
+        stop = _ENDS.search(value)
+        value = value if stop is None else value[: stop.start()]
+        if value and value != HIDDEN and (is_secret_name(name) or _hides_another(name, value)):
+            yield start, start + len(value), name, value
+
+
+def _hides_another(name: str, value: str) -> bool:
+    """Whether a value is a URL or a query itself, percent-encoded, that holds a secret, or a message that is not encrypted."""
+    if len(value) > 64 and text_holds_secret(value.encode("latin-1", "replace")):
+        return True
+    if "%" not in value or name.lower() == "message":
+        return False
+    plain = value
+    for _ in range(_MOST_ESCAPES):
+        plain = unquote(plain, "latin-1")
+        if "%" not in plain:
+            break
+    parts = (part.partition("=") for part in re.split(r"[?&;#]", plain))
+    return any(held and is_secret_name(name) for name, _, held in parts) or _without_userinfo(plain) != plain
+
+
+def _without_userinfo(text: str) -> str:
+    """Leave out what stands between ``//`` and ``@``; a password may hold ``@`` and ``/`` itself."""
+    if "@" not in text and "%40" not in text:
+        return text
+    pieces: list[str] = []
+    at = 0
+    for match in _SCHEME.finditer(text):
+        if match.start() < at:
+            continue
+        stop = _ENDS.search(text, match.end())
+        whole = text[match.end() : len(text) if stop is None else stop.start()].partition("?")[0]
+        before, sign, _ = whole.replace("%40", "@").rpartition("@")
+        first = re.split(r"[/#]", whole, maxsplit=1)[0]
+        if not sign or ("@" not in first and "%40" not in first and _PORT.match(first)):
+            continue  # an "@" in a path, behind an ordinary host
+        if "@" in first or "%40" in first:
+            cut = max(first.rfind("@") + 1, first.rfind("%40") + 3 if "%40" in first else 0)
+        else:
+            cut = whole.rfind("@") + 1
+        if before == HIDDEN:
+            continue
+        pieces += (text[at : match.end()], HIDDEN, "@")
+        at = match.end() + cut
+    if (
+        not pieces
+        and "://" not in text
+        and not text.startswith("/")
+        and "@" in text
+        and " " not in text
+        and "=" not in text
+    ):
+        before, _, host = text.rpartition("@")  # the authority form of CONNECT, and Host
+        return text if before == HIDDEN else f"{HIDDEN}@{host}"
+    return "".join([*pieces, text[at:]])
+
+
+def field_without_secrets(name: str, value: str) -> str:
+    """The value of a header field as it may be shown; of credentials the scheme and the length stay."""
+    lower = name.lower()
+    if lower in _CHALLENGE_FIELDS:
+        scheme, _, rest = value.partition(" ")
+        if _BLOB.fullmatch(rest.strip()):
+            return f"{scheme} (redacted, {len(rest):,} characters)"
+        return value
+    if lower in _WHOLE_FIELDS or is_secret_name(name):
+        if len(value) < _LONGEST_NAME and _OURS.fullmatch(value):
+            return value
+        scheme, space, rest = value.partition(" ")
+        known = space and scheme.isalpha() and lower.endswith("authorization")
+        return f"{scheme} (redacted, {len(rest):,} characters)" if known else f"(redacted, {len(value):,} characters)"
+    if lower in _HOST_FIELDS and "@" in value:
+        return f"{HIDDEN}@{value.rpartition('@')[2]}"
+    return without_secrets(value) if "=" in value or "@" in value or "%40" in value else value
+
+
+def text_is_secret(content: bytes) -> bool:
+    """Whether a text, in UTF-8 or UTF-16, may hold a secret: by its words, its URLs or its digits."""
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    if encoding == "utf-8" and content[1:40:2].count(0) > 15:
+        encoding = "utf-16-le"
+    text = content.decode(encoding, "replace")
+    return speaks_of_secret(text) or digits_hidden(without_secrets(text)) != text
+
+
+def digits_hidden(text: str) -> str:
+    """A text with long runs of hexadecimal digits left out: what NDES hands out as challenge passwords are such."""
+    return _DIGITS.sub(HIDDEN, text)
+
+
+def speaks_of_secret(text: str) -> bool:
+    """Whether a text has a word for a password, in any language: then a password may be beside it."""
+    lowered = text.lower()
+    return any(each in lowered for each in SECRET_WORDS)

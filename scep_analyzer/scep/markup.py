@@ -1,0 +1,69 @@
+"""HTML → its text, in time that grows with its length: a regular expression for tags takes the square of it."""
+
+import html
+import re
+from collections.abc import Iterator
+
+_UNREAD = re.compile(r"<(script|style)\b", re.IGNORECASE)
+_HEADING = re.compile(r"<(title|h[1-6])\b", re.IGNORECASE)
+_ENDS = {
+    each: re.compile(rf"</{each}\s*>", re.IGNORECASE)
+    for each in ("script", "style", "title", "h1", "h2", "h3", "h4", "h5", "h6")
+}
+
+
+def without_tags(text: str) -> str:
+    """The text between the tags, each tag a space; scripts and styles are left out. What is not closed by ``>`` is no tag."""
+    pieces: list[str] = []
+    at = 0
+    while (start := text.find("<", at)) >= 0:
+        pieces.append(text[at:start])
+        unread = _UNREAD.match(text, start)
+        if unread is not None:
+            end = _ENDS[unread[1].lower()].search(text, unread.end())
+            if end is None:
+                return " ".join(pieces)
+            at = end.end()
+            continue
+        stop = text.find(">", start)
+        if stop < 0:
+            at = start
+            break
+        at = stop + 1
+    return " ".join([*pieces, text[at:]])
+
+
+def told_once(page: str) -> str:
+    """The words of a page. Its title and headings often say the same: each is told once, so that what follows is not cut."""
+    told: list[str] = []
+    pieces: list[str] = []
+    at = 0
+    for start, opened, closed, end in _headings(page):
+        words = " ".join(html.unescape(without_tags(page[opened:closed])).split())
+        bare = _bare(words)
+        pieces.append(page[at:start])
+        if bare and not any(bare in each for each in told):
+            told.append(bare)
+            pieces.append(html.escape(words, quote=False))
+        at = end
+    return html.unescape(without_tags(" ".join([*pieces, page[at:]])))
+
+
+def _headings(page: str) -> Iterator[tuple[int, int, int, int]]:
+    """Where each title and heading begins, where its words begin and end, and where it ends itself."""
+    at, unclosed = 0, set()
+    while (match := _HEADING.search(page, at)) is not None:
+        kind = match[1].lower()
+        opened = page.find(">", match.end()) + 1
+        closed = _ENDS[kind].search(page, opened) if opened and kind not in unclosed else None
+        if closed is None:  # looked for once: a page of nothing but such tags is not read again for each
+            unclosed.add(kind)
+            at = match.end()
+        else:
+            yield match.start(), opened, closed.start(), closed.end()
+            at = closed.end()
+
+
+def _bare(words: str) -> str:
+    """Letters only: “404 - Not Found” and “Not found” are the same."""
+    return "".join(filter(str.isalpha, words.lower()))

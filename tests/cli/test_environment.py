@@ -1,0 +1,165 @@
+"""What surrounds the process: one line and the right exit code, whatever it is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+CAPTURE = str(ROOT / "captures" / "scenarios" / "ndes-get-enrollment.pcap")
+PROGRAM = f"{sys.executable} -m scep_analyzer"
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+
+
+def _shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        check=False,
+        timeout=60,
+    )
+
+
+@posix
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        (f"{PROGRAM} {CAPTURE} >&-", 2, "standard output is closed"),
+        (f"{PROGRAM} - <&-", 3, "empty"),
+        (f"{PROGRAM} decode - <&-", 3, "no SCEP message"),
+        (f"{PROGRAM} {CAPTURE} >/dev/full", 2, "No space left"),
+        (f"{PROGRAM} {CAPTURE} -f json >/dev/full", 2, "No space left"),
+        (f"{PROGRAM} diagnose {CAPTURE} >/dev/full", 2, "No space left"),
+        (f"{PROGRAM} explain >/dev/full", 2, "No space left"),
+        (f"{PROGRAM} {CAPTURE} --key /dev/zero", 2, "more than 1,048,576 bytes"),
+        (f"{PROGRAM} {'x' * 300}", 3, "File name too long"),
+        (f"{PROGRAM} {CAPTURE} $'--\\e]0;x\\a'", 2, "--\\x1b]0;x\\x07"),
+    ],
+)
+def test_one_line_says_it(line: str, code: int, says: str) -> None:
+    done = _shell(line)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+    assert says in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@posix
+@pytest.mark.parametrize("command", ["timeline --verbose", "diagnose", "timeline -f json", "explain"])
+def test_a_reader_that_has_seen_enough_is_no_error(command: str) -> None:
+    done = _shell(f"{PROGRAM} {command} {CAPTURE if command != 'explain' else ''} | head -1; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@posix
+def test_results_come_though_stderr_is_closed() -> None:
+    assert "certificate issued" in _shell(f"{PROGRAM} {CAPTURE} 2>&-").stdout
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-5", "abc", "999999999", "9" * 5000])
+def test_any_width(columns: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scep_analyzer", CAPTURE],
+        capture_output=True,
+        env={**os.environ, "COLUMNS": columns},
+        check=True,
+        timeout=60,
+    )
+    assert b"succeeded" in b"".join(done.stdout.split()) or b"1" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+@pytest.mark.parametrize("words", [[CAPTURE], ["timeline", "--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]])
+def test_any_console(encoding: str, words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scep_analyzer", *words],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout
+
+
+def test_the_output_is_not_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    before = Path(CAPTURE).read_bytes()
+    path.write_bytes(before)
+    done = subprocess.run(
+        [sys.executable, "-m", "scep_analyzer", "-f", "jsonl", str(path), "-o", str(path), "--force"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, path.read_bytes()) == (2, before)
+    assert "the output is the input" in done.stderr
+
+
+@posix
+@pytest.mark.parametrize("beside", ["", CAPTURE])
+def test_a_pipe_with_something_else_in_it_does_not_hang(beside: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    done = _shell(f"head -c 100 /dev/urandom > {pipe} & {PROGRAM} {pipe} {beside}")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").split()[2] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_no_process_outlives_the_one_that_was_ended(number: signal.Signals, tmp_path: Path) -> None:
+    pipes = [tmp_path / "a", tmp_path / "b"]
+    for each in pipes:
+        os.mkfifo(each)  # reading waits for ever
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while len(children := _children(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    while any(map(_runs, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, children))
+    assert b"Traceback" not in errors
+    if number is not signal.SIGKILL:
+        assert process.returncode == 130
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_killed_worker_is_one_line(tmp_path: Path) -> None:
+    pipes = [tmp_path / "a", tmp_path / "b"]
+    for each in pipes:
+        os.mkfifo(each)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while len(children := _children(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(children[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors.count(b"\n")) == (2, 1), errors

@@ -1,0 +1,125 @@
+"""Runs the program on an input in a process of its own, and measures what that costs.
+
+``python -m tests.hostile.measure FOLDER`` prints a table of all inputs of a folder with every command that reads them.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PROGRAM = (sys.executable, "-m", "scep_analyzer")
+_SAMPLED_EACH = 0.01
+
+
+class Cost(NamedTuple):
+    """What a run cost and gave: elapsed and processor seconds (children apart), and the largest memory in bytes, tshark's apart."""
+
+    seconds: float
+    busy: float
+    peak: int
+    code: int
+    output: bytes
+    errors: bytes
+
+    @property
+    def traceback(self) -> bool:
+        """Whether the program ended with one."""
+        return b"Traceback" in self.errors
+
+
+def run(*arguments: str, cap: float = 20.0, cwd: Path | None = None, env: dict[str, str] | None = None) -> Cost:
+    """Run the program; ``code`` is -9 where it was killed after ``cap`` seconds."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments], stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=cwd, env=env
+        )
+        ended = threading.Event()
+        peaks = [0]
+        sampler = threading.Thread(target=_sample, args=(process.pid, ended, peaks))
+        sampler.start()
+        killer = threading.Timer(cap, process.kill)
+        killer.start()
+        _, status, used = os.wait4(process.pid, 0)
+        killer.cancel()
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - began
+        ended.set()
+        sampler.join()
+        out.seek(0)
+        err.seek(0)
+        return Cost(
+            seconds=seconds,
+            busy=used.ru_utime + used.ru_stime,
+            peak=peaks[0],
+            code=code,
+            output=out.read(),
+            errors=err.read(),
+        )
+
+
+def _sample(pid: int, ended: threading.Event, peaks: list[int]) -> None:
+    while not ended.wait(_SAMPLED_EACH):
+        peaks[0] = max(peaks[0], _resident(pid))
+
+
+def _resident(pid: int) -> int:
+    """The memory that a process and its children hold, in bytes; other programs (tshark, dumpcap) apart."""
+    total = 0
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+        if name.startswith("python"):
+            total = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            total += sum(_resident(int(child)) for child in (task / "children").read_text(encoding="ascii").split())
+    except (OSError, ValueError, IndexError):
+        pass  # it has just ended
+    return total
+
+
+def commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
+    """Every command that reads an input of this kind."""
+    name = str(path)
+    if path.suffix in (".txt", ".der"):
+        return [("decode", name), ("decode", name, "--bytes")]
+    return [
+        ("timeline", name),
+        ("timeline", name, "-f", "json"),
+        ("timeline", name, "-f", "jsonl"),
+        ("diagnose", name),
+        ("show", name, "1"),
+        ("show", name, "1", "--bytes"),
+        ("extract", name, "-o", str(folder / path.name), "--force"),
+    ]
+
+
+def main(paths: list[str]) -> int:
+    """Print a line for each run."""
+    files = sorted(each for path in map(Path, paths) for each in (path.iterdir() if path.is_dir() else [path]))
+    base = run("--version")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in files:
+            if path.suffix == ".md":
+                continue
+            for words in commands(path, Path(folder)):
+                cost = run(*words)
+                shown = " ".join(word for word in words if word != str(path))[:24]
+                last = cost.errors.decode(errors="replace").splitlines()[-1:]
+                print(  # noqa: T201
+                    f"{path.name:28} {shown:24} {cost.seconds:6.2f} s {cost.busy:6.2f} s {cost.peak / 1e6:7.1f} MB"
+                    f"  exit {cost.code}  {len(cost.output):9,} bytes{f'  TRACEBACK {last}' if cost.traceback else ''}",
+                    flush=True,
+                )
+    print(  # noqa: T201
+        f"start-up: {base.seconds:.2f} s, {base.peak / 1e6:.1f} MB"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

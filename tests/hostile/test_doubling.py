@@ -1,0 +1,16 @@
+"""Eight times the input is not much more than eight times the work. ``make doubling`` measures the same in seconds."""
+
+import pytest
+
+from tests.hostile.doubling import MOST, calls, exponent, read
+from tests.hostile.recipes import PASTES, RECIPES
+
+
+@pytest.mark.parametrize("name", [*RECIPES, *PASTES])
+def test_work_grows_with_the_size(name: str) -> None:
+    recipe, first = {**RECIPES, **PASTES}[name]
+    command = "decode" if name in PASTES else "timeline"
+    small, large = recipe(max(first // 4, 2)), recipe(max(first // 4, 2) * 8)
+    read(small, command)  # what is imported and remembered once
+    costs = [float(calls(lambda data=data: read(data, command))) for data in (small, large)]  # type: ignore[misc]
+    assert exponent(costs, [len(small), len(large)]) <= MOST, costs

@@ -1,0 +1,84 @@
+"""Secrets in text, by rule."""
+
+import pytest
+
+from scep_analyzer.model.secrets import (
+    digits_hidden,
+    field_without_secrets,
+    is_secret_name,
+    secrets_in,
+    speaks_of_secret,
+    text_is_secret,
+    without_secrets,
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "challenge", "ChallengePassword", "challenge_password", "ch%61llenge", "ch%2561llenge", "scepChallenge", "PASS", "pwd", "pin",
+        "otp", "code", "oneTimePassword", "apiKey", "api-key", "X-Auth-Token", "access_token", "sig", "jwt", "sessionid", "client_secret",
+    ],
+)  # fmt: skip
+def test_names_of_secrets(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["operation", "message", "profile", "host", "monkey", "encoding", "spin", "passive", "keyId", "id", "ca"]
+)
+def test_names_of_others(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/scep?operation=GetCACaps&challenge=x&y=1", "/scep?operation=GetCACaps&challenge=(redacted)&y=1"),
+        ("/scep?operation=PKIOperation&message=MII%3D", "/scep?operation=PKIOperation&message=MII%3D"),
+        ("/scep;pin=1/pkiclient.exe?x=1", "/scep;pin=(redacted)?x=1"),
+        ("/scep?challenge=a;b#c", "/scep?challenge=(redacted)"),
+        ("http://u:p@h/x", "http://(redacted)@h/x"),
+        ("http://u:p@q@h/x", "http://(redacted)@h/x"),
+        ("http://u:p/q@h/x", "http://(redacted)@h/x"),
+        ("http://h:8080/x@y", "http://h:8080/x@y"),
+        ("u:p@h:443", "(redacted)@h:443"),
+        ("/x?next=http%3A%2F%2Fu%3Ap%40h", "/x?next=(redacted)"),
+        ("moved to https://u:p@h/?otp=5 for now", "moved to https://(redacted)@h/?otp=(redacted) for now"),
+    ],
+)
+def test_targets_and_urls(target: str, shown: str) -> None:
+    assert without_secrets(target) == shown
+    assert without_secrets(shown) == shown
+    assert bool(secrets_in(target)) == (target != shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("Authorization", "Basic dTpw", "Basic (redacted, 4 characters)"),
+        ("Cookie", "a=b", "(redacted, 3 characters)"),
+        ("X-API-Key", "abc", "(redacted, 3 characters)"),
+        ("Location", "http://u:p@h/?challenge=x", "http://(redacted)@h/?challenge=(redacted)"),
+        ("WWW-Authenticate", "NTLM TlRMTVNTUAACAAAADAAMADgAAAA=", "NTLM (redacted, 28 characters)"),
+        ("WWW-Authenticate", 'Basic realm="x"', 'Basic realm="x"'),
+        ("Host", "u:p@h", "(redacted)@h"),
+        ("Content-Type", "text/html; charset=utf-8", "text/html; charset=utf-8"),
+        ("Server", "Microsoft-IIS/10.0", "Microsoft-IIS/10.0"),
+    ],
+)
+def test_fields(name: str, value: str, shown: str) -> None:
+    assert field_without_secrets(name, value) == shown
+    assert field_without_secrets(name, shown) == shown
+
+
+def test_texts() -> None:
+    assert speaks_of_secret("Das Kennwort lautet …")
+    assert speaks_of_secret('invalid challenge "x"')
+    assert not speaks_of_secret("The template is not published")
+    assert digits_hidden("F00DFACE00112233 or 0x80094800") == "(redacted) or 0x80094800"
+    assert (
+        digits_hidden("request 123e4567-e89b-12d3-a456-426614174000") == "request 123e4567-e89b-12d3-a456-426614174000"
+    )
+    assert text_is_secret("le mot de passe : x".encode("utf-16"))
+    assert not text_is_secret(b"404 page not found")
