@@ -27,8 +27,6 @@ _TABLES = {
 5.2.1 Electronic-mail address
 5.2.2 Unstructured name
 5.2.3 Unstructured address
-<<<<<<< HEAD
-=======
 5.2.4 Date of birth
 5.2.5 Place of birth
 5.2.6 Gender
@@ -36,7 +34,6 @@ _TABLES = {
 5.2.8 Country of residence
 5.2.9 Pseudonym
 5.2.10 Serial number
->>>>>>> h/w1
 5.3 Attribute types for use in PKCS #7 data
 5.3.1 Content type
 5.3.2 Message digest
