@@ -22,7 +22,7 @@ from scep_analyzer.capture.pcapng import (
     SIMPLE_PACKET,
 )
 from scep_analyzer.capture.source import Source
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Packet
 from scep_analyzer.version import __version__
 
@@ -143,7 +143,7 @@ def _pcapng_blocks(source: Source) -> Iterator[Block]:
                 break
             order = "<" if head[8:12] == _LITTLE else ">"
         kind, length = struct.unpack(order + "II", head[:8])
-        limit = LIMITS.record_bytes + 64 * 1024 if kind in _PACKETS else LIMITS.block_bytes
+        limit = BOUNDS.record_bytes + 64 * 1024 if kind in _PACKETS else BOUNDS.block_bytes
         if length < 12 or length > limit:
             break
         left = 8 + (length - 8 + 3 & ~3)
