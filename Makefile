@@ -23,7 +23,7 @@ install: .venv/installed  ## put the command scep-analyzer on the PATH (~/.local
 	@echo "installed: ~/.local/bin/scep-analyzer (put ~/.local/bin on your PATH if it is not)"
 
 test: .venv/dev  ## run the tests; a skipped test says why, and what to install
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-lowest: pyproject.toml  ## run the tests with the lowest versions of the dependencies that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest

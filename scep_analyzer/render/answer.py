@@ -30,8 +30,8 @@ _ROWS = 23
 """Rows of a screen of 24 lines, the prompt below it."""
 _LABEL = 7
 """Columns of CAUSE and FIX."""
-_LEAST_PICTURE = 8
-"""Rows that a picture of a whole enrollment takes, with the empty lines around it."""
+_MOST_PICTURE = 9
+"""Rows that further steps and proofs leave to the picture, with the empty lines around it."""
 _MOST_GROUPS, _MOST_ROWS = 7, 6
 _MOST_FRAMES = 12
 
@@ -66,6 +66,7 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
     used = _headline(chapter, paper, look)
     below = list(_below(story, chapter, look))
     foot = sum(paper.rows(each, 0, 10) for each in below)
+    picture = min(len(chapter.ladder.arrows) + 3, _MOST_PICTURE)
     # The picture wants room: further steps of the fix and further proofs make way for it; a screen that is full cuts sentences.
     for steps, proofs, because, fix in (
         (2, 3, 3, 4),
@@ -78,7 +79,7 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
         why, proof = list(_why(verdict, look, steps, because, fix)), _proof(verdict, look, proofs)
         rows = used + foot + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
         free = _ROWS - rows
-        if free >= (_LEAST_PICTURE if proofs > 1 else 0):
+        if free >= (picture if proofs > 1 else 0):
             break
     for line in why:
         paper.line(line, 0, _LABEL)
@@ -98,12 +99,14 @@ def _headline(chapter: Chapter, paper: Paper, look: Look) -> int:
     left = (*_mark(verdict.ruling), *_strong(verdict.whom), Span(": "), *_strong(verdict.says))
     paper.line(left, 0, 2)
     where = f" ({chapter.server_words})" if chapter.server_words else ""
-    when = ""
+    when = took = ""
     if chapter.started_ns is not None:
         when = f"   {day_and_clock(chapter.started_ns, look.zone)} {zone_name(look.zone)}"
         if chapter.ended_ns is not None and chapter.ended_ns > chapter.started_ns:
-            when += f", {span(chapter.ended_ns - chapter.started_ns)}"
-    legs = say(f"{{}} → {{}}{{}}{when}", chapter.client, chapter.server, where)
+            took = f", {span(chapter.ended_ns - chapter.started_ns)}"
+    legs = say(f"{{}} → {{}}{{}}{when}{took}", chapter.client, chapter.server, where)
+    if paper.rows(legs, 2, 2) > 1:
+        legs = say(f"{{}} → {{}}{{}}{when}", chapter.client, chapter.server, where)
     paper.line(legs, 2, 2)
     paper.blank()
     return paper.rows(left, 0, 2) + paper.rows(legs, 2, 2) + 1
