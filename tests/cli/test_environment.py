@@ -78,7 +78,9 @@ def test_any_width(columns: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
-@pytest.mark.parametrize("words", [[CAPTURE], ["timeline", "--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]])
+@pytest.mark.parametrize(
+    "words", [[CAPTURE], ["timeline", "--jobs", "2", CAPTURE, CAPTURE], ["diagnose", CAPTURE], ["explain"]]
+)
 def test_any_console(encoding: str, words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scep_analyzer", *words],
@@ -132,8 +134,10 @@ def test_no_process_outlives_the_one_that_was_ended(number: signal.Signals, tmp_
     for each in pipes:
         os.mkfifo(each)  # reading waits for ever
     process = subprocess.Popen(
-        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )  # fmt: skip
+        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     deadline = time.monotonic() + 20
     while len(children := _children(process.pid)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -154,8 +158,10 @@ def test_a_killed_worker_is_one_line(tmp_path: Path) -> None:
     for each in pipes:
         os.mkfifo(each)
     process = subprocess.Popen(
-        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )  # fmt: skip
+        [sys.executable, "-m", "scep_analyzer", "timeline", "--jobs", "2", *map(str, pipes)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     deadline = time.monotonic() + 20
     while len(children := _children(process.pid)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
