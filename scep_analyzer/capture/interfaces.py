@@ -64,7 +64,7 @@ def _dumpcap(interfaces: list[str], bpf: str | None) -> list[str]:
 
 def _tcpdump(interface: str, bpf: str | None) -> list[str]:
     command = ["tcpdump", "-i", interface, "-n", "-U", "-s", "0", "-B", str(_BUFFER_MIB * 1024), "-w", "-"]
-    return [*command, bpf] if bpf else command
+    return [*command, "--", bpf] if bpf else command
 
 
 class _ProgramSniffer(Sniffer):

@@ -51,7 +51,7 @@ def _write(
     if options.format == "json":
         from scep_analyzer.render import json_v1
 
-        stream.write(json_v1.render(report, secrets=options.show_secrets, least=look.least, only=only))
+        stream.writelines(json_v1.pieces(report, secrets=options.show_secrets, least=look.least, only=only))
     elif options.format == "jsonl":
         from scep_analyzer.render import json_v1
 

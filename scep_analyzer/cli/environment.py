@@ -5,10 +5,11 @@ output that is its own input.
 import argparse
 import errno
 import os
-import signal
 import sys
-from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF})
 """What the system says where standard output or a file takes no more."""
@@ -33,6 +34,8 @@ def prepared(*, own_process: bool) -> frozenset[int]:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # until the end
     for stream in (sys.stdout, sys.stderr):
         _write_all(stream)
+    import signal
+
     for signal_name in ("SIGTERM", "SIGHUP"):
         wanted: int | None = getattr(signal, signal_name, None)
         if wanted is not None and signal.getsignal(wanted) is signal.SIG_DFL:
@@ -47,7 +50,7 @@ def _write_all(stream: TextIO) -> None:
         reconfigure(errors="backslashreplace")
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
+def _interrupted(_number: int, _frame: "FrameType | None") -> None:
     """End as with Ctrl-C: temporary files are removed and other processes ended on the way."""
     raise KeyboardInterrupt
 

@@ -122,7 +122,9 @@ def _at_once(file: io.BufferedWriter) -> Callable[[bytes], None]:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"scep-analyzer: {text}\n")
+    from scep_analyzer.render.safe import safe
+
+    sys.stderr.write(f"scep-analyzer: {safe(text)}\n")
     sys.stderr.flush()
 
 

@@ -1,6 +1,7 @@
 """How far reading is, on a terminal, for what takes longer than a second."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,8 @@ _MAGIC = 4
 
 @contextlib.contextmanager
 def progress(paths: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
-    """What an engine tells how many bytes it has read; None where stderr is no terminal. The line is gone at the end."""
-    if not sys.stderr.isatty():
+    """What an engine tells how many bytes it has read; None where stderr is no terminal that can redraw a line. It is gone at the end."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
         yield None
         return
     bar = _Bar(paths)
@@ -81,7 +82,7 @@ class _Bar:
         drawn = Progress(
             TextColumn("Reading"),
             *(known if total else unknown),
-            console=Console(file=sys.stderr),
+            console=Console(file=sys.stderr, no_color=bool(os.environ.get("NO_COLOR")) or None),
             auto_refresh=False,
             transient=True,
         )

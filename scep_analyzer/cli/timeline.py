@@ -104,7 +104,7 @@ def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
         from scep_analyzer.render import json_v1
 
         least = least_of(options, Severity.INFO)
-        stream.write(json_v1.render(report, secrets=options.show_secrets, least=least, only=only))
+        stream.writelines(json_v1.pieces(report, secrets=options.show_secrets, least=least, only=only))
     elif options.format == "jsonl":
         files = Files(report.captures, options.first)
         write_lines(options, report.again(only), files, stream, at_once=False)

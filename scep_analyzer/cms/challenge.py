@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scep_analyzer.cms.ber import header_of
 from scep_analyzer.model.anomalies import DecodeError
-from scep_analyzer.model.secrets import OIDS, text_holds_secret
+from scep_analyzer.model.secrets import OIDS, holds_oid, text_holds_secret
 
 _OID_LENGTH = 9
 _MOST_ELEMENTS = 200_000
@@ -29,7 +29,7 @@ class Masked(NamedTuple):
 
 def holds_secret(data: bytes) -> bool:
     """Whether one of the OIDs occurs: as it is, or in base64 or hexadecimal digits, also in lines, percent-encoded or URL-safe."""
-    return OIDS.search(data) is not None or text_holds_secret(data)
+    return holds_oid(data) or text_holds_secret(data)
 
 
 def masked(data: bytes) -> Masked:
@@ -37,7 +37,7 @@ def masked(data: bytes) -> Masked:
 
     Lengths and tags stay, so that what is left can be read as before.
     """
-    found = [match.start() for match in OIDS.finditer(data)]
+    found = [match.start() for match in OIDS.finditer(data)] if holds_oid(data) else []
     spans = _spans(data, found) if found else []
     if text_holds_secret(data):
         spans += [each for each in _leaves(data, 0, len(data)) if text_holds_secret(data[each[0] : each[1]])] or [

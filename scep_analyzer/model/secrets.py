@@ -20,7 +20,6 @@ SECRET_OIDS = {
 """challengePassword (RFC 2985, Section 5.4.1); Microsoft's ENROLL_SCEP_CHALLENGE_ANSWER and ENROLL_SCEP_SERVER_SECRET."""
 
 OIDS = re.compile(b"|".join(map(re.escape, SECRET_OIDS.values())))
-_SPACE = re.compile(rb"[\s:]|\\[rnt]|=\r?\n")
 
 _CERTAIN = (
     "challenge",
@@ -98,9 +97,9 @@ _HOST_FIELDS = frozenset({"host", ":authority", "x-forwarded-host", "forwarded"}
 
 
 @cache
-def _in_text() -> re.Pattern[bytes]:
-    """The OIDs in base64, at each of its three alignments, and in hexadecimal digits."""
-    forms = []
+def _in_base64() -> dict[bytes, re.Pattern[bytes]]:
+    """The characters of base64 that hold an OID for sure, at each of its three alignments, and the whole of it."""
+    forms = {}
     for oid in SECRET_OIDS.values():
         element = bytes([6, len(oid)]) + oid
         for before in range(3):
@@ -108,9 +107,20 @@ def _in_text() -> re.Pattern[bytes]:
             # The character behind those that are sure holds the last bits and up to four that follow.
             ways = [base64.b64encode(bytes(before) + element + bytes([each, 0])) for each in range(0, 256, 4)]
             partial = b"" if (before + len(element)) * 8 % 6 == 0 else re.escape(bytes({each[last] for each in ways}))
-            forms.append(re.escape(ways[0][first:last]) + (b"[" + partial + b"]" if partial else b""))
-        forms.append(b"(?i:%s)" % oid.hex().encode())
-    return re.compile(b"|".join(forms))
+            sure = ways[0][first:last]
+            forms[sure] = re.compile(re.escape(sure) + (b"[" + partial + b"]" if partial else b""))
+    return forms
+
+
+_IN_HEX = [oid.hex().encode() for oid in SECRET_OIDS.values()]
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_LINE_ENDS = (b"\\r", b"\\n", b"\\t", b"=\r\n", b"=\n")
+"""As JSON and C write them, and the soft ones of quoted-printable."""
+
+
+def holds_oid(data: bytes) -> bool:
+    """Whether one of the OIDs occurs as it is."""
+    return any(oid in data for oid in SECRET_OIDS.values())
 
 
 def text_holds_secret(data: bytes) -> bool:
@@ -118,13 +128,20 @@ def text_holds_secret(data: bytes) -> bool:
     if len(data) < 9:
         return False
     for _ in range(_MOST_ESCAPES):
-        plain = _SPACE.sub(b"", data).replace(b"-", b"+").replace(b"_", b"/")
-        if _in_text().search(plain) is not None:
+        plain = data
+        for each in _LINE_ENDS:
+            plain = plain.replace(each, b"")
+        plain = plain.translate(_STANDARD, b" \t\r\n\v\f:")
+        if any(sure in plain and form.search(plain) is not None for sure, form in _in_base64().items()):
             return True
-        if b"%" not in data:
+        lowered = plain.lower()
+        if any(each in lowered for each in _IN_HEX):
+            return True
+        before = data
+        data = unquote_to_bytes(data) if b"%" in data else data
+        if data == before:
             break
-        before, data = data, unquote_to_bytes(data)
-        if OIDS.search(data) and not OIDS.search(before):
+        if holds_oid(data) and not holds_oid(before):
             return True
     return False
 

@@ -3,6 +3,7 @@
 Absent or unknown is null, never a missing key. Secrets are null unless they were asked for.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scep_analyzer.events import Amended, Counts, Ended, Over
@@ -28,33 +29,53 @@ Json = dict[str, Any]
 def render(
     report: Report, *, secrets: bool = False, least: Severity = Severity.INFO, only: frozenset[int] | None = None
 ) -> str:
-    """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out.
+    """The whole report as one JSON document, as :func:`pieces` gives it."""
+    return "".join(pieces(report, secrets=secrets, least=least, only=only))
 
-    ``only``: of these transactions, with their exchanges and findings; the summary is still that of the whole.
+
+def pieces(
+    report: Report, *, secrets: bool = False, least: Severity = Severity.INFO, only: frozenset[int] | None = None
+) -> Iterator[str]:
+    """The JSON document of a report, an element of an array at a time, so that it is never held twice.
+
+    ``secrets`` shows challenge passwords, findings below ``least`` are left out. ``only``: of these transactions, with their exchanges
+    and findings; the summary is still that of the whole.
     """
     files = report.files
     root_causes = {number: each.number for number, each in report.root_causes.items()}
-    document = {
-        "schema": SCHEMA,
-        "generator": generator_of(report.engine),
-        "captures": list(map(capture_of, report.captures)),
-        "exchanges": [
-            exchange_of(each, number, report.transaction_of.get(number), files, secrets=secrets)
-            for number, each in enumerate(report.exchanges, 1)
-            if only is None or report.transaction_of.get(number) in only
-        ],
-        "transactions": [
-            transaction_of(each, files, root_causes.get(each.number))
-            for each in report.ended
-            if only is None or each.number in only
-        ],
-        "findings": [finding_of(each, files) for each in report.findings if _is_wanted(each, least, only)],
-        "anomalies": list(map(anomaly_of, report.anomalies)),
-        "not_checked": list(map(unchecked_of, report.not_checked)),
-        "passed": list(map(passed_of, report.passed)),
-        "summary": summary_of(report.counts),
+    exchanges = (
+        exchange_of(each, number, report.transaction_of.get(number), files, secrets=secrets)
+        for number, each in enumerate(report.exchanges, 1)
+        if only is None or report.transaction_of.get(number) in only
+    )
+    transactions = (
+        transaction_of(each, files, root_causes.get(each.number))
+        for each in report.ended
+        if only is None or each.number in only
+    )
+    arrays: dict[str, Iterable[Json]] = {
+        "captures": map(capture_of, report.captures),
+        "exchanges": exchanges,
+        "transactions": transactions,
+        "findings": (finding_of(each, files) for each in report.findings if _is_wanted(each, least, only)),
+        "anomalies": map(anomaly_of, report.anomalies),
+        "not_checked": map(unchecked_of, report.not_checked),
+        "passed": map(passed_of, report.passed),
     }
-    return json_text(document, indent=2) + "\n"
+    yield f'{{\n  "schema": {_indented(SCHEMA, 2)},\n  "generator": {_indented(generator_of(report.engine), 2)}'
+    for name, elements in arrays.items():
+        yield f',\n  "{name}": ['
+        before = "\n    "
+        for each in elements:
+            yield before + _indented(each, 4)
+            before = ",\n    "
+        yield "]" if before == "\n    " else "\n  ]"
+    yield f',\n  "summary": {_indented(summary_of(report.counts), 2)}\n}}\n'
+
+
+def _indented(value: object, depth: int) -> str:
+    """JSON whose lines after the first are indented; no string of it holds a line break."""
+    return json_text(value, indent=2).replace("\n", "\n" + " " * depth)
 
 
 def _is_wanted(finding: Finding, least: Severity, only: frozenset[int] | None) -> bool:

@@ -57,10 +57,11 @@ def csv_cell(text: str) -> str:
     return f"'{shown}" if shown.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else shown
 
 
-# What begins markup inside a line or at its start (CommonMark 0.31, GitHub's and GitLab's extensions).
+# What begins markup inside a line or at its start (CommonMark 0.31, GitHub's and GitLab's extensions). Without brackets, parentheses are
+# none; a backslash keeps the source readable.
 _MARKUP = re.compile(
-    r"[\\`*_{}\[\]<>()|\"'=^]"  # emphasis, code, links, HTML, tables, headings below a line
-    r"|^[ ]*#+|^[ ]*[-+](?=[ ])|(?<=\d)[.)](?=\s)|-(?=-)"  # lists, rules, front matter
+    r"[\\`*_{}\[\]<>|^]"  # emphasis, code, links, HTML, tables
+    r"|^[ ]*[#=]+|^[ ]*[-+](?=[ ])|(?<=\d)[.)](?=\s)|-(?=-)"  # headings, lists, rules, front matter
 )
 # What is looked for in the text that comes out, where a character reference is no help: mentions, issues, labels, epics, formulas,
 # addresses, URLs, emoji. A zero-width space behind it ends that.
@@ -72,10 +73,15 @@ def markdown(text: str) -> str:
     pieces: list[str] = []
     at, shown = 0, safe(text)
     for match in _LINKED.finditer(shown):
-        pieces.append(_MARKUP.sub(_referenced, shown[at : match.start()]))
+        pieces.append(_MARKUP.sub(_escaped_markup, shown[at : match.start()]))
         pieces.append(_referenced(match) + "&#8203;")
         at = match.end()
-    return "".join([*pieces, _MARKUP.sub(_referenced, shown[at:])])
+    return "".join([*pieces, _MARKUP.sub(_escaped_markup, shown[at:])])
+
+
+def _escaped_markup(match: "re.Match[str]") -> str:
+    """The characters behind a backslash each (CommonMark, 2.4); spaces before them stay."""
+    return re.sub(r"(\S)", r"\\\1", match[0])
 
 
 def _referenced(match: "re.Match[str]") -> str:

@@ -1,10 +1,13 @@
 """The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
+import re
+
 from scep_analyzer.model.exchanges import Response, header
 from scep_analyzer.scep.markup import told_once
 from scep_analyzer.scep.told_secrets import WITHHELD, withheld_in_doubt
 
 _LONGEST = 400
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 
 
 def text_of_page(response: Response, path: str) -> str | None:
@@ -20,9 +23,7 @@ def text_of_page(response: Response, path: str) -> str | None:
         return None
     else:
         text = raw.decode("utf-8", "replace")
-    if sum(character == "\ufffd" or (character < " " and character not in "\r\n\t") for character in text) * 10 > len(
-        text
-    ):
+    if len(_NO_TEXT.findall(text)) * 10 > len(text):
         return None
     lowered = text.lower()
     if "mscep_admin" in path.lower():

@@ -10,7 +10,6 @@ from scep_analyzer.model.secrets import SECRET_WORDS, digits_hidden, without_sec
 
 WITHHELD = "(not shown: the text may hold a challenge password)"
 
-_WORD = re.compile("|".join(map(re.escape, SECRET_WORDS)), re.IGNORECASE)
 _BEFORE, _BEHIND = 40, 80
 """How many characters around the word a value is looked for in."""
 _HANDED_OUT = re.compile(r"(?<![-\w])(?!0x)(?=\w*\d)[0-9A-Fa-f]{8,}(?![-\w])")
@@ -51,9 +50,13 @@ def withheld_in_doubt(text: str) -> str:
 
 def may_hold_secret(text: str) -> bool:
     """Whether a text of the wire may hold a challenge password or another secret, not only words about one."""
-    words = list(_WORD.finditer(text))
-    if not words:
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a few letters are longer in lower case
+        text = lowered
+    present = [each for each in SECRET_WORDS if each in lowered]
+    if not present:
         return False
+    words = re.finditer("|".join(map(re.escape, present)), lowered)
     if _HANDED_OUT.search(text):
         return True
     return any(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_megabytes_where_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_nothing_within_the_first_second_and_nothing_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr", terminal)
     with progress([str(CAPTURE)]) as on_bytes:
         assert on_bytes is not None
@@ -67,3 +69,18 @@ def test_nothing_within_the_first_second_and_nothing_without_a_terminal(monkeypa
     monkeypatch.setattr("sys.stderr", io.StringIO())
     with progress([str(CAPTURE)]) as on_bytes:
         assert on_bytes is None
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_nothing_on_a_terminal_that_cannot_redraw(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("TERM", term)
+    with progress([str(CAPTURE)]) as on_bytes:
+        assert on_bytes is None
+
+
+def test_no_color_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    drawn = _drawn(monkeypatch, CAPTURE, [CAPTURE.stat().st_size // 2])
+    assert "50%" in drawn
+    assert not re.search(r"\x1b\[[\d;]*3\d(?:;[\d;]*)?m", drawn)

@@ -40,7 +40,7 @@ def run(*arguments: str, cap: float = 20.0, cwd: Path | None = None, env: dict[s
             [*PROGRAM, *arguments], stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=cwd, env=env
         )
         ended = threading.Event()
-        peaks = [0]
+        peaks = [0, 0.0]
         sampler = threading.Thread(target=_sample, args=(process.pid, ended, peaks))
         sampler.start()
         killer = threading.Timer(cap, process.kill)
@@ -55,31 +55,37 @@ def run(*arguments: str, cap: float = 20.0, cwd: Path | None = None, env: dict[s
         err.seek(0)
         return Cost(
             seconds=seconds,
-            busy=used.ru_utime + used.ru_stime,
-            peak=peaks[0],
+            busy=peaks[1] or used.ru_utime + used.ru_stime,
+            peak=int(peaks[0]),
             code=code,
             output=out.read(),
             errors=err.read(),
         )
 
 
-def _sample(pid: int, ended: threading.Event, peaks: list[int]) -> None:
+def _sample(pid: int, ended: threading.Event, peaks: list[float]) -> None:
     while not ended.wait(_SAMPLED_EACH):
-        peaks[0] = max(peaks[0], _resident(pid))
+        resident, busy = _used(pid)
+        peaks[0], peaks[1] = max(peaks[0], resident), max(peaks[1], busy)
 
 
-def _resident(pid: int) -> int:
-    """The memory that a process and its children hold, in bytes; other programs (tshark, dumpcap) apart."""
-    total = 0
+def _used(pid: int) -> tuple[float, float]:
+    """The most memory that a process and its children held, in bytes, and their seconds; other programs (tshark, dumpcap) apart."""
+    total = busy = 0.0
     try:
-        name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-        if name.startswith("python"):
-            total = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            total += sum(_resident(int(child)) for child in (task / "children").read_text(encoding="ascii").split())
+        process = Path(f"/proc/{pid}")
+        if process.joinpath("comm").read_text(encoding="ascii").startswith("python"):
+            status = process.joinpath("status").read_text(encoding="ascii", errors="replace")
+            total = 1024 * int(status.partition("VmHWM:")[2].split()[0])
+            fields = process.joinpath("stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            busy = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        for task in (process / "task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                more, longer = _used(int(child))
+                total, busy = total + more, busy + longer
     except (OSError, ValueError, IndexError):
         pass  # it has just ended
-    return total
+    return total, busy
 
 
 def commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
@@ -88,6 +94,7 @@ def commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
     if path.suffix in (".txt", ".der"):
         return [("decode", name), ("decode", name, "--bytes")]
     return [
+        (name,),
         ("timeline", name),
         ("timeline", name, "-f", "json"),
         ("timeline", name, "-f", "jsonl"),
