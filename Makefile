@@ -1,14 +1,26 @@
 # Everything runs in .venv, which the first target that needs it creates.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO := captures/scenarios/ndes-refused-template.pcap
 
-.PHONY: help demo test test-lowest check properties fuzz golden bench bench-tshark bench-live score faults captures captures-tls docs clean
+.PHONY: help demo install test test-lowest check properties fuzz golden bench bench-tshark bench-live score faults captures captures-tls docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/installed  ## read a bundled capture and tell its story
-	$(BIN)/scep-analyzer timeline captures/scenarios/ndes-get-enrollment.pcap
+demo: .venv/installed  ## read a bundled capture: the verdict first, then the annotated timeline
+	$(BIN)/scep-analyzer $(DEMO)
+	@echo
+	$(BIN)/scep-analyzer timeline --no-pager $(DEMO)
+	@echo
+	@echo "Next: $(BIN)/scep-analyzer YOUR.pcap            the answer first: what happened, why, what to do"
+	@echo "      $(BIN)/scep-analyzer diagnose YOUR.pcap   causes with proof and fix, for a ticket"
+	@echo "      $(BIN)/scep-analyzer --help               all commands; 'make install' puts it on the PATH"
+
+install: .venv/installed  ## put the command scep-analyzer on the PATH (~/.local/bin)
+	mkdir -p $(HOME)/.local/bin
+	ln -sf $(CURDIR)/$(BIN)/scep-analyzer $(HOME)/.local/bin/scep-analyzer
+	@echo "installed: ~/.local/bin/scep-analyzer (put ~/.local/bin on your PATH if it is not)"
 
 test: .venv/dev  ## run the tests; what is skipped says why and what to install
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -15,7 +15,7 @@ from rule_pages import rule_pages
 from scep_analyzer.wireshark.tables import with_tables
 
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md")
+FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md", "docs/json.md")
 
 
 def program(*arguments: str, lines: int | None = None) -> str:
@@ -49,10 +49,20 @@ def score() -> str:
     return done.stdout.decode().rstrip("\n")
 
 
+def anomalies() -> str:
+    """The anomalies of the JSON, as `explain` knows them."""
+    sys.path.insert(0, str(ROOT))
+    from scep_analyzer.topics.program import ANOMALIES
+
+    rows = (f"| {layer} | `{code}` | {text} |" for layer, code, text in ANOMALIES)
+    return "\n".join(("| layer | code | what it says |", "|---|---|---|", *rows))
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "timeline": lambda: program("captures/scenarios/ndes-get-enrollment.pcap"),
     "refused": lambda: program("--quiet", "captures/scenarios/ndes-refused-template.pcap"),
     "captures": captures,
+    "anomalies": anomalies,
     "help": lambda: program("--help"),
     "help timeline": lambda: program("timeline", "--help"),
     "help show": lambda: program("show", "--help"),
@@ -68,6 +78,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
         "diagnose", "captures/faults/request/req-recipient-is-ca-not-ra.pcap", "--min-severity", "warning"
     ),
     "explain": lambda: program("explain", "0x80094800"),
+    "explain kinds": lambda: program("explain"),
+    "explain term": lambda: program("explain", "RA", "certificate"),
     "help diagnose": lambda: program("diagnose", "--help"),
     "help explain": lambda: program("explain", "--help"),
     "score": score,
@@ -75,6 +87,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help wireshark": lambda: program("wireshark", "--help"),
     "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),
     "help live": lambda: program("live", "--help"),
+    "show list": lambda: program("show", "captures/scenarios/ndes-refused-template.pcap"),
     "help doctor": lambda: program("doctor", "--help"),
 }
 

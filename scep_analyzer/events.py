@@ -15,7 +15,7 @@ from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.scep import Bystander, FailedConnection, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.streams import ConnectionFacts, Tick
-from scep_analyzer.model.verdicts import Check, Conclusion
+from scep_analyzer.model.verdicts import Check, Conclusion, Result
 from scep_analyzer.rules import causes
 from scep_analyzer.rules.causes import End
 from scep_analyzer.rules.judge import Judge
@@ -70,10 +70,11 @@ class Odd(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How much there was: transactions by their outcome, findings by their severity as they stand at the end."""
+    """How much there was: transactions by outcome and by result, findings by their severity as they stand at the end."""
 
     exchanges: int
     outcomes: Mapping[Outcome, int]
+    results: Mapping[Result, int]
     findings: Mapping[Severity, int]
 
     @property
@@ -108,6 +109,7 @@ class Run:
         self.judge = judge
         self.anomalies = AnomalyList(limits)
         self._outcomes: Counter[Outcome] = Counter()
+        self._results: Counter[Result] = Counter()
         self._severities: Counter[Severity] = Counter()
         self._grouper = Grouper(limits, over=judge.is_over)
         self._notices = notices
@@ -147,7 +149,9 @@ class Run:
 
     def counts(self) -> Counts:
         """How much there was so far."""
-        return Counts(exchanges=self._exchanges, outcomes=self._outcomes, findings=self._severities)
+        return Counts(
+            exchanges=self._exchanges, outcomes=self._outcomes, results=self._results, findings=self._severities
+        )
 
     def _odd(self, anomaly: Anomaly) -> Odd:
         self.anomalies.add(anomaly)
@@ -172,12 +176,14 @@ class Run:
             self._outcomes[end.outcome] += 1
             self._severities.update(each.severity for each in linked)
             self._unlinked[number] = _Told(found, end, judged.grounds, over)
+            conclusion = concluded(judged.grounds, linked, history=over)
+            self._results[conclusion.result] += 1
             yield Ended(
                 number=number,
                 transaction=item,
                 exchanges=exchanges,
                 findings=linked,
-                conclusion=concluded(judged.grounds, linked, history=over),
+                conclusion=conclusion,
                 products=judged.products,
                 checks=judged.checks,
             )
@@ -199,7 +205,10 @@ class Run:
                 if before == after[: len(before)] and over == told.over and not any(each.root_cause for each in news):
                     yield from map(About, news)
                 else:
-                    yield Amended(number, after, concluded(told.grounds, after, history=over))
+                    conclusion = concluded(told.grounds, after, history=over)
+                    self._results[told.conclusion.result] -= 1
+                    self._results[conclusion.result] += 1
+                    yield Amended(number, after, conclusion)
 
     def _counted(self, found: Sequence[Finding]) -> Sequence[Finding]:
         self._severities.update(each.severity for each in found)
@@ -217,6 +226,11 @@ class _Told(NamedTuple):
     def linked(self) -> tuple[Finding, ...]:
         """The findings as they were told."""
         return tuple(causes.linked(self.findings, self.end, over=self.over))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """The conclusion as it was told."""
+        return concluded(self.grounds, self.linked(), history=self.over)
 
 
 class Whole(NamedTuple):

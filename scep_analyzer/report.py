@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from scep_analyzer.events import Counts, Ended, Event, in_order
+from scep_analyzer.events import About, Counts, Ended, Event, Over, Seen, in_order
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Applied, Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts
@@ -145,6 +145,23 @@ class Report:
                 checks=self.checks[number - 1],
             )
 
+    def again(self, only: frozenset[int] | None = None) -> Iterator[Event]:
+        """Tell the report as events, in order; ``only``: these transactions, with their exchanges and findings."""
+        for number, exchange in enumerate(self.exchanges, 1):
+            if only is None or self.transaction_of.get(number) in only:
+                yield Seen(number, exchange)
+        yield from (each for each in self.ended if only is None or each.number in only)
+        yield from (About(each) for each in self.findings if each.transaction is None)
+        yield Over(
+            captures=self.captures,
+            engine=self.engine,
+            http_requests=self.http_requests,
+            anomalies=self.anomalies,
+            not_checked=self.not_checked,
+            passed=self.passed,
+            counts=self.counts,
+        )
+
     @cached_property
     def files(self) -> Files:
         """Which file holds a frame."""
@@ -161,6 +178,7 @@ class Report:
         return Counts(
             exchanges=len(self.exchanges),
             outcomes=Counter(each.outcome for each in self.transactions),
+            results=Counter(each.result for each in self.conclusions),
             findings=Counter(each.severity for each in self.findings),
         )
 

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "scep_analyzer"
 PURE = (
     "model",
-    "glossary.py",
+    "glossary",
     "events.py",
     "story",
     "link",
@@ -25,7 +25,7 @@ PURE = (
     "scep",
     "rules",
     "report.py",
-    "topics.py",
+    "topics",
 )
 FORBIDDEN = {"open", "print", "input", "time.time", "datetime.now", "datetime.today", "datetime.utcnow"}
 
@@ -60,6 +60,8 @@ TESTED_TOGETHER = {
     "link/tunnels": "link/test_decode", "link/exotic": "link/test_decode", "sieve/flow": "sieve/test_flows",
     "capture/compression": "capture/test_source", "capture/skim": "sieve/test_invariant",
     "cms/tree": "cli/test_show_decode_extract", "story/detail": "cli/test_show_decode_extract",
+    "cli/parser": "cli/test_suggest", "render/exchange_list": "cli/test_show_decode_extract",
+    "story/exchange_list": "cli/test_show_decode_extract",
     "cli/show": "cli/test_show_decode_extract", "cli/decode": "cli/test_show_decode_extract",
     "cli/extract": "cli/test_show_decode_extract", "scep/anything": "cli/test_show_decode_extract",
     "link/ethernet": "link/test_decode", "link/sll": "link/test_decode", "link/raw": "link/test_decode",

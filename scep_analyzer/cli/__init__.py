@@ -8,16 +8,17 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from scep_analyzer.cli.parser import USAGE, Parser
 from scep_analyzer.version import __version__
 
 COMMANDS = {
-    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents (the default)",
+    "answer": "the answer first: verdict, cause and fix of one enrollment, the table of several (the default)",
+    "timeline": "the annotated story: transactions, exchanges with frames and times, decoded contents",
     "show": "one exchange in full depth: HTTP, the CMS layers, attributes, certificates, each field named and explained",
+    "list": "one line per enrollment, equal causes grouped above; -f csv, json or jsonl: one row per enrollment",
     "diagnose": "what went wrong: root cause first, evidence, causes in order, what to do",
-    "explain": "a rule, operation, message type, status, failInfo, attribute, OID, HRESULT or content type in words",
+    "explain": "a rule, a word of SCEP, or a code (HRESULT, HTTP status, OID, event, …) explained; glossary",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
     "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
     "annotate": "the same packets as pcapng, with comments on the SCEP frames for Wireshark; --strip takes them out again",
@@ -26,6 +27,9 @@ COMMANDS = {
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }
 
+_MODULES = {"list": "listing"}
+"""Modules with another name than their command: a module ``list`` would hide Python's own here."""
+
 OK, INPUT, INTERRUPTED = 0, 3, 130
 
 
@@ -33,7 +37,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
         prog="scep-analyzer",
         description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
-        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer timeline CAPTURE`. "
+        epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer answer CAPTURE`. "
         "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
@@ -41,15 +45,20 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, {name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()}
 
 
-def _no_such_word(word: str) -> tuple[str, int] | None:
-    """What is wrong with a first word that is neither a command nor a file, and the exit code; None where it is for the reader."""
+def _no_such_word(word: str, *, alone: bool) -> tuple[str, int] | None:
+    """What is wrong with a first word that is no command, and the exit code; None where it is a file, or is judged later."""
+    from scep_analyzer.cli.suggest import nearest
+
+    if word.startswith("-"):
+        option = nearest(word, ("--help", "--version")) if alone else None
+        return (f"unknown option: {word}; did you mean {option}?", USAGE) if option is not None else None
+    from pathlib import Path
+
     try:
         if Path(word).exists():
             return None
     except (OSError, ValueError):  # too long for a name, a NUL in it
         return None
-    from scep_analyzer.cli.suggest import nearest
-
     if not word.replace("-", "").isalpha():
         return None  # it looks like a file, and is told as one that is missing
     command = nearest(word, COMMANDS)
@@ -63,17 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code of the contract."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
-        wrong = _no_such_word(words[0]) if not words[0].startswith("-") else None
+        wrong = _no_such_word(words[0], alone=len(words) == 1)
         if wrong is not None:
             return _told(*wrong)
-        words.insert(0, "timeline")
+        words.insert(0, "answer")
     if arguments is None:  # a process of its own
         # What the stages make dies by its count of references: looking for cycles took a tenth of the time.
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
     parser, by_name = _parser()
     name = words[0] if words and words[0] in COMMANDS else None
-    module = import_module(f"scep_analyzer.cli.{name}") if name is not None else None
+    module = import_module(f"scep_analyzer.cli.{_MODULES.get(name, name)}") if name is not None else None
     if module is not None and name is not None:
         module.add_arguments(by_name[name])
     try:

@@ -3,12 +3,14 @@
 import argparse
 from typing import TextIO
 
+from scep_analyzer.cli.filters import add_filter_arguments, expected, told
 from scep_analyzer.cli.options import add_common_arguments
 from scep_analyzer.cli.output import look_of, output_of
 from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.render import renderer
 from scep_analyzer.report import Report
+from scep_analyzer.story.model import Story
 
 FOUND = 1
 FORMATS = ("text", "json", "jsonl", "csv", "markdown")
@@ -27,30 +29,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="exit with 1 where a finding is this bad or worse (default: error)",
     )
+    add_filter_arguments(parser)
     add_common_arguments(parser, idle=("--utc", "--local", "--quiet", "--verbose"))
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print what is wrong with it."""
     report = report_of(options.capture, options)
+    story, only = told(options, report)
     with output_of(options, as_is=options.format != "text") as stream:
-        _write(report, stream, options)
+        _write(report, story, only, stream, options)
     wanted = _FAIL_ON[options.fail_on]
-    return FOUND if any(each.severity in wanted for each in report.findings) else 0
+    return expected(options, story, FOUND if any(each.severity in wanted for each in story.remarks) else 0)
 
 
-def _write(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
+def _write(
+    report: Report, story: Story, only: frozenset[int] | None, stream: TextIO, options: argparse.Namespace
+) -> None:
     look = look_of(options, stream)
-    if options.format in ("json", "jsonl"):
+    if options.format == "json":
         from scep_analyzer.render import json_v1
 
-        if options.format == "json":
-            stream.write(json_v1.render(report, secrets=options.show_secrets, least=look.least))
-            return
-        for each in report.findings:
-            if each.severity.rank <= look.least.rank:
-                stream.write(json_v1.line("finding", json_v1.finding_of(each, report.files)))
-        return
-    from scep_analyzer.story.narrator import story_of
+        stream.write(json_v1.render(report, secrets=options.show_secrets, least=look.least, only=only))
+    elif options.format == "jsonl":
+        from scep_analyzer.render import json_v1
 
-    renderer("diagnose", options.format).whole(story_of(report, secrets=options.show_secrets), stream, look)
+        told_of = {each.number for each in story.remarks}
+        for each in report.findings:
+            if each.number in told_of and each.severity.rank <= look.least.rank:
+                stream.write(json_v1.line("finding", json_v1.finding_of(each, report.files)))
+    else:
+        renderer("diagnose", options.format).whole(story, stream, look)

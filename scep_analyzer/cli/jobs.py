@@ -11,7 +11,7 @@ from scep_analyzer.capture.files import STANDARD_INPUT, expand
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.render.safe import safe
 
-Rendered = Callable[[argparse.Namespace], str]
+Rendered = Callable[[argparse.Namespace], tuple[str, int]]
 
 
 def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -> int:
@@ -29,9 +29,9 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
         ):
             stream.write(text)
             stream.flush()
+            code = max(code, exit_code)
             if error is not None:
                 print(f"scep-analyzer: {safe(error)}", file=sys.stderr)  # noqa: T201  # as the contract's one line
-                code = exit_code
     return code
 
 
@@ -43,6 +43,7 @@ def _with(options: argparse.Namespace, path: str, at: int) -> argparse.Namespace
 
 def _guarded(rendered: Rendered, options: argparse.Namespace) -> tuple[str, str | None, int]:
     try:
-        return rendered(options), None, 0
+        text, code = rendered(options)
+        return text, None, code
     except AnalyzerError as error:
         return "", str(error), error.exit_code

@@ -47,19 +47,19 @@ def add_detail_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _which(text: str) -> str:
-    if not _is_number(text.removeprefix("#")):
+    if not _is_number(text.removeprefix("#"), 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not an exchange; give its number, or '#3' for transaction 3")
     return text
 
 
 def _frame(text: str) -> int:
-    if not _is_number(text):
+    if not _is_number(text, 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a frame number; give Wireshark's frame.number, 1 or more")
     return int(text)
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 12 and int(text) > 0
+def _is_number(text: str, least: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 12 and int(text) >= least
 
 
 def run(options: argparse.Namespace) -> int:
@@ -84,14 +84,14 @@ def _wanted(report: Report, options: argparse.Namespace) -> list[int] | None:
         return None
     number = int(options.exchange.removeprefix("#"))
     if options.exchange.startswith("#"):
-        if not number <= len(report.members):
+        if not 1 <= number <= len(report.members):
             raise AnalyzerError(f"no transaction {number}; {_there(len(report.members), '#')}")
         if not report.members[number - 1]:
             raise AnalyzerError(
                 f"transaction {number} has no exchange, no connection came about; `scep-analyzer timeline` tells it"
             )
         return list(report.members[number - 1])
-    if not number <= len(report.exchanges):
+    if not 1 <= number <= len(report.exchanges):
         raise AnalyzerError(f"no exchange {number}; {_there(len(report.exchanges), '')}")
     return [number]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT
+from scep_analyzer.cli.filters import add_filter_arguments, chooses, expected, told
 from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
 from scep_analyzer.cli.output import least_of, look_of, output_of
 from scep_analyzer.cli.progress import progress
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pcap or pcapng, also gzipped; several, or a directory, are read as one; - is stdin",
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="text", help="what to print (default: text)")
+    parser.add_argument("--ladder", action="store_true", help="the picture of each transaction instead of its steps")
+    add_filter_arguments(parser)
     add_common_arguments(parser)
     parser.add_argument(
         "--jobs",
@@ -61,22 +64,24 @@ def run(options: argparse.Namespace) -> int:
         return each_file(options, stream, _rendered)
 
 
-def _rendered(options: argparse.Namespace) -> str:
-    """The output for one file, in a process of its own; ``options.first`` is its place among the files."""
+def _rendered(options: argparse.Namespace) -> tuple[str, int]:
+    """The output for one file, in a process of its own, and its exit code; ``options.first`` is its place among the files."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=options.encoding or "utf-8", newline="\n")
     analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
-    if options.format == "jsonl":
+    code = 0
+    if options.format == "jsonl" and not chooses(options):
         _lines(options, analysis, stream)
     else:
-        _text(analysis.report(), stream, options)
+        code = _whole(analysis.report(), stream, options)
     stream.seek(0)
-    return stream.read()
+    return stream.read(), code
 
 
 def _one(options: argparse.Namespace) -> int:
-    if options.capture == [STANDARD_INPUT] and options.format == "text":
+    streamed = not chooses(options)
+    if streamed and options.capture == [STANDARD_INPUT] and options.format == "text" and not options.ladder:
         return _as_it_comes(options)
-    if options.format == "jsonl":
+    if streamed and options.format == "jsonl":
         with progress(options.capture) as on_bytes:
             analysis = Analysis(
                 options.capture, options.engine, on_bytes, keys_of(options), secrets=secrets_of(options)
@@ -85,15 +90,28 @@ def _one(options: argparse.Namespace) -> int:
                 _lines(options, analysis, stream)
         return 0
     report = report_of(options.capture, options)
-    with output_of(options, as_is=options.format == "json") as stream:
-        if options.format == "json":
-            from scep_analyzer.render import json_v1
+    with output_of(options, as_is=options.format != "text") as stream:
+        return _whole(report, stream, options)
 
-            least = least_of(options, Severity.INFO)
-            stream.write(json_v1.render(report, secrets=options.show_secrets, least=least))
-        else:
-            _text(report, stream, options)
-    return 0
+
+def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
+    """Write what the options choose of a report; gives the exit code."""
+    if options.format == "json" and not chooses(options):
+        story, only = None, None
+    else:
+        story, only = told(options, report)
+    if options.format == "json":
+        from scep_analyzer.render import json_v1
+
+        least = least_of(options, Severity.INFO)
+        stream.write(json_v1.render(report, secrets=options.show_secrets, least=least, only=only))
+    elif options.format == "jsonl":
+        files = Files(report.captures, options.first)
+        write_lines(options, report.again(only), files, stream, at_once=False)
+    elif story is not None:
+        look = look_of(options, stream, Severity.WARNING)._replace(ladder=options.ladder)
+        renderer("timeline", "text").whole(story, stream, look)
+    return expected(options, story) if story is not None else 0
 
 
 def _lines(options: argparse.Namespace, analysis: Analysis, stream: TextIO) -> None:
@@ -130,10 +148,3 @@ def write_lines(
 
     least = least_of(options, Severity.INFO)
     jsonl.write(events, files, stream, secrets=options.show_secrets, least=least, at_once=at_once)
-
-
-def _text(report: Report, stream: TextIO, options: argparse.Namespace) -> None:
-    from scep_analyzer.story.narrator import story_of
-
-    story = story_of(report, secrets=options.show_secrets)
-    renderer("timeline", "text").whole(story, stream, look_of(options, stream, Severity.WARNING))

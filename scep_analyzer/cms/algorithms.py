@@ -41,7 +41,7 @@ NAMES = {
 }
 
 
-_CONTENT_TYPES = {
+CONTENT_TYPES = {
     "1.2.840.113549.1.7.1": "data",
     "1.2.840.113549.1.7.2": "signed_data",
     "1.2.840.113549.1.7.3": "enveloped_data",
@@ -56,7 +56,7 @@ _CONTENT_TYPES = {
 
 def content_type(oid: str) -> str:
     """The name of a CMS content type (RFC 5652, Section 4), or the dotted OID."""
-    return _CONTENT_TYPES.get(oid, oid)
+    return CONTENT_TYPES.get(oid, oid)
 
 
 def name_of(oid: str) -> str:

@@ -225,7 +225,10 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
         self._bar = None
         yield from self._release()
         if self._copies:
-            detail = f"{self._copies:,} packets that carry SCEP are there more than once, as where a host is captured at several points"
+            packets = (
+                "1 packet with SCEP appears" if self._copies == 1 else f"{self._copies:,} packets with SCEP appear"
+            )
+            detail = f"{packets} more than once, as in captures at several points of one host"
             yield Anomaly("tcp", "packets-twice", (self._first_copy,), detail)
 
     def _release(self) -> Iterator[HttpExchange]:

@@ -24,6 +24,8 @@ class Look(NamedTuple):
     """Headlines only."""
     verbose: bool = False
     """Everything, also what was said before."""
+    ladder: bool = False
+    """The picture of each transaction instead of its steps."""
     least: Severity = Severity.WARNING
     """The least severity of the findings shown."""
 
@@ -51,11 +53,18 @@ RENDERERS = {
     ("diagnose", "text"): "diagnosis",
     ("diagnose", "markdown"): "markdown",
     ("diagnose", "csv"): "table",
+    ("list", "text"): "rows",
+    ("list", "csv"): "rows",
+    ("list", "json"): "rows",
+    ("list", "jsonl"): "rows",
+    ("list", "markdown"): "rows",
 }
 """Command and format → the module that draws it. JSON and JSON Lines are facts, no story: ``json_v1`` and ``jsonl``."""
 
 
 def renderer(command: str, form: str) -> Renderer:
     """What draws a command's output in a format."""
-    found: Renderer = import_module(f"scep_analyzer.render.{RENDERERS[command, form]}").RENDERER
+    module = import_module(f"scep_analyzer.render.{RENDERERS[command, form]}")
+    several: dict[str, Renderer] | None = getattr(module, "RENDERERS", None)
+    found: Renderer = module.RENDERER if several is None else several[form]
     return found

@@ -1,7 +1,6 @@
 """The first screen: the verdict of one enrollment, or the table of several with their causes grouped above it."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from scep_analyzer.render import Look
@@ -31,8 +30,10 @@ _ROWS = 23
 """Rows of a screen of 24 lines, the prompt below it."""
 _LABEL = 7
 """Columns of CAUSE and FIX."""
-_MOST_CAUSE, _MOST_FIX, _MOST_PROOF = 3, 4, 3
-_MOST_GROUPS, _MOST_ROWS = 8, 8
+_MOST_CAUSE, _MOST_FIX = 3, 4
+_LEAST_PICTURE = 8
+"""Rows that a picture of a whole enrollment takes, with the empty lines around it."""
+_MOST_GROUPS, _MOST_ROWS = 7, 6
 _MOST_FRAMES = 12
 
 
@@ -63,11 +64,18 @@ RENDERER = Answer()
 
 def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
     verdict = chapter.verdict
+    used = _headline(chapter, paper, look)
     below = list(_below(story, chapter, look))
-    used = _headline(chapter, paper, look) + _why(verdict, paper, look)
-    foot = sum(_height(each, look.width) for each in below)
-    proof = _proof(verdict, look)
-    free = _ROWS - used - foot - len(proof)
+    foot = sum(paper.rows(each, 0, 10) for each in below)
+    # The picture wants room: further steps of the fix and further proofs make way for it.
+    for steps, proofs in ((2, 3), (1, 2), (1, 1), (1, 0)):
+        why, proof = list(_why(verdict, look, steps)), _proof(verdict, look, proofs)
+        rows = used + foot + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
+        free = _ROWS - rows
+        if free >= (_LEAST_PICTURE if proofs > 1 else 0):
+            break
+    for line in why:
+        paper.line(line, 0, _LABEL)
     if free >= 4 and chapter.ladder.arrows:
         paper.blank()
         draw(chapter.ladder, paper, most=free - 2)
@@ -92,34 +100,30 @@ def _headline(chapter: Chapter, paper: Paper, look: Look) -> int:
     legs = say(f"{{}} → {{}}{{}}{when}", chapter.client, chapter.server, where)
     paper.line(legs, 2, 2)
     paper.blank()
-    return _height(left, look.width, 2) + _height(legs, look.width - 2, 2) + 1
+    return paper.rows(left, 0, 2) + paper.rows(legs, 2, 2) + 1
 
 
-def _why(verdict: Verdict, paper: Paper, look: Look) -> int:
-    """Cause and fix; gives the rows they took."""
-    rows = 0
-    if plain(verdict.cause):
-        rows += _labelled("CAUSE", Tone.BAD, (*_strong(verdict.cause), Span(".")), paper, look, 2)
-    rows += _labelled("" if plain(verdict.cause) else "      ", Tone.PLAIN, verdict.because, paper, look, _MOST_CAUSE)
+def _why(verdict: Verdict, look: Look, steps: int) -> Iterator[Sentence]:
+    """Cause and fix, ``steps`` of it."""
+    named = bool(plain(verdict.cause))
+    if named:
+        yield _labelled("CAUSE", Tone.BAD, (*_strong(verdict.cause), Span(".")), look, 2)
+    yield _labelled("", Tone.PLAIN, verdict.because, look, _MOST_CAUSE)
     if verdict.sure:
-        rows += _labelled("", Tone.PLAIN, (Span(verdict.sure, Tone.QUIET),), paper, look, 1)
-    for at, action in enumerate(verdict.fix[:2]):
-        several = len(verdict.fix) > 1
+        yield _labelled("", Tone.PLAIN, (Span(verdict.sure, Tone.QUIET),), look, 1)
+    several = len(verdict.fix) > 1
+    for at, action in enumerate(verdict.fix[:steps]):
         text = (Span(f"{at + 1}. "), *action) if several else action
-        rows += _labelled("FIX" if at == 0 else "", Tone.GOOD, text, paper, look, _MOST_FIX if at == 0 else 2)
-    if len(verdict.fix) > 2:
-        more = len(verdict.fix) - 2
-        rest = (Span(f"{more} more step{'s' * (more != 1)}: diagnose", Tone.QUIET),)
-        rows += _labelled("", Tone.PLAIN, rest, paper, look, 1)
-    return rows
+        yield _labelled("FIX" if at == 0 else "", Tone.GOOD, text, look, _MOST_FIX if at == 0 else 2)
+    if len(verdict.fix) > steps:
+        more = f"{_many(len(verdict.fix) - steps, 'more step')}: diagnose"
+        yield _labelled("", Tone.PLAIN, (Span(more, Tone.QUIET),), look, 1)
 
 
-def _labelled(label: str, tone: Tone, sentence: Sentence, paper: Paper, look: Look, most: int) -> int:
+def _labelled(label: str, tone: Tone, sentence: Sentence, look: Look, most: int) -> Sentence:
     """A paragraph behind a label, at most so many rows."""
     room = max(look.width - _LABEL, 20)
-    text = _within(sentence, room * most - room // 5)
-    paper.line((Span(label.ljust(_LABEL), tone), *text), 0, _LABEL)
-    return _height((Span(" " * _LABEL), *text), look.width, hang=_LABEL)
+    return (Span(label.ljust(_LABEL), tone), *_within(sentence, room * most - room // 5))
 
 
 def _within(sentence: Sentence, limit: int) -> Sentence:
@@ -138,9 +142,9 @@ def _within(sentence: Sentence, limit: int) -> Sentence:
     return tuple(kept)
 
 
-def _proof(verdict: Verdict, look: Look) -> list[Sentence]:
+def _proof(verdict: Verdict, look: Look, most: int) -> list[Sentence]:
     lines = []
-    for at, each in enumerate(verdict.proof[:_MOST_PROOF]):
+    for at, each in enumerate(verdict.proof[:most]):
         where = (Span("frame "), Span(str(each.frame), kind=Kind.FRAME)) if each.frame is not None else ()
         room = max(look.width - 26, 20)
         value = cut(f"{each.path}: {each.value}", room)
@@ -186,17 +190,6 @@ def _filter(frames: Sequence[int]) -> str:
     return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
 
 
-def _height(sentence: Sentence, width: int, hang: int = 10) -> int:
-    """How many rows a sentence takes, near enough: words are not split."""
-    room, rows, used = width, 1, 0
-    for word in re.findall(r"\S+\s*", safe(plain(sentence))):
-        size = cells(word.rstrip())
-        if used and used + size > room:
-            rows, used, room = rows + 1, 0, width - hang
-        used += cells(word)
-    return rows
-
-
 # -- none ---------------------------------------------------------------------------------------------------------------
 
 
@@ -210,8 +203,9 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
         lines = say(f"{{}}: {_many(source.packets, 'packet')}{when}", source.name)
         paper.line((*_mark(verdict.ruling), *_strong(verdict.says), Span("   "), *lines), 0, 2)
     paper.blank()
-    _why(verdict, paper, look)
-    for each in _proof(verdict, look):
+    for line in _why(verdict, look, 2):
+        paper.line(line, 0, _LABEL)
+    for each in _proof(verdict, look, 3):
         paper.line(each, 0, 10)
     if verdict.frames:
         paper.line((Span("WIRESHARK  "), Span(_filter(verdict.frames))))
@@ -228,7 +222,7 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
 
 
 def _several(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> None:
-    _beginning(story, tried, paper, look)
+    begin(story, tried, paper, look)
     letters = causes(story, paper, look, None if look.least.rank > 1 else _MOST_GROUPS)
     shown = [each for each in tried if each.verdict.ruling is not Ruling.GOOD] or list(tried)
     if tried:
@@ -242,7 +236,8 @@ def _several(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -
     paper.line((Span(f"One of them: --transaction {example.number}    Table: list, list -f csv", Tone.QUIET),))
 
 
-def _beginning(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> None:
+def begin(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> None:
+    """Draw what was read, and what came of it."""
     sources = story.sources
     names = sources[0].name if len(sources) == 1 else f"{len(sources)} files"
     times = [each for source in sources for each in (source.first_ns, source.last_ns) if each is not None]
@@ -261,7 +256,7 @@ def causes(story: Story, paper: Paper, look: Look, most: int | None) -> dict[int
     if story.groups:
         paper.blank()
         heading = "WHY THEY FAILED"
-        right = f"{'COUNT':>7}  {'FIRST':<8}  {'EXAMPLE':>8}"
+        right = f"{'COUNT':>7}  {'FIRST':<5}  {'EXAMPLE':>8}"
         paper.line((Span(heading.ljust(max(look.width - len(right), 20))), Span(right, Tone.QUIET)))
     shown = story.groups if most is None else story.groups[:most]
     for group in shown:
@@ -301,7 +296,7 @@ def table(chapters: Iterable[Chapter], letters: dict[int, str], paper: Paper, lo
     for each in chapters:
         name = common_name(each.subject) if each.subject else ""
         ruling = each.verdict.ruling
-        says = f"{MARKS[ruling]} {safe(plain(each.verdict.says))}"
+        says = f"{MARKS[ruling]} {safe(plain(each.verdict.short))}"
         paper.line(
             (
                 Span(f"{each.number:>5} {clock(each.started_ns, look.zone, 0):<9} "),

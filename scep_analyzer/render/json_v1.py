@@ -25,8 +25,13 @@ SCHEMA = "scep-analyzer.report/1"
 Json = dict[str, Any]
 
 
-def render(report: Report, *, secrets: bool = False, least: Severity = Severity.INFO) -> str:
-    """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out."""
+def render(
+    report: Report, *, secrets: bool = False, least: Severity = Severity.INFO, only: frozenset[int] | None = None
+) -> str:
+    """The whole report as one JSON document; ``secrets`` shows challenge passwords, findings below ``least`` are left out.
+
+    ``only``: of these transactions, with their exchanges and findings; the summary is still that of the whole.
+    """
     files = report.files
     root_causes = {number: each.number for number, each in report.root_causes.items()}
     document = {
@@ -36,15 +41,25 @@ def render(report: Report, *, secrets: bool = False, least: Severity = Severity.
         "exchanges": [
             exchange_of(each, number, report.transaction_of.get(number), files, secrets=secrets)
             for number, each in enumerate(report.exchanges, 1)
+            if only is None or report.transaction_of.get(number) in only
         ],
-        "transactions": [transaction_of(each, files, root_causes.get(each.number)) for each in report.ended],
-        "findings": [finding_of(each, files) for each in report.findings if each.severity.rank <= least.rank],
+        "transactions": [
+            transaction_of(each, files, root_causes.get(each.number))
+            for each in report.ended
+            if only is None or each.number in only
+        ],
+        "findings": [finding_of(each, files) for each in report.findings if _is_wanted(each, least, only)],
         "anomalies": list(map(anomaly_of, report.anomalies)),
         "not_checked": list(map(unchecked_of, report.not_checked)),
         "passed": list(map(passed_of, report.passed)),
         "summary": summary_of(report.counts),
     }
     return json_text(document, indent=2) + "\n"
+
+
+def _is_wanted(finding: Finding, least: Severity, only: frozenset[int] | None) -> bool:
+    about = only is None or finding.transaction is None or finding.transaction in only
+    return about and finding.severity.rank <= least.rank
 
 
 def line(record: str, value: Json) -> str:
@@ -121,6 +136,7 @@ def summary_of(counts: Counts) -> Json:
         "exchanges": counts.exchanges,
         "transactions": counts.transactions,
         "outcomes": {outcome.value: number for outcome, number in counts.outcomes.items()},
+        "verdicts": {result.value: number for result, number in counts.results.items() if number},
         "findings": {each.value: counts.findings.get(each, 0) for each in Severity},
     }
 

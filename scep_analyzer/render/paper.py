@@ -93,11 +93,7 @@ class Paper:
         text = safe("".join([span.text for span in spans]))
         if self._ascii:
             text = in_ascii(text)
-        room = max(self.width - indent, _LEAST_ROOM)
-        # One line alone may use the room that others leave to the right of a hanging indent.
-        breaks = _breaks(text, room)
-        if hang and breaks:
-            breaks = _breaks(text, max(room - hang, _LEAST_ROOM))
+        breaks = self._wrapped(text, indent, hang)
         inks = self._inks(spans, tone, strong=strong) if self._color else ()
         start = 0
         for at, end in enumerate((*breaks, len(text))):
@@ -106,6 +102,16 @@ class Paper:
                 row = " " * (indent + (hang if at else 0)) + (_colored(inks, start, start + len(row)) if inks else row)
             self._out.write(row + "\n")
             start = end
+
+    def rows(self, sentence: Sentence, indent: int = 0, hang: int = 0) -> int:
+        """How many rows :meth:`line` takes for a sentence."""
+        return len(self._wrapped(safe("".join([span.text for span in sentence])), indent, hang)) + 1
+
+    def _wrapped(self, text: str, indent: int, hang: int) -> list[int]:
+        room = max(self.width - indent, _LEAST_ROOM)
+        # One line alone may use the room that others leave to the right of a hanging indent.
+        breaks = _breaks(text, room)
+        return _breaks(text, max(room - hang, _LEAST_ROOM)) if hang and breaks else breaks
 
     def _inks(self, spans: Iterable[Span], tone: Tone, *, strong: bool) -> tuple[Ink, ...]:
         inks = []

@@ -5,6 +5,7 @@ from typing import TextIO
 
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.render import Look
+from scep_analyzer.render.ladder import draw
 from scep_analyzer.render.paper import Paper, cells, shortened
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.model import (
@@ -146,6 +147,10 @@ class _Drawing:
         self._headline(chapter)
         if self._look.quiet:
             return
+        if self._look.ladder:
+            self.paper.blank()
+            draw(chapter.ladder, self.paper)
+            return
         leg = chapter.client, chapter.server
         for step in chapter.steps:
             self._step(step, leg)
@@ -210,6 +215,8 @@ class _Drawing:
         self.paper.line(chapter.why, 3, tone=chapter.tone)
         if chapter.root is not None:
             self._remark(chapter.root, 3, "Root cause: ")
+            for action in chapter.root.actions[:1]:
+                self.paper.line((Span("Fix: ", Tone.GOOD), *say("{}", action)), 3, 2)
         if chapter.subject and not chapter.issued:
             self.paper.line(say("Requester: {}", chapter.subject), 3)
         if chapter.transaction_id is not None:

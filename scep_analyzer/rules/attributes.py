@@ -1,4 +1,4 @@
-"""The signed attributes of a message: present, of the right type, with values that make sense (RFC 8894, Section 3.2.1)."""
+"""The signed attributes of a message: whether they are present, of the right type and plausible (RFC 8894, Section 3.2.1)."""
 
 import base64
 import hashlib
@@ -34,26 +34,30 @@ _NAMES = {
     codes.SIGNING_TIME: "signingTime",
 }
 _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
+_SPELT = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256"}
 _OF_NOTHING = {hashlib.new(name, usedforsecurity=False).hexdigest(): name for name in ("md5", "sha1", "sha256")}
-_DRAFTS = {1: "an early draft's", 2: "an early draft's", 18: "UpdateReq of draft-gutmann-scep"}
+_DRAFTS = {1: "a type of an early draft", 2: "a type of an early draft", 18: "UpdateReq of draft-gutmann-scep"}
 
 
 @rule.request(ERROR, "RFC 8894, Section 3.2.1", "openxpki/openxpki#789")
 def req_attr_missing(view: View, message: PkiMessage) -> Found:
-    """The request lacks a signed attribute that it must have.
+    """The request lacks a required signed attribute.
 
-    Seen: messageType, transactionID, senderNonce, contentType or messageDigest is absent.
-    Why: A fault of the client.
-    Do: Add it; servers refuse the message without a word of what is missing (NDES: event 17).
-    Not: A wrong value.
+    Seen: messageType, transactionID, senderNonce, contentType or messageDigest is missing.
+    Why: The client or its CMS library does not add the attribute.
+    Matters: Servers reject the message without naming the missing attribute.
+    Do: Update the client, so that it sends the missing attribute.
+    Do (ndes): Update the client. On the NDES server, event 17 reports the request without naming the attribute.
+    Not: A wrong value of an attribute.
     """
     if message.partial or not message.forms:
         return
     missing = [name for oid, name in _REQUIRED if message.form(oid) is None]
     if missing:
         yield Evidence(
-            f"The request lacks {' and '.join(missing)}.",
+            f"The request lacks the signed {'attribute' if len(missing) == 1 else 'attributes'} {' and '.join(missing)}.",
             tuple(view.q(f"signedAttrs.{name}", "absent") for name in missing),
+            title=f"The request lacks the signed attribute {missing[0]}" if len(missing) == 1 else None,
         )
 
 
@@ -65,12 +69,13 @@ def _sides(view: View) -> list[tuple[str, PkiMessage, int | None]]:
 
 @rule.exchange(WARNING, "RFC 8894, Section 3.2.1")
 def attr_wrong_type(view: View) -> Found:
-    """A signed attribute has another ASN.1 type than it should.
+    """A signed attribute has the wrong ASN.1 type.
 
-    Seen: transactionID, messageType, pkiStatus or failInfo is no PrintableString, or a nonce no OCTET STRING.
-    Why: A fault of the sender's library.
-    Do: Mend the sender; strict receivers refuse the message.
-    Not: A wrong value.
+    Seen: transactionID, messageType, pkiStatus or failInfo is not a PrintableString, or a nonce is not an OCTET STRING.
+    Why: The CMS library of the sender uses another type.
+    Matters: Strict receivers reject the message.
+    Do: Update the software that sends the message: RFC 8894, Section 3.2.1 defines the type of each attribute.
+    Not: A wrong value of the attribute.
     """
     for name, message, frame in _sides(view):
         for form in message.forms:
@@ -78,44 +83,48 @@ def attr_wrong_type(view: View) -> Found:
             wrong = [each for each in form.types if each != right]
             if right is not None and wrong:
                 yield Evidence(
-                    f"In the {name}, {_NAMES[form.oid]} is {wrong[0]}, where {right} belongs.",
+                    f"In the {name}, {_NAMES[form.oid]} has the type {wrong[0]} instead of {right}.",
                     (Fact(frame, f"{name}.signedAttrs.{_NAMES[form.oid]}", wrong[0]),),
+                    title=f"{_NAMES[form.oid]} has the type {wrong[0]} instead of {right}",
                 )
 
 
 @rule.exchange(ERROR, "RFC 5652, Section 11")
 def attr_duplicate(view: View) -> Found:
-    """A signed attribute stands there twice, or has several values.
+    """A signed attribute appears more than once or has several values.
 
-    Seen: The same attribute more than once, or with other than one value.
-    Why: A fault of the sender.
-    Do: Mend the sender: it is not defined which one counts.
-    Not: Two attributes of different types.
+    Seen: The same signed attribute appears more than once, or it does not have exactly one value.
+    Why: The sender's software adds the attribute again.
+    Matters: It is not defined which value counts. Strict receivers reject the message.
+    Do: Update the software that sends the message, so that it sends each signed attribute once, with one value.
+    Not: Two different attributes.
     """
     for name, message, frame in _sides(view):
         for form in message.forms:
             known = _NAMES.get(form.oid)
             if known is not None and (form.times > 1 or len(form.types) != 1):
-                what = (
-                    f"stands there {form.times} times" if form.times > 1 else f"has {count(len(form.types), 'value')}"
+                what = f"appears {form.times} times" if form.times > 1 else f"has {count(len(form.types), 'value')}"
+                yield Evidence(
+                    f"In the {name}, the signed attribute {known} {what}.",
+                    (Fact(frame, f"{name}.signedAttrs.{known}", what),),
                 )
-                yield Evidence(f"In the {name}, {known} {what}.", (Fact(frame, f"{name}.signedAttrs.{known}", what),))
 
 
 @rule.request(WARNING, "RFC 8894, Section 3.2.1.1")
 def transid_not_printable(view: View, message: PkiMessage) -> Found:
-    """The transactionID holds characters that a PrintableString has not.
+    """The transactionID contains characters not allowed in a PrintableString.
 
-    Seen: Other characters than letters, digits, blank and ' ( ) + , - . / : = ?
-    Why: The client puts random bytes, or base64url, into it.
-    Do: Use hexadecimal digits.
-    Not: Base64: its + / = are allowed.
+    Seen: The transactionID contains other characters than letters, digits, space and ' ( ) + , - . / : = ?
+    Why: The client puts random bytes or base64url into the transactionID.
+    Matters: A strict server rejects the request, or it cannot find the transaction again.
+    Do: On the client, use hexadecimal digits for the transactionID.
+    Not: A fault of base64: its characters “+”, “/” and “=” are allowed.
     """
     value = message.transaction_id
     if value and not _PRINTABLE.fullmatch(value):
         odd = "".join(sorted({each for each in value if not _PRINTABLE.fullmatch(each)}))
         yield Evidence(
-            f"The transactionID {shown(value, 50)} holds {shown(odd, 20)}, which a PrintableString cannot.",
+            f"The transactionID {shown(value, 50)} contains {shown(odd, 20)}, which a PrintableString does not allow.",
             (view.q("signedAttrs.transactionID", shown(value, 50)),),
         )
 
@@ -124,10 +133,11 @@ def transid_not_printable(view: View, message: PkiMessage) -> Found:
 def transid_empty(view: View, message: PkiMessage) -> Found:
     """The transactionID is empty.
 
-    Seen: A transactionID of no characters.
-    Why: A fault of the client.
-    Do: Make it a hash of the public key, or random.
-    Not: An absent transactionID.
+    Seen: The transactionID attribute contains no characters.
+    Why: The client does not set the value.
+    Matters: The server cannot tell the transactions of different clients apart.
+    Do: Update the client, so that it sends a unique transactionID for each enrollment.
+    Not: A missing transactionID attribute.
     """
     if message.transaction_id == "":
         yield Evidence("The transactionID is empty.", (view.q("signedAttrs.transactionID", "“”"),))
@@ -135,28 +145,30 @@ def transid_empty(view: View, message: PkiMessage) -> Found:
 
 @rule.request(WARNING, "certnanny/sscep#59", "Keyfactor/ejbca-ce#503")
 def transid_of_empty_input(view: View, message: PkiMessage) -> Found:
-    """The transactionID is the hash of nothing.
+    """The transactionID is the hash of empty input.
 
-    Seen: It equals MD5, SHA-1 or SHA-256 of an empty input (D41D8CD9…).
-    Why: The client computes it before it has a key.
-    Do: Upgrade the client: all such devices share one transactionID.
+    Seen: The transactionID is the MD5, SHA-1 or SHA-256 of an empty input (D41D8CD9…).
+    Why: The client calculates the hash before it has a key.
+    Matters: All devices with this fault use the same transactionID, so a server can confuse their requests.
+    Do: Update the client, so that it calculates the transactionID from its key or from random bytes.
     Not: A hash of the public key.
     """
     name = _OF_NOTHING.get((message.transaction_id or "").lower())
     if name is not None:
         yield Evidence(
-            f"The transactionID {message.transaction_id} is the {name} of no bytes at all.",
+            f"The transactionID {message.transaction_id} is the {_SPELT[name]} of empty input.",
             (view.q("signedAttrs.transactionID", message.transaction_id),),
         )
 
 
-@rule.request(INFO, "RFC 8894, Section 3.2.1.1", "certnanny/sscep#136")
+@rule.request(INFO, "RFC 8894, Section 3.2.1.1", "draft-nourse-scep-23, Section 3.1.1.1", "certnanny/sscep#136")
 def transid_is_key_hash(view: View, message: PkiMessage) -> Found:
     """The transactionID is a hash of the public key.
 
-    Seen: It equals MD5, SHA-1 or SHA-256 of the requester's key, in hexadecimal digits or base64.
-    Why: By design: the drafts proposed it.
-    Do: Nothing. Every try with the same key has the same transactionID.
+    Seen: The transactionID is the MD5, SHA-1 or SHA-256 of the requester's key, in hexadecimal digits or base64.
+    Why: The SCEP drafts recommended this (draft-nourse-scep-23, Section 3.1.1.1). RFC 8894 requires a unique value instead.
+    Matters: Every attempt with the same key has the same transactionID.
+    Do: No action is needed.
     Not: A fault.
     """
     signer = message.signer
@@ -170,7 +182,7 @@ def transid_is_key_hash(view: View, message: PkiMessage) -> Found:
         digest = hashlib.new(name, data, usedforsecurity=False).digest()
         if wanted.lower() == digest.hex() or wanted == base64.b64encode(digest).decode():
             yield Evidence(
-                f"The transactionID is the {name} of the requester's {what}.",
+                f"The transactionID is the {_SPELT[name]} of the requester's {what}.",
                 (view.q("signedAttrs.transactionID", hexes(wanted)),),
             )
             return
@@ -195,24 +207,26 @@ def _forms_of_key(encoded: bytes) -> list[tuple[str, bytes]]:
 
 @rule.request(ERROR, "RFC 8894, Section 3.2.1.5")
 def nonce_missing(view: View, message: PkiMessage) -> Found:
-    """The request has no senderNonce.
+    """The request contains no senderNonce.
 
-    Seen: The senderNonce attribute is absent.
-    Why: A fault of the client.
-    Do: Add 16 random bytes; without it a replay cannot be told from an answer.
-    Not: A nonce of the wrong length.
+    Seen: The senderNonce attribute is missing.
+    Why: The client does not add it.
+    Matters: The client cannot tell a replayed response from the response to its request. Strict servers reject the request.
+    Do: Update the client, so that it sends a senderNonce of 16 random bytes.
+    Not: A senderNonce of the wrong length.
     """
     if message.sender_nonce is None and not message.partial:
-        yield Evidence("The request has no senderNonce.", (view.q("signedAttrs.senderNonce", "absent"),))
+        yield Evidence("The request contains no senderNonce.", (view.q("signedAttrs.senderNonce", "absent"),))
 
 
 @rule.exchange(WARNING, "RFC 8894, Section 3.2.1.5")
 def nonce_short(view: View) -> Found:
-    """A nonce has not 16 bytes.
+    """A nonce is not 16 bytes long.
 
-    Seen: A senderNonce or recipientNonce of another length.
-    Why: A fault of the sender; some put hexadecimal digits or base64 into it.
-    Do: Use 16 random bytes.
+    Seen: The length of a senderNonce or recipientNonce is not 16 bytes.
+    Why: The sender uses another length, or puts hexadecimal digits or base64 into the nonce.
+    Matters: Strict receivers reject the message.
+    Do: Update the software that sends the message, so that it uses 16 random bytes.
     Not: A missing nonce.
     """
     for name, message, frame in _sides(view):
@@ -224,21 +238,23 @@ def nonce_short(view: View) -> Found:
                     and view.request is not None
                     and value == view.request.sender_nonce
                 ):
-                    continue  # it only echoes the client's
+                    continue  # it only repeats the client's senderNonce
                 yield Evidence(
-                    f"In the {name}, {what} has {count(len(value) // 2, 'byte')}, where 16 belong.",
+                    f"In the {name}, {what} is {count(len(value) // 2, 'byte')} long instead of 16 bytes.",
                     (Fact(frame, f"{name}.signedAttrs.{what}", hexes(value)),),
                 )
 
 
 @rule.capture(WARNING, "RFC 8894, Section 3.2.1.5")
 def nonce_reused(view: CaptureView) -> Found:
-    """A senderNonce is used twice.
+    """Two messages have the same senderNonce.
 
-    Seen: The senderNonce of one message is that of another one, or is all zeros.
-    Why: A bad random number generator, or a replay.
-    Do: Mend the client's random numbers; find out who sends the old message again.
-    Not: The same message sent again byte by byte, or seen on two legs.
+    Seen: The senderNonce of a message is the one of an earlier message, or it contains only zeros.
+    Why: The random number generator of the client is faulty, or somebody sends an old message again (replay).
+    Matters: The nonce then no longer protects against replayed messages.
+    Do: Update the client's software, which creates the nonce. If its random numbers are correct, look for the host that replays the
+    message.
+    Not: The same message sent again without a change, or seen on both sides of a proxy.
     """
     seen: dict[str, tuple[str, int]] = {}
     for each in view.memory.attempts:
@@ -246,7 +262,7 @@ def nonce_reused(view: CaptureView) -> Found:
             continue
         if each.nonce and not each.nonce.strip("0"):
             yield Evidence(
-                "The senderNonce is all zeros.",
+                "The senderNonce contains only zeros.",
                 (Fact(each.frame, "signedAttrs.senderNonce", hexes(each.nonce)),),
                 transaction=each.transaction,
                 exchange=each.number,
@@ -255,7 +271,7 @@ def nonce_reused(view: CaptureView) -> Found:
         message, frame = seen.setdefault(each.nonce, (each.message, each.frame))
         if message != each.message:
             yield Evidence(
-                f"The senderNonce {each.nonce} of frame {each.frame} was used before, in another message in frame {frame}.",
+                f"The senderNonce in frame {each.frame} was already used by another message in frame {frame}: {each.nonce}.",
                 (
                     Fact(each.frame, "signedAttrs.senderNonce", each.nonce),
                     Fact(frame, "signedAttrs.senderNonce", each.nonce),
@@ -267,12 +283,12 @@ def nonce_reused(view: CaptureView) -> Found:
 
 @rule.exchange(ERROR, "RFC 8894, Section 3.2.1.2", "IANA, SCEP message types")
 def msgtype_unknown(view: View) -> Found:
-    """The messageType is none that a request has.
+    """The messageType is not valid for a request.
 
-    Seen: A messageType that is not RenewalReq 17, PKCSReq 19, CertPoll 20, GetCert 21 or GetCRL 22.
-    Why: A fault of the client, or a message of an old draft.
-    Do: Mend the client.
-    Not: A missing messageType.
+    Seen: The messageType is not RenewalReq (17), PKCSReq (19), CertPoll (20), GetCert (21) or GetCRL (22).
+    Why: The client uses a message type of an old draft, or sets a wrong value.
+    Do: On the client, use PKCSReq (19) for an enrollment or RenewalReq (17) for a renewal, or update the client.
+    Not: A missing messageType attribute.
     """
     message = view.request
     if message is None or message.partial:
@@ -282,14 +298,11 @@ def msgtype_unknown(view: View) -> Found:
     if form is None or message.message_type in known:
         return
     value = message.message_type
-    what = (
-        "a CertRep, an answer,"
-        if value == MessageType.CertRep
-        else _DRAFTS.get(value or 0, "none that is defined") + ","
-    )
+    what = "CertRep, a response" if value == MessageType.CertRep else _DRAFTS.get(value or 0, "not a defined type")
     worked = value == MessageType.UpdateReq and view.understood and not view.refused
     yield Evidence(
-        f"The request's messageType is {value if value is not None else 'no number'}, {what} where a request's belongs.",
+        f"The messageType of the request is {f'{value} ({what})' if value is not None else 'not a number'}.",
         (view.q("signedAttrs.messageType", str(value)),),
         severity=Severity.WARNING if worked else None,
+        title=f"The messageType {value} is not valid for a request" if value is not None else None,
     )

@@ -5,24 +5,26 @@ from scep_analyzer.rules._rule import INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 from scep_analyzer.rules._words import count, seconds
 
-_USUAL_WAIT_NS = 30 * 1_000_000_000
-"""A server that asks its CA, a CRL and a policy module answers within half a minute, or not at all."""
+_SECOND_NS = 1_000_000_000
+_USUAL_WAIT_NS = 30 * _SECOND_NS
+"""A server that asks its CA, a CRL and a policy module responds within half a minute, or not at all."""
 
 
 @rule.exchange(WARNING, "tcpdump(8), option -s")
 def capture_snaplen_cut(view: View) -> Found:
-    """Packets are cut short by the capture's snaplen.
+    """The capture cuts packets short (snaplen).
 
-    Seen: The captured length of a packet that carries SCEP is less than the length it had on the wire.
-    Why: The capture was taken with a snaplen (`-s`) below the packet size, or a tap that slices packets.
-    Do: Capture again with full packets: `tcpdump -s 0 -w file.pcap`, or Wireshark's default.
-    Not: A fault of the client, the server or the network. Digest and signature of the message cannot be checked.
+    Seen: The captured length of a packet that carries SCEP is less than its length on the wire.
+    Why: The capture was taken with a snaplen (`-s`) below the packet size, or with a tap that truncates packets.
+    Do: Capture again with full packets: `tcpdump -s 0 -w file.pcap`, or the default of Wireshark; with pktmon, `pktmon start --capture --pkt-size
+        0`.
+    Not: Client, server and network are not the cause. Digest and signature of the message cannot be checked.
     """
     frames = _sliced(view)
     if frames and any(message is not None and not message.complete for message in (view.asked, view.answer)):
         yield Evidence(
-            f"{count(len(frames), 'packet')} of this exchange ({view.operation or 'no operation'}) are shorter in the "
-            "capture than they were on the wire; the message cannot be read whole.",
+            f"{count(len(frames), 'packet')} of {view.operation or 'this exchange'} {'is' if len(frames) == 1 else 'are'} shorter in the "
+            "capture than on the wire; the message cannot be read completely.",
             tuple(Fact(each, "frame.cap_len", "less than frame.len") for each in frames[:4]),
         )
 
@@ -33,12 +35,12 @@ def _sliced(view: View) -> tuple[int, ...]:
 
 @rule.exchange(WARNING, "RFC 9293, Section 3.4")
 def capture_one_direction(view: View) -> Found:
-    """Only one direction of the connection is in the capture.
+    """The capture has only one direction of the connection.
 
-    Seen: One side's bytes are there, and acknowledgments for bytes of the other side that are not.
-    Why: The traffic takes different ways in each direction, or a mirror port copies only one.
-    Do: Capture on the client, on the SCEP server, or mirror both directions.
-    Not: A server that does not answer: the other half may well have been sent.
+    Seen: The bytes of one side are in the capture, and acknowledgments for bytes of the other side that are not in it.
+    Why: The routing is asymmetric, or a mirror port copies only one direction.
+    Do: Capture on the client or on the SCEP server itself, or configure the mirror port to copy both directions.
+    Not: The server may well respond: the other direction is not in the capture.
     """
     facts = view.facts
     if facts is None or not facts.one_way or (view.asked is not None and view.answer is not None):
@@ -46,9 +48,9 @@ def capture_one_direction(view: View) -> Found:
     there, missing = ("client", "server") if facts.client.packets else ("server", "client")
     other = facts.server if facts.client.packets else facts.client
     size = sum(length for _, length in other.holes)
-    what = f", though {size:,} bytes of the {missing} are acknowledged" if size else ""
+    what = f"; {size:,} acknowledged bytes of the {missing} are not in it" if size else ""
     yield Evidence(
-        f"tcp.stream {view.http.connection} holds only what the {there} sent{what}.",
+        f"The capture has only the packets of the {there} in tcp.stream {view.http.connection}{what}.",
         (
             Fact(
                 other.holes[0][0] if other.holes else view.http.frame, "tcp.ack", f"no packet of the {missing} is there"
@@ -63,24 +65,25 @@ def capture_gap_in_stream(view: View) -> Found:
 
     Seen: TCP sequence or acknowledgment numbers show bytes inside a SCEP message that no packet of the capture holds.
     Why: The capturing host or the mirror port dropped packets: a busy switch, a slow disk, a filter.
-    Do: Capture on the end host, with a larger buffer (`tcpdump -B`), or filter to the two addresses.
-    Not: Loss on the network: TCP would have sent the bytes again. Digest and signature of the message cannot be judged.
+    Do: Capture on the client or the server itself, with a larger buffer (`tcpdump -B 65536`) or a filter for the two addresses.
+    Not: The network did not lose these bytes: TCP would have sent them again. Digest and signature of the message cannot be checked.
     """
     lost = [
         name
-        for name, message in (("request", view.asked), ("answer", view.answer))
+        for name, message in (("request", view.asked), ("response", view.answer))
         if message is not None and not message.complete and message.cut_by == "gap"
     ]
     if view.answer is None and (view.http.gone in ("lost", "gap") or view.holes(server=True)):
-        lost.append("answer")
+        lost.append("response")
     if not lost or _sliced(view):
         return
     holes = view.holes(client=True, server=True)
     size = sum(length for _, length in holes)
-    what = f"{size:,} bytes" if size else "Bytes"
+    what = f"{count(size, 'byte')}" if size else "Bytes"
+    verb = "is" if size == 1 else "are"
     yield Evidence(
-        f"{what} of tcp.stream {view.http.connection} are not in the capture; the {' and the '.join(lost)} of "
-        f"{view.operation or 'this exchange'} cannot be read whole.",
+        f"{what} of tcp.stream {view.http.connection} {verb} not in the capture; the {' and the '.join(lost)} of "
+        f"{view.operation or 'this exchange'} cannot be read completely.",
         tuple(Fact(frame, "tcp.seq", f"{length} bytes before here are missing") for frame, length in holes[:4])
         or (Fact(view.http.frame, "http", "not whole"),),
     )
@@ -92,17 +95,21 @@ def capture_starts_midstream(view: TransactionView) -> Found:
 
     Seen: The first packet of the connection in the capture is not a SYN.
     Why: The capture was started after the client had connected.
-    Do: Start capturing before the client begins, to see GetCACaps and GetCACert as well.
-    Not: A fault. What the capture does not hold is not claimed to be missing.
+    Do: Start the capture before the client begins, to have GetCACaps and GetCACert in it as well.
+    Not: This is not a fault. Nothing that is absent from this capture is reported as missing.
     """
     for each in _connections(view):
         facts = view.scene.connections.get(each.http.connection)
         if facts is not None and not facts.connection.opening_seen:
             yield Evidence(
-                f"tcp.stream {each.http.connection} has no SYN in the capture: what was said before frame {each.http.frame} is not known.",
+                f"The capture has no SYN of tcp.stream {each.http.connection}; what the connection carried before frame {each.http.frame} is not known.",
                 (Fact(each.http.frame, "tcp.flags.syn", "absent from the connection"),),
                 exchange=each.number,
             )
+
+
+def _back(nanoseconds: int) -> str:
+    return seconds(nanoseconds) if nanoseconds >= _SECOND_NS else f"{nanoseconds / 1e6:,.1f} ms"
 
 
 def _connections(view: TransactionView) -> list[View]:
@@ -112,12 +119,12 @@ def _connections(view: TransactionView) -> list[View]:
 
 @rule.exchange(INFO, "wireshark.org, User's Guide, Stop the running capture")
 def capture_ends_early(view: View) -> Found:
-    """The capture ends before the answer could come.
+    """The capture ends before a response could arrive.
 
-    Seen: The request is whole, and the capture ends within the time that servers usually take.
-    Why: The capture was stopped too soon.
-    Do: Capture until the connection is closed.
-    Not: A server that does not answer: it may have, after the last packet.
+    Seen: The request is complete, and the capture ends within the time that servers usually take.
+    Why: The capture was stopped too early.
+    Do: Capture again until the client reports success or failure.
+    Not: The server may have responded after the last packet.
     """
     last = view.scene.last_ns
     if view.asked is None or view.answer is not None or view.http.gone != "end-of-capture" or last is None:
@@ -127,19 +134,19 @@ def capture_ends_early(view: View) -> Found:
     waited = last - view.asked.time_ns
     if waited < _USUAL_WAIT_NS:
         yield Evidence(
-            f"The capture ends {seconds(waited)} after {view.operation or 'the request'} was sent, before an answer.",
+            f"The capture ends {seconds(waited)} after {view.operation or 'the request'}, before a response.",
             (view.q("frame.time", f"{seconds(waited)} before the last packet"),),
         )
 
 
 @rule.capture(INFO, "wireshark.org, editcap(1), option -d")
 def capture_duplicate_packets(view: CaptureView) -> Found:
-    """The capture holds packets twice.
+    """The capture contains packets twice.
 
-    Seen: The same bytes at the same place of a connection, within half a millisecond.
-    Why: The mirror port copies both directions or two VLANs, or the host was captured at several points (`-i any`, pktmon).
-    Do: Nothing; copies are not counted as retransmissions. `editcap -d` removes them.
-    Not: Retransmissions, or a client that asks twice.
+    Seen: The same bytes appear at the same place of a connection within half a millisecond.
+    Why: The mirror port copies both directions or two VLANs, or the capture was taken at several points of one host (`-i any`, pktmon).
+    Do: No action is needed: copies are not counted as retransmissions. `editcap -d` removes them.
+    Not: These are not retransmissions, and the client does not ask twice.
     """
     for each in view.anomalies("packets-twice"):
         yield Evidence(
@@ -149,51 +156,53 @@ def capture_duplicate_packets(view: CaptureView) -> Found:
 
 @rule.transaction(INFO, "wireshark.org, reordercap(1)")
 def capture_timestamps_backwards(view: TransactionView) -> Found:
-    """The packets' times go backwards.
+    """The times of the packets go backwards.
 
-    Seen: A packet of a connection carries an earlier time than one before it in the file, by more than jitter.
-    Why: Files were merged without sorting, or the clock of the capturing host was set meanwhile.
-    Do: Sort the file with `reordercap`; do not rely on the times in this report.
-    Not: A fault of client or server.
+    Seen: A packet of a connection has an earlier time than a packet before it in the file, by more than jitter.
+    Why: Files were merged without sorting, or somebody set the clock of the capturing host during the capture.
+    Do: Sort the file: `reordercap in.pcap out.pcap`. Do not rely on the times in this report.
+    Not: Client and server are not the cause.
     """
     for each in _connections(view):
         facts = view.scene.connections.get(each.http.connection)
         if facts is not None and facts.backwards is not None:
             frame, back = facts.backwards
             yield Evidence(
-                f"In tcp.stream {each.http.connection} the time of frame {frame} lies {back / 1e6:,.1f} ms before that of an earlier packet.",
+                f"In tcp.stream {each.http.connection}, the time of frame {frame} is {_back(back)} earlier than that of a packet before it.",
                 (Fact(frame, "frame.time", f"{back / 1e6:.1f} ms back"),),
                 exchange=each.number,
             )
 
 
-@rule.capture(INFO, "RFC 8894, Section 4.1")
+@rule.capture(INFO, "wireshark.org, User's Guide, User Specified Decodes")
 def capture_odd_port(view: CaptureView) -> Found:
     """SCEP runs on a port other than 80.
 
-    Seen: SCEP to a server port that Wireshark may not take for HTTP.
-    Why: The server listens there.
-    Do: Nothing here. In Wireshark use Decode As, HTTP, for this port.
-    Not: A fault.
+    Seen: The SCEP server listens on a port that Wireshark may not decode as HTTP.
+    Why: The server is configured to listen on this port.
+    Do: No action is needed here. In Wireshark, choose Analyze, Decode As and set this TCP port to HTTP.
+    Not: This is not a fault.
     """
     for server in sorted(view.memory.servers):
         if server.port != 80 and server not in view.memory.encrypted:
             answers = view.memory.answers(server)
             frame = answers[0].frame if answers else None
             yield Evidence(
-                f"SCEP runs on {server}; in Wireshark: Analyze, Decode As, TCP port {server.port}, HTTP.",
+                f"The SCEP server is {server}. In Wireshark: Analyze, Decode As, TCP port {server.port}, HTTP.",
                 (Fact(frame, "tcp.port", str(server.port)),),
+                title=f"SCEP runs on port {server.port} instead of 80",
             )
 
 
 @rule.capture(INFO, "RFC 8894, Section 4.1")
 def capture_no_scep_found(view: CaptureView) -> Found:
-    """There is no SCEP in the capture.
+    """The capture contains no SCEP.
 
-    Seen: No request with one of SCEP's operations, no message of SCEP's types.
-    Why: The device did not try, the capture was taken on another interface or with a filter, or everything is TLS.
-    Do: Check the interface, the filter and the time; make the client try while the capture runs.
-    Not: Proof that the client never tried.
+    Seen: No request has a SCEP operation, and no message has a SCEP media type.
+    Why: The device did not try to enroll while the capture ran.
+    Why: The capture was taken on another interface or with a filter that excludes SCEP, or all traffic is TLS.
+    Do: Check the interface and the filter of the capture, start it again, and start an enrollment on the client while it runs.
+    Not: This does not prove that the client never tried.
     """
     packets = sum(each.packets for each in view.scene.captures)
     if view.exchanges or not packets:
@@ -201,6 +210,9 @@ def capture_no_scep_found(view: CaptureView) -> Found:
     tls = sum(not each.decrypted for each in view.scene.handshakes)
     seen = [count(view.scene.http_requests, "HTTP request")] if view.scene.http_requests else []
     seen += [count(tls, "TLS connection")] if tls else []
-    seen += [count(len(view.scene.failures), "connection") + " that failed"] if view.scene.failures else []
-    what = f"; seen instead: {', '.join(seen)}" if seen else ", nor other HTTP or TLS"
-    yield Evidence(f"{count(packets, 'packet')} hold no SCEP{what}.", (Fact(None, "frame", f"1 to {packets}"),))
+    seen += [count(len(view.scene.failures), "failed connection")] if view.scene.failures else []
+    what = f", but {' and '.join(seen)}" if seen else " and no other HTTP or TLS"
+    yield Evidence(
+        f"{count(packets, 'packet')} {'contains' if packets == 1 else 'contain'} no SCEP{what}.",
+        (Fact(None, "frame", f"1 to {packets}"),),
+    )

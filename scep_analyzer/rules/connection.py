@@ -50,23 +50,26 @@ _OTHER_PORTS = frozenset(
         5900,
     }
 )
-"""Ports of services that are no HTTP."""
+"""Ports of services other than HTTP."""
 _PATIENCE_NS = 2 * 1_000_000_000
 _LONG_NS = 30 * 1_000_000_000
 _FULL_SIZE = 1000
 """A segment of this size is one that a tunnel's MTU may stop; it is well above every short request."""
 _LOSSY = 0.02
+_LONG_NAME = 60
+"""Characters of a host name that still fit into a title."""
 
 
 @rule.capture(ERROR, "RFC 1035, Section 4.1.1")
 def dns_name_not_resolved(view: CaptureView) -> Found:
-    """The name of the SCEP server cannot be resolved.
+    """DNS does not resolve the name of the SCEP server.
 
-    Seen: A question for the name is answered with NXDOMAIN, SERVFAIL or REFUSED, or not at all, and no connection follows.
-    Why: The name in the enrollment URL is misspelt, or known only inside another network (split DNS).
-    Why: The device has no name server, or cannot reach it from the interface or VRF that it enrolls from.
-    Do: Correct the name or the DNS zone, or use the server's address in the enrollment URL.
-    Not: A fault of the SCEP server: nothing was sent to it.
+    Seen: A DNS query for the name gets NXDOMAIN, SERVFAIL or REFUSED, or no response at all, and no connection follows.
+    Why: The name in the enrollment URL is misspelled, or it is known only inside another network (split DNS).
+    Why: The device has no DNS server, or cannot reach it from the interface or VRF that it enrolls from.
+    Do: On the client, correct the name in the enrollment URL, or enter the server's address instead. On the DNS server, add the missing name.
+    Do (ios-client): On the router, check `show hosts` and `ip name-server`, and set the VRF and the `source interface` of the trustpoint.
+    Not: The SCEP server is not the cause: the client sent nothing to it.
     """
     lookups = view.scene.notices.lookups
     resolved = {(each.client, each.name) for each in lookups if each.addresses}
@@ -76,7 +79,7 @@ def dns_name_not_resolved(view: CaptureView) -> Found:
         if not each.addresses and each.code != 0 and (each.client, each.name) not in resolved:
             failing.setdefault((each.client, each.name), []).append(each)
     for (client, name), tries in failing.items():
-        # A resolver also tries the name with its search domains behind it.
+        # A resolver also tries the name with its search domains appended.
         if any(client == other and name.startswith(found + ".") for other, found in resolved):
             continue
         known = name in hosts
@@ -91,27 +94,28 @@ def dns_name_not_resolved(view: CaptureView) -> Found:
             and (view.scene.last_ns or 0) - asked_ns < _PATIENCE_NS
         ):
             continue  # one question at the end of a capture proves nothing
-        answer = _CODES.get(code, f"code {code}") if code is not None else "no answer"
+        answer = _CODES.get(code, f"code {code}") if code is not None else "no response"
         frames = [frame for each in tries for frame in each.asked]
         answered = next((each.answered for each in tries if each.answered is not None), None)
         yield Evidence(
-            f"{client} asked {tries[0].server} for {name} and got {answer}; no connection to that name follows.",
+            f"{client} asks the DNS server {tries[0].server} for {name} and gets {answer}; it opens no connection to that name.",
             (
                 *(Fact(frame, "dns.qry.name", name) for frame in frames[:2]),
                 *((Fact(answered, "dns.flags.rcode", answer),) if answered is not None else ()),
             ),
             strength=None if known else INFERRED if hinted else POSSIBLE,
+            title=f"DNS does not resolve {name} ({answer})" if len(name) <= _LONG_NAME else None,
         )
 
 
 @rule.capture(INFO, "RFC 1035, Section 3.4.1")
 def dns_answer_not_used(view: CaptureView) -> Found:
-    """The client connects to another address than DNS gave it.
+    """The client connects to an address that DNS did not give it.
 
-    Seen: The address of the connection is not among those that the name server gave this client for the name in the Host header.
-    Why: A hosts file, a proxy, or an old answer that the client kept.
-    Do: Check that this address is the server you expect.
-    Not: A fault in itself.
+    Seen: The address of the connection is not among those that the DNS server gave this client for the name in the Host header.
+    Why: The client has the name in a hosts file, uses a proxy, or keeps an older DNS response.
+    Do: Check that this address is the server that you expect; if it is not, correct the hosts file or the proxy setting on the client.
+    Not: This is not a fault if the address is right.
     """
     given: dict[tuple[str, str], dict[str, int | None]] = {}
     for each in view.scene.notices.lookups:
@@ -121,7 +125,7 @@ def dns_answer_not_used(view: CaptureView) -> Found:
         if found and server not in found and (":" in server) in {":" in one for one in found}:
             addresses = ", ".join(sorted(found))
             yield Evidence(
-                f"DNS gave {client} {addresses} for {host}, but it connects to {server}.",
+                f"DNS gives {client} the address {addresses} for {host}, but the client connects to {server}.",
                 (Fact(next(iter(found.values())), "dns.a", addresses), Fact(frame, "ip.dst", server)),
             )
 
@@ -150,30 +154,39 @@ def _prohibited(failed: FailedConnection, scene: Scene) -> list[Fact]:
 def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> Found:
     """The server refuses the connection.
 
-    Seen: The SYN is answered with RST.
-    Why: Nothing listens on this port: the web service is stopped, or the port in the URL is wrong.
-    Why: A firewall on the server rejects the connection.
-    Do: Start the web service (W3SVC on NDES), check its binding and the port in the enrollment URL.
-    Not: A network fault: the answer came from the server or a firewall in front of it.
+    Seen: The SYN gets an RST.
+    Why: No program listens on this port: the SCEP service is stopped, or the port in the enrollment URL is wrong.
+    Why: A firewall on the server, or in front of it, rejects the connection.
+    Do: On the server, check that the SCEP service listens on this port (Linux: `ss -ltnp`, Windows: `netstat -ano`); then check the port in the
+        enrollment URL on the client.
+    Do (ndes): On the NDES server, start the World Wide Web Publishing Service (`net start w3svc`) and check the site's Bindings in IIS Manager.
+    Do (step-ca): For HTTP, set `"insecureAddress": ":8080"` in ca.json and restart step-ca: without it, step-ca listens for HTTPS only.
+    Do (ios-ca): On the CA router, enter `ip http server`; `show crypto pki server` must show "enabled".
+    Do (fortiauthenticator): Under Network, Interface, enable SCEP on the interface.
+    Not: The network path works: the RST comes from the server or from a firewall in front of it.
     """
     if failed.how == "refused" and _matters(failed, transaction, view):
         *asked, reset = failed.frames
         yield Evidence(
-            f"{failed.server} refused the connection from {failed.client.address} (RST).",
+            f"{failed.server} refuses the connection from {failed.client.address} (RST in frame {reset}).",
             (Fact(asked[0], "tcp.flags", "SYN"), Fact(reset, "tcp.flags", "RST")),
+            title=f"{failed.server} refuses the connection",
             **_severity(transaction),  # type: ignore[arg-type]  # both are what their names say
         )
 
 
 @rule.failure(ERROR, "RFC 9293, Section 3.8.3")
 def tcp_connect_timeout(failed: FailedConnection, transaction: Transaction | None, view: CaptureView) -> Found:
-    """The server never answers the connection attempt.
+    """The server does not respond to the connection attempt.
 
-    Seen: SYNs are sent again and again without any answer.
-    Why: A firewall drops them, there is no route, or the server is down.
-    Why: The device uses a source interface or VRF that cannot reach the server.
-    Do: Test the port from the same VLAN; set the source interface of the enrollment; open the firewall.
-    Not: A fault of SCEP: the request was never sent.
+    Seen: The client sends its SYN several times and gets no response.
+    Why: A firewall drops the packets, a route is missing, or the server is down.
+    Why: The device uses a source interface or a VRF that cannot reach the server.
+    Do: From the client's network, test the port of the server (`nc -vz SERVER PORT`, `Test-NetConnection SERVER -Port PORT`); then open the firewall
+        or correct the route.
+    Do (ios-client): Under the trustpoint, set `source interface` to an interface that can reach the server.
+    Do (fortigate): In the certificate's settings, set `set source-ip` to an address that can reach the server.
+    Not: SCEP is not the cause: the client could not send a request.
     """
     if failed.how != "unanswered" or not _matters(failed, transaction, view) or _prohibited(failed, view.scene):
         return
@@ -190,10 +203,11 @@ def tcp_connect_timeout(failed: FailedConnection, transaction: Transaction | Non
         )
         for each in unreachable[:2]
     )
-    said = f"; {told[0].value}" if told else ""
+    said = f" (ICMP: {told[0].value})" if told else ""
     yield Evidence(
-        f"{failed.server} never answered {failed.client.address}: {count(len(failed.frames), 'SYN')}, no SYN-ACK{said}.",
+        f"{failed.client.address} sends {count(len(failed.frames), 'SYN')} to {failed.server} and gets no SYN-ACK{said}.",
         (*(Fact(each, "tcp.flags", "SYN") for each in failed.frames[:3]), *told),
+        title=f"{failed.server} does not respond to the connection attempt",
         **_severity(transaction),  # type: ignore[arg-type]  # both are what their names say
     )
 
@@ -203,14 +217,14 @@ def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | No
     """A firewall or router forbids the connection.
 
     Seen: An ICMP error "administratively prohibited" quotes the SYN.
-    Why: An access list on the way, most often on the sender of the ICMP message.
-    Do: Open the path from the device to the SCEP server's port.
-    Not: A fault of the server: it never saw the request.
+    Why: An access list in the path forbids it, usually on the device that sends the ICMP message.
+    Do: On the device that sends the ICMP message, allow TCP from the client to the port of the SCEP server.
+    Not: The server is not the cause: it never saw the connection.
     """
     told = _prohibited(failed, view.scene)
     if told and (_matters(failed, transaction, view) or failed.server in view.memory.servers):
         yield Evidence(
-            f"The connection from {failed.client.address} to {failed.server} is forbidden on the way: ICMP {told[0].value}.",
+            f"A device in the path forbids the connection from {failed.client.address} to {failed.server}: ICMP {told[0].value}.",
             (*((Fact(failed.frames[0], "tcp.flags", "SYN"),) if failed.connection >= 0 else ()), *told[:2]),
             **_severity(transaction),  # type: ignore[arg-type]  # both are what their names say
         )
@@ -218,13 +232,16 @@ def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | No
 
 @rule.exchange(ERROR, "RFC 9293, Section 3.10.7.4")
 def tcp_reset_during_exchange(view: View) -> Found:
-    """The connection is reset in the middle of the exchange.
+    """The connection is reset before the response is complete.
 
-    Seen: An RST after bytes of the request and before the whole answer.
-    Why: A firewall, IPS or WAF dislikes the long URL or the binary body.
-    Why: The server's worker process crashed, or a timer for idle connections fired.
-    Do: Compare the RST's TTL with the peer's other packets: another TTL means a box in between; look into its log.
-    Not: A SCEP answer: the server may never have read the request.
+    Seen: An RST comes after bytes of the request and before the end of the response.
+    Why: A firewall, IPS or WAF blocks the long URL or the binary body.
+    Why: The server's process crashed, or a timer for idle connections ran out.
+    Do: On the host or firewall that sends the RST, read the log at this time. A TTL that differs from the other packets of that address points to a
+        device in between.
+    Do (ndes): On the NDES server, look for Connection_Abandoned_By_ReqQueue in %SystemRoot%\\System32\\LogFiles\\HTTPERR\\httperr*.log. If it is not there, a
+        device in the path sent the RST.
+    Not: This is not a SCEP refusal: the server perhaps never read the request.
     """
     facts = view.facts
     if facts is None or facts.reset_frame is None or view.asked is None:
@@ -238,30 +255,39 @@ def tcp_reset_during_exchange(view: View) -> Found:
         return  # it is the client itself, and has waited: client-gave-up
     told, causes = "", tuple[str, ...]()
     if facts.reset_ttl and side.ttl:
-        told = f" with TTL {facts.reset_ttl}, its other packets have {side.ttl}"
+        told = (
+            f" (TTL {facts.reset_ttl}, as its other packets)"
+            if facts.reset_ttl == side.ttl
+            else f" (TTL {facts.reset_ttl}, its other packets: {side.ttl})"
+        )
         if facts.reset_ttl != side.ttl:
-            causes = ("The RST has another TTL than the other packets of that address: a box in between has sent it.",)
+            causes = (
+                f"A device between client and server sends the RST: its TTL is {facts.reset_ttl}, that of the {sender}'s other packets {side.ttl}.",
+            )
     sent = view.asked.body.length + len(view.target)
     yield Evidence(
-        f"An RST in the name of the {sender} ends {view.operation or 'the exchange'} before its answer is whole{told}.",
+        f"An RST with the address of the {sender}{told} ends the connection before the response to {view.operation or 'the request'} is complete.",
         (
             view.q("http.request", f"{view.method}, about {sent:,} bytes"),
             Fact(facts.reset_frame, "tcp.flags", f"RST from the {sender}"),
             Fact(facts.reset_frame, "ip.ttl", f"{facts.reset_ttl or '?'} (others: {side.ttl or '?'})"),
         ),
         causes=causes,
+        title=f"The connection is reset before the response to {view.operation or 'the request'} is complete",
     )
 
 
 @rule.exchange(ERROR, "RFC 4459, Section 2", "RFC 2923, Section 2.1", strength=INFERRED)
 def tcp_request_never_acked(view: View) -> Found:
-    """Large packets of the request never arrive.
+    """Full-size packets of the request are lost (MTU problem).
 
-    Seen: Small segments are acknowledged; full-size ones are sent again and again and never are.
-    Why: A tunnel (GRE, IPsec, PPPoE) on the way carries smaller packets only, and the ICMP message that says so is filtered. PKIOperation is often
-        a device's first large packet.
-    Do: Clamp the MSS on the tunnel (`ip tcp adjust-mss`), allow ICMP "fragmentation needed" and "packet too big".
-    Not: A server that refuses: it never got the request.
+    Seen: Small segments are acknowledged; full-size segments are sent several times and never acknowledged.
+    Why: A tunnel (GRE, IPsec, PPPoE) in the path carries only smaller packets, and a firewall filters the ICMP message that says so.
+    Matters: PKIOperation is often the first large packet that a device sends.
+    Do: On the tunnel endpoint, reduce the TCP MSS to fit the tunnel (for example 1360), and let ICMP "fragmentation needed" and "packet too big"
+        through.
+    Do (ios-client): On the tunnel interface, enter `ip tcp adjust-mss 1360`; `ping SERVER size 1500 df-bit` shows the limit.
+    Not: This is not a refusal: the server never got the request.
     """
     facts = view.facts
     if facts is None or view.answer is not None or view.asked is None:
@@ -270,22 +296,25 @@ def tcp_request_never_acked(view: View) -> Found:
     acknowledged = side.octets > side.unacknowledged or facts.server.segments or facts.connection.opening_seen
     if side.resent_count >= 2 and side.resent_size >= _FULL_SIZE and side.unacknowledged >= _FULL_SIZE and acknowledged:
         yield Evidence(
-            f"{side.unacknowledged:,} bytes of {view.operation or 'the request'} were sent {side.resent_count + 1} times in segments of up to "
-            f"{side.resent_size:,} bytes and never acknowledged.",
+            f"The client sends {side.unacknowledged:,} bytes of {view.operation or 'the request'} {side.resent_count + 1} times in segments of up to "
+            f"{side.resent_size:,} bytes; the server never acknowledges them.",
             tuple(
                 Fact(each, "tcp.analysis.retransmission", f"up to {side.resent_size} bytes") for each in side.resent[:4]
             ),
         )
 
 
-@rule.exchange(ERROR, "RFC 9112, Section 9.3")
+@rule.exchange(ERROR, "RFC 9112, Section 9.5")
 def http_no_response(view: View) -> Found:
-    """The server does not answer.
+    """The server does not respond to the request.
 
-    Seen: The request is whole; no byte of an answer comes until the connection ends.
-    Why: The server waits for its CA or for a CRL, its worker process was recycled, or a proxy gave up.
-    Do: Look into the server's log at that second; see ndes-to-ca-rpc-fails and ndes-crl-fetch-fails.
-    Not: A refusal: that would be an answer.
+    Seen: The request is complete, and no byte of a response comes before the connection ends.
+    Why: The server waits for its CA or for a CRL.
+    Why: The process of the server ended, or a proxy closed the connection.
+    Do: On the server, read the log at the time of the request, and check that it reaches its CA and the CRL addresses.
+    Do (ndes): On the NDES server, run `certutil -ping -config "CAHOST\\CANAME"`, and look in httperr*.log under
+        %SystemRoot%\\System32\\LogFiles\\HTTPERR for Connection_Abandoned.
+    Not: This is not a refusal: a refusal is a response.
     """
     if view.asked is None or view.answer is not None or not view.asked.complete or view.exchange.operation is None:
         return
@@ -293,7 +322,7 @@ def http_no_response(view: View) -> Found:
     if view.holes(server=True) or (facts is not None and facts.one_way):
         return  # it may have been sent and not captured
     last = view.scene.last_ns
-    end = {"fin": "the connection was closed", "rst": "the connection was reset", "reused": "the client connected anew"}
+    end = {"fin": "the connection is closed", "rst": "the connection is reset", "reused": "the client connects again"}
     since = view.asked.time_ns or 0
     if gone in end:
         times = [each for each in (facts.client.fin_ns, facts.server.fin_ns, facts.reset_ns) if each] if facts else []
@@ -304,22 +333,23 @@ def http_no_response(view: View) -> Found:
         return
     frames = [facts.server.fin_frame or facts.client.fin_frame, facts.reset_frame] if facts is not None else []
     yield Evidence(
-        f"{view.operation} got no answer: {how} after {seconds(max(until - since, 0))}.",
+        f"{view.operation} gets no response: {how} after {seconds(max(until - since, 0))}.",
         (view.q("http.request", view.operation), *(Fact(each, "tcp.flags", "the end") for each in frames if each)),
+        title=f"The server does not respond to {view.operation}",
     )
 
 
 @rule.exchange(WARNING, "RFC 9112, Section 9.5")
 def client_gave_up(view: View) -> Found:
-    """The client closes the connection before the server has answered.
+    """The client closes the connection before the server responds.
 
-    Seen: The client sends FIN or RST while the answer is still owed.
-    Why: The client's timer is shorter than the time that the server and its CA need.
-    Matters: The server may have used up the challenge password by then: the next try is refused, though nothing about it is wrong.
-    Do: Raise the client's timer, find out what the server waits for, and give the next try a new challenge password.
-    Do (strongswan): `pki.scep.http_timeout` (30 s) in strongswan.conf.
-    Do (ios-client): `enrollment retry period` and `count` under the trustpoint say how often it asks again.
-    Not: A fault of the network.
+    Seen: The client sends FIN or RST while the response is outstanding.
+    Why: The server does not respond within the client's timeout.
+    Matters: The server may have used up the challenge password by then. The next attempt is then refused, though the request is correct.
+    Do: On the client, raise the timeout, and use a new challenge password for the next attempt. On the server, find out what it waits for.
+    Do (strongswan): In strongswan.conf, raise `pki.scep.http_timeout` (default 30 s).
+    Do (ios-client): Under the trustpoint, `enrollment retry period` and `enrollment retry count` set how often the router tries again.
+    Not: The network is not the cause if the request was acknowledged.
     """
     facts = view.facts
     if facts is None or view.asked is None or not view.asked.complete or view.holes(server=True) or facts.one_way:
@@ -334,12 +364,13 @@ def client_gave_up(view: View) -> Found:
     if view.answer is None and not server_first:
         waited = client_end - view.asked.time_ns
         yield Evidence(
-            f"The client gave up on {view.operation or 'its request'} after {seconds(waited)}.",
+            f"The client closes the connection {seconds(waited)} after {view.operation or 'its request'}; the server had not responded.",
             (view.q("http.request", view.operation or view.target), Fact(frame, "tcp.flags", "the client's end")),
+            title=f"The client closes the connection after {seconds(waited)}, before the server responds",
         )
     elif view.answer is not None and not view.answer.complete and facts.reset_by_client and view.answer.cut_by == "rst":
         yield Evidence(
-            f"The client reset the connection while the answer to {view.operation or 'its request'} was arriving.",
+            f"The client resets the connection while the response to {view.operation or 'its request'} arrives.",
             (view.a("http.response", "not whole"), Fact(frame, "tcp.flags", "the client's end")),
         )
 
@@ -348,10 +379,10 @@ def client_gave_up(view: View) -> Found:
 def tcp_high_loss(view: TransactionView) -> Found:
     """The link loses packets.
 
-    Seen: More than 2 % of the segments that carry bytes were sent again.
-    Why: A bad link, a full queue, a duplex mismatch.
-    Do: Look at the interface counters on the way; it explains slow or failed attempts.
-    Not: A fault of SCEP.
+    Seen: More than 2 % of the segments with data are sent again.
+    Why: The link is bad, a queue is full, or the duplex settings of two interfaces differ.
+    Do: On the switches and routers in the path, read the error and drop counters of the interfaces.
+    Not: SCEP is not the cause.
     """
     numbers = {each.http.connection for each in view.views}
     sides = [
@@ -361,6 +392,6 @@ def tcp_high_loss(view: TransactionView) -> Found:
     if resent >= 2 and resent > _LOSSY * segments:
         frames = sorted(frame for side in sides for frame in side.resent)
         yield Evidence(
-            f"{resent} of {count(segments, 'segment')} were retransmissions ({100 * resent / segments:.0f} %).",
+            f"{resent} of {count(segments, 'segment')} with data are retransmissions ({100 * resent / segments:.0f} %).",
             tuple(Fact(each, "tcp.analysis.retransmission", "sent before") for each in frames[:4]),
         )

@@ -1,4 +1,4 @@
-"""How the message was put into the URL or the body (RFC 8894, Section 4.1)."""
+"""How a message is encoded in the URL or the body (RFC 8894, Section 4.1)."""
 
 import re
 
@@ -23,18 +23,21 @@ def _message_parameter(view: View) -> str:
 
 
 def _unread(view: View) -> bool:
-    """Whether the server did not understand the request, as far as its answer tells."""
+    """Whether the server did not understand or refused the request, as far as its response tells."""
     return view.answer is not None and (not view.understood or view.refused)
 
 
 @rule.exchange(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291")
 def get_plus_became_space(view: View) -> Found:
-    """A “+” of the base64 was taken for a blank.
+    """“+” in the base64 was decoded as a space.
 
-    Seen: Blanks (or %20) in the message parameter where base64 needs “+”, or a literal “+” and an answer of 400 or 500.
-    Why: The client did not write %2B; a proxy or the server decodes the query as a form, which turns “+” into a blank.
-    Do: Escape “+” as %2B on the client; read the raw query on the server; or let the client use POST.
-    Not: A wrong message: undone rightly, it can be read.
+    Seen: The message parameter contains spaces (or %20) where base64 needs “+”, or it contains an unescaped “+” and the server returns 400
+    or 500.
+    Why: The client does not escape “+” as %2B, and a proxy or the server decodes the query like a web form, which turns “+” into a space.
+    Do: On the client, escape “+” as %2B, or use POST.
+    Do: On the server or proxy, decode the query of the URL without replacing “+” with a space.
+    Do (step-ca, micromdm): Update the server, or configure the client to use POST, which needs no base64.
+    Not: A wrong message: with the spaces read as “+”, it can be decoded.
     """
     value = _message_parameter(view)
     if not value:
@@ -43,32 +46,33 @@ def get_plus_became_space(view: View) -> Found:
     if blanks is not None:
         spaces = value.count(" ") + value.count("%20")
         yield Evidence(
-            f"The message parameter holds {count(spaces, 'blank')} where base64 has “+”.",
-            (view.q("message", f"{spaces} blanks"), *((status_fact(view),) if view.answer is not None else ())),
+            f"The message parameter contains {count(spaces, 'space')} where base64 needs “+”.",
+            (view.q("message", count(spaces, "space")), *((status_fact(view),) if view.answer is not None else ())),
         )
     elif "+" in value and view.status in (400, 500):
         yield Evidence(
-            f"The message parameter holds {count(value.count('+'), 'literal “+”', 'literal “+”')}, and the server answers {view.status}.",
+            f"The message parameter contains {count(value.count('+'), 'unescaped “+”', 'unescaped “+”')}, and the server returns HTTP {view.status}.",
             (view.q("message", f"{value.count('+')} unescaped +"), status_fact(view)),
         )
 
 
 @rule.exchange(WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570")
 def get_reserved_unescaped(view: View) -> Found:
-    """The base64 is not escaped for a URL.
+    """The base64 in the URL is not percent-encoded.
 
-    Seen: A literal “+” or “/” in the message parameter.
-    Why: Apple's clients and jscep escape only “=”.
-    Do: Offer POSTPKIOperation, then these clients send the message in the body.
-    Not: A fault where the server reads the raw query.
+    Seen: The message parameter contains an unescaped “+” or “/”.
+    Why: Apple devices and jscep escape only “=”.
+    Matters: A proxy or server that decodes the query like a web form turns “+” into a space.
+    Do: On the server, offer POSTPKIOperation in GetCACaps: these clients then send the message in the body.
+    Not: A fault where the server accepts the request.
     """
     value = _message_parameter(view)
     pluses, slashes = value.count("+"), value.count("/")
     if pluses or slashes:
         worked = view.answer is not None and not _unread(view)
         yield Evidence(
-            f"The message parameter holds {' and '.join(f'{number} “{sign}”' for number, sign in ((pluses, '+'), (slashes, '/')) if number)} that are not "
-            "percent-encoded" + ("; this server read it all the same." if worked else "."),
+            f"The message parameter contains {' and '.join(f'{number} “{sign}”' for number, sign in ((pluses, '+'), (slashes, '/')) if number)} "
+            "without percent-encoding" + ("; this server accepts it." if worked else "."),
             (view.q("message", f"{pluses} unescaped +, {slashes} unescaped /"),),
             severity=Severity.INFO if worked or not pluses else None,
         )
@@ -76,19 +80,19 @@ def get_reserved_unescaped(view: View) -> Found:
 
 @rule.exchange(ERROR, "RFC 3986, Section 2.4")
 def get_double_encoded(view: View) -> Found:
-    """The message is percent-encoded twice.
+    """The message in the URL is percent-encoded twice.
 
-    Seen: %252B, %252F, %253D or %250A in the message parameter.
-    Why: The client and a proxy both escape it.
-    Do: Remove one of the two.
-    Not: A wrong message: undone twice, it can be read.
+    Seen: The message parameter contains %252B, %252F, %253D or %250A.
+    Why: Both the client and a proxy percent-encode the message.
+    Do: Turn off percent-encoding in one of the two: on the client, or on the proxy that rewrites the URL.
+    Not: A wrong message: decoded twice, it can be read.
     """
     value = _message_parameter(view)
     found = _ESCAPED_AGAIN.findall(value)
     if found:
         worked = view.answer is not None and not _unread(view)
         yield Evidence(
-            f"The message parameter is percent-encoded twice: {found[0]} and {len(found) - 1} more.",
+            f"The message parameter is percent-encoded twice: it contains {count(len(found), 'sequence')} such as {found[0]}.",
             (view.q("message", found[0]), *((status_fact(view),) if view.answer is not None else ())),
             severity=Severity.WARNING if worked else None,
         )
@@ -96,19 +100,20 @@ def get_double_encoded(view: View) -> Found:
 
 @rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249")
 def get_base64url(view: View) -> Found:
-    """The message uses the URL-safe base64 alphabet.
+    """The message in the URL is base64url instead of base64.
 
-    Seen: “-” or “_” in the message parameter.
-    Why: The client encodes with base64url; RFC 8894 asks for plain base64, percent-encoded.
-    Do: Mend the client; servers may accept both.
-    Not: A wrong message: it can be read.
+    Seen: The message parameter contains “-” or “_”.
+    Why: The client encodes the message with base64url. RFC 8894, Section 4.1 requires base64 with percent-encoding.
+    Do: On the client, use base64 and percent-encode it, or use POST.
+    Do (step-ca, micromdm): On the client, use POST or base64 with percent-encoding. The server reports this fault as “illegal base64 data”.
+    Not: A wrong message: it can be decoded.
     """
     value = _message_parameter(view)
     if value and view.odd("base64-url-alphabet") is not None:
         digits = value.count("-") + value.count("_")
         worked = view.answer is not None and not _unread(view)
         yield Evidence(
-            f"The message parameter holds {digits} “-” and “_”, digits of the URL-safe alphabet.",
+            f"The message parameter contains {count(digits, 'character')} “-” or “_” of base64url.",
             (view.q("message", f"{digits} of - and _"), *((status_fact(view),) if view.answer is not None else ())),
             severity=Severity.WARNING if worked else None,
         )
@@ -116,37 +121,39 @@ def get_base64url(view: View) -> Found:
 
 @rule.exchange(WARNING, "RFC 4648, Section 3.2")
 def get_padding_stripped(view: View) -> Found:
-    """The base64 has lost its padding.
+    """The base64 in the URL has no padding.
 
-    Seen: The length of the message parameter is no multiple of four; with “=” added it can be read.
-    Why: A web application firewall or the client removes “=”.
-    Do: Send the padding as %3D; strict servers refuse the message without it.
-    Not: A cut message: nothing but “=” is missing.
+    Seen: The length of the message parameter is not a multiple of four. With “=” added, it can be decoded.
+    Why: The client or a web application firewall removes the “=”.
+    Matters: Strict servers reject the message.
+    Do: On the client, send the padding as %3D. If a firewall removes it, use POST.
+    Not: A truncated message: only the “=” is missing.
     """
     if (
         _message_parameter(view)
         and view.odd("base64-padding-missing") is not None
         and view.exchange.request is not None
     ) and not view.exchange.request.partial:
-        yield Evidence("The message parameter lacks its “=” padding.", (view.q("message", "no padding"),))
+        yield Evidence("The base64 of the message parameter has no “=” padding.", (view.q("message", "no padding"),))
 
 
-@rule.exchange(INFO, "RFC 8894, Section 4.1", "smallstep/docs#364")
+@rule.exchange(INFO, "RFC 8894, Section 4.1", "RFC 4648, Section 3.1", "smallstep/docs#364")
 def get_line_breaks(view: View) -> Found:
-    """The base64 is broken into lines.
+    """The base64 in the URL contains line breaks.
 
-    Seen: %0A or %0D%0A in the message parameter.
-    Why: Cisco and sscep do that; it is normal for them.
-    Matters: The base64 of RFC 8894 has no line ends (RFC 4648, Section 3.1), and a strict reader refuses them; most servers skip them.
-    Do: To serve these clients, let the server or a proxy in front skip line ends; or let the client use POST.
-    Do (step-ca): Upgrade it, or put a proxy in front that removes %0A from the message parameter.
-    Not: A fault where the server answers.
+    Seen: The message parameter contains %0A or %0D%0A.
+    Why: Cisco devices and sscep always do this.
+    Matters: Base64 in RFC 8894 has no line breaks (RFC 4648, Section 3.1), so a strict server rejects them. Most servers skip them.
+    Do: If the server rejects the message, configure the client to use POST, or remove the line breaks on the server or on a proxy in front
+    of it.
+    Do (step-ca): Update step-ca, or put a proxy in front of it that removes %0A from the message parameter.
+    Not: A fault where the server accepts the request.
     """
     value = _message_parameter(view)
     breaks = len(re.findall(r"%0[Aa]", value))
     if breaks:
         yield Evidence(
-            f"The message parameter is broken into lines ({breaks} line ends).",
+            f"The base64 of the message parameter contains {count(breaks, 'line break')} (%0A).",
             (view.q("message", f"{breaks} times %0A"),),
         )
 
@@ -155,10 +162,10 @@ def get_line_breaks(view: View) -> Found:
 def get_not_base64(view: View) -> Found:
     """The message parameter is not base64.
 
-    Seen: Percent-encoded DER, hexadecimal digits, PEM armour, or characters that no base64 has.
-    Why: A fault of the client.
-    Do: Encode the DER in base64, then percent-encode that.
-    Not: A wrong key or challenge: nobody read that far.
+    Seen: The message parameter contains percent-encoded DER, hexadecimal digits, PEM, or characters that are not part of base64.
+    Why: The client encodes the message incorrectly.
+    Do: On the client, encode the DER in base64 and percent-encode the result, or use POST.
+    Not: A wrong key or challenge password: the server cannot read the message.
     """
     value = _message_parameter(view)
     if not value:
@@ -175,19 +182,20 @@ def get_not_base64(view: View) -> Found:
     else:
         return
     yield Evidence(
-        f"The message parameter is no base64: {what}.",
+        f"The message parameter is not base64: {what}.",
         (view.q("message", shown(value, 40)), *((status_fact(view),) if view.answer is not None else ())),
     )
 
 
 @rule.exchange(ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95")
 def get_truncated(view: View) -> Found:
-    """The message in the URL is cut.
+    """The message in the URL is truncated.
 
-    Seen: The DER in the message parameter claims more bytes than are there, though the request itself is whole.
-    Why: A proxy, firewall or URL filter cuts long URLs, or a buffer of the client is too small.
-    Do: Let the client use POST; raise the limit on the box that cuts.
-    Not: Loss in the capture: the request line is complete.
+    Seen: The DER in the message parameter is incomplete, although the request line is complete.
+    Why: A proxy, firewall or URL filter truncates long URLs, or a buffer of the client is too small.
+    Do: On the client, use POST. Otherwise, raise the limit for URLs on the device that truncates them.
+    Do (ios-client, cisco-wlc): Raise the limit for URLs on the proxy or firewall in the path: Cisco IOS sends the message by GET.
+    Not: Packet loss in the capture: the request line is complete.
     """
     value = _message_parameter(view)
     if not value or view.asked is None or not view.asked.complete:
@@ -197,9 +205,9 @@ def get_truncated(view: View) -> Found:
         near = next(
             (each for each in _CUTS if abs(len(view.target) - each) <= 16 or abs(len(value) - each) <= 16), None
         )
-        round_number = f"; that is near {near:,}, a usual limit" if near else ""
+        round_number = f", close to the common limit of {near:,}" if near else ""
         yield Evidence(
-            f"The message in the URL is {anomaly.detail}; the URL has {len(view.target):,} characters{round_number}.",
+            f"The message in the URL is {anomaly.detail}. The URL has {len(view.target):,} characters{round_number}.",
             (view.q("message", anomaly.detail), view.q("http.request.uri", f"{len(view.target)} characters")),
         )
 
@@ -208,16 +216,16 @@ def get_truncated(view: View) -> Found:
 def post_body_base64(view: View) -> Found:
     """The body of the POST is base64.
 
-    Seen: ASCII base64 or PEM in the body, where raw DER belongs.
-    Why: The client mixes the rules of GET and POST.
-    Do: Send the DER itself.
-    Not: A wrong message: undone, it can be read.
+    Seen: The body contains base64 text or PEM instead of raw DER.
+    Why: The client encodes the body as if the message were sent by GET.
+    Do: On the client, send the raw DER in the body.
+    Not: A wrong message: decoded from base64, it can be read.
     """
     odd = view.odd("body-base64", "body-pem")
     if view.method == "POST" and odd is not None and view.asked is not None and odd.frames == view.asked.frames:
         worked = view.answer is not None and not _unread(view)
         yield Evidence(
-            f"The body of the POST of {view.operation or 'the message'} is {'PEM' if odd.code == 'body-pem' else 'base64'}, where DER belongs.",
+            f"The body of the POST ({view.operation or 'no operation'}) is {'PEM' if odd.code == 'body-pem' else 'base64'} instead of raw DER.",
             (view.q("http.file_data", odd.code), *((status_fact(view),) if view.answer is not None else ())),
             severity=Severity.WARNING if worked else None,
         )
@@ -227,16 +235,16 @@ def post_body_base64(view: View) -> Found:
 def post_form_encoded(view: View) -> Found:
     """The message is sent as a web form.
 
-    Seen: A POST of application/x-www-form-urlencoded with `message=` in the body.
-    Why: The client's HTTP library posts its parameters as a form.
-    Do: Send the raw DER as application/x-pki-message.
-    Not: A wrong message: undone, it can be read.
+    Seen: A POST with the content type application/x-www-form-urlencoded and `message=` in the body.
+    Why: The HTTP library of the client sends the parameters as a web form.
+    Do: On the client, send the raw DER in the body, with the content type application/x-pki-message.
+    Not: A wrong message: taken out of the form, it can be read.
     """
     if view.method == "POST" and view.odd("body-form") is not None:
         worked = view.answer is not None and not _unread(view)
         kind = view.request_header("content-type") or "none"
         yield Evidence(
-            "The body of the POST is a form with the message in it, where DER belongs.",
+            "The body of the POST is a web form that contains the message, instead of raw DER.",
             (view.q("http.content_type", kind), *((status_fact(view),) if view.answer is not None else ())),
             severity=Severity.WARNING if worked else None,
         )
@@ -250,22 +258,25 @@ def _body_words(view: View) -> str:
     if not length:
         return "it has no body"
     kind = view.request_header("content-type")
-    return f"its body is {count(length, 'byte')} of {'type ' + shown(kind) if kind else 'no stated type'}"
+    return f"its body has {count(length, 'byte')} and {'the type ' + shown(kind) if kind else 'no Content-Type'}"
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#86")
+@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#86")
 def post_without_operation(view: View) -> Found:
     """A POST to the SCEP path names no operation.
 
     Seen: A POST without `operation=` in its URL.
-    Why: The enrollment URL lacks its query, or a client posts something else there (an MDM profile request).
-    Do: POST to <path>?operation=PKIOperation.
-    Not: A refusal of a SCEP message: the server cannot tell that it is one.
+    Why: The query is missing in the URL that is configured on the client.
+    Why: A client sends something else to this URL, for example an MDM request.
+    Matters: By POST, only PKIOperation is possible, so many servers do not need the parameter (RFC 8894, Section 4.3). Others reject the
+    request.
+    Do: On the client, send the message to `…?operation=PKIOperation`.
+    Not: A refusal of the SCEP message itself.
     """
     if view.method == "POST" and view.operation is None and view.asked is not None and is_scep_path(view):
         if view.asked.complete and not view.understood:
             yield Evidence(
-                f"A POST to {shown(view.plain_target)} has no operation; {_body_words(view)}.",
+                f"A POST to {shown(view.plain_target)} names no operation; {_body_words(view)}.",
                 (
                     view.q("http.request.uri", shown(view.plain_target)),
                     *((status_fact(view),) if view.answer is not None else ()),
@@ -275,15 +286,17 @@ def post_without_operation(view: View) -> Found:
 
 @rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#155")
 def post_empty_body(view: View) -> Found:
-    """The POST carries no message.
+    """The POST contains no message.
 
-    Seen: PKIOperation by POST with an empty body.
-    Why: The client failed to make the message and sent what it had, or follows a redirect without its body.
-    Why: A proxy on the way took the body.
-    Matters: The server has nothing to read; what it answers says nothing about the enrollment.
-    Do: Look into the client's log for why it made no message; capture on the other side of a proxy.
-    Do (apple): The console of the device (mdmclient, profiled) says why it could not make the request.
-    Not: A malformed URL: a POST has its message in the body, not in the query.
+    Seen: PKIOperation is sent by POST with an empty body.
+    Why: The client could not create the message, or it follows a redirect without the body.
+    Why: A proxy in the path removes the body.
+    Matters: The server has no message to read, so its response says nothing about the enrollment.
+    Do: Check the client's log for the reason why it created no message. If a proxy is in the path, capture on both sides of it.
+    Do (apple): On the Mac, run `log stream --debug --predicate 'process == "mdmclient"'`; for an iPhone or iPad, filter Console for
+    `profiled`. Then enroll again.
+    Do (openxpki): On the web server of OpenXPKI, check that the request body reaches the application. Otherwise, check the client's log.
+    Not: A malformed URL: in a POST, the message is in the body, not in the query.
     """
     asked = view.asked
     if asked is None or view.operation != "PKIOperation" or view.method != "POST" or not asked.complete:
@@ -291,19 +304,19 @@ def post_empty_body(view: View) -> Found:
     if asked.body.length == 0 and view.request is None and not view.holes(client=True):
         length = view.request_header("content-length")
         yield Evidence(
-            f"PKIOperation is posted with an empty body (Content-Length {shown(length or 'absent', 12)}).",
+            f"PKIOperation is sent by POST with an empty body ({f'Content-Length {shown(length, 12)}' if length else 'no Content-Length'}).",
             (view.q("http.content_length", length or "absent"), view.q("http.request.method", "POST")),
         )
 
 
 @rule.exchange(WARNING, "RFC 8894, Section 4.3")
 def post_content_type_odd(view: View) -> Found:
-    """The POST's content type is not SCEP's.
+    """The Content-Type of the POST is not application/x-pki-message.
 
-    Seen: A PKIOperation by POST whose Content-Type is not application/x-pki-message.
-    Why: Many clients send none or application/octet-stream.
-    Do: Where a gateway refuses it, let the client send application/x-pki-message.
-    Not: A fault where the server answers.
+    Seen: PKIOperation is sent by POST with another Content-Type or without one.
+    Why: Many clients send application/octet-stream or no Content-Type.
+    Do: If a gateway or the server rejects the request, configure the client to send application/x-pki-message.
+    Not: A fault where the server accepts the request.
     """
     kind = (view.request_header("content-type") or "").split(";")[0].strip().lower()
     if (
@@ -313,7 +326,7 @@ def post_content_type_odd(view: View) -> Found:
     ):
         worked = view.understood
         yield Evidence(
-            f"PKIOperation is posted with {'Content-Type ' + shown(kind) if kind else 'no Content-Type'}.",
+            f"PKIOperation is sent by POST with {'the Content-Type ' + shown(kind) if kind else 'no Content-Type'}.",
             (view.q("http.content_type", kind or "none"),),
             severity=Severity.INFO if worked else None,
         )
@@ -321,41 +334,45 @@ def post_content_type_odd(view: View) -> Found:
 
 @rule.request(INFO, "RFC 5652, Section 2", "micromdm/scep#79")
 def ber_indefinite_length(view: View, message: PkiMessage) -> Found:
-    """The message is BER, not DER.
+    """The message is encoded in BER, not in DER.
 
-    Seen: The outer element has an indefinite length (30 80), or the encrypted content is made of pieces (a constructed OCTET STRING).
-    Why: Apple's clients and BouncyCastle (jscep) write so; CMS allows it (RFC 5652, Section 2).
-    Matters: A server whose reader knows DER only stops here, or finds empty content.
-    Do: The server needs a BER reader; nothing can be set on the client.
-    Do (micromdm): Upgrade: older releases refuse it ("ber2der", "invalid data len 0").
-    Do (step-ca): Upgrade: older releases refuse it ("tags don't match").
+    Seen: The outer element has an indefinite length (30 80), or the encrypted content consists of several parts (a constructed OCTET
+    STRING).
+    Why: Apple devices and BouncyCastle (jscep) use BER. CMS allows it (RFC 5652, Section 2).
+    Matters: A server that reads only DER rejects the message or finds empty content.
+    Do: Update the server to a version that reads BER. Clients usually have no setting for this.
+    Do (micromdm): Update MicroMDM scep: older versions reject BER with “ber2der” or “invalid data len 0”.
+    Do (step-ca): Update step-ca: older versions reject BER with “tags don't match”.
     Not: A fault of the client.
     """
     odd = view.odd("ber-indefinite")
     if odd is not None and view.asked is not None and odd.frames == view.asked.frames:
-        yield Evidence("The request is BER with indefinite lengths.", (view.q("SignedData", "30 80"),))
+        yield Evidence("The request is encoded in BER with indefinite lengths.", (view.q("SignedData", "30 80"),))
     elif message.envelope is not None and message.envelope.pieces:
         pieces = message.envelope.pieces
         yield Evidence(
-            f"The request's encrypted content is BER: a constructed OCTET STRING of {count(pieces, 'piece')}.",
+            f"The encrypted content of the request is encoded in BER: a constructed OCTET STRING of {count(pieces, 'part')}.",
             (view.q("EnvelopedData.encryptedContent", f"constructed, {count(pieces, 'piece')}"),),
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 3.1", "micromdm/scep#6")
+@rule.exchange(ERROR, "RFC 8894, Section 3.2", "micromdm/scep#6")
 def not_cms(view: View) -> Found:
     """The body is not a SCEP message.
 
-    Seen: Where a pkiMessage belongs, the body is something else.
-    Why: A wrong endpoint, or an error of the server that it does not report as one.
-    Do: See what it is, and who sends it.
-    Not: A refusal: that would be a CertRep.
+    Seen: The request or response of PKIOperation contains something other than a pkiMessage.
+    Why: The client posts a bare PKCS #10 request or another file, or the URL belongs to another service.
+    Why: The server or a proxy sends an error text with status 200.
+    Do: If it is the request, send a SCEP pkiMessage from the client. If it is the response, check that the URL is the SCEP URL of the
+    server.
+    Not: A refusal: a server refuses with a CertRep.
     """
     if view.operation == "PKIOperation" and view.exchange.request_kind is not None and view.asked is not None:
         if view.asked.complete and view.request is None:
             yield Evidence(
-                f"The request's message is {view.exchange.request_kind}, no pkiMessage.",
+                f"The message of the request is {view.exchange.request_kind} instead of a SCEP pkiMessage.",
                 (view.q("message", view.exchange.request_kind),),
+                title=f"The request contains {view.exchange.request_kind} instead of a SCEP message",
             )
     kind = view.exchange.response_kind
     if (
@@ -365,21 +382,26 @@ def not_cms(view: View) -> Found:
         and kind != "HTML"
         and view.answer is not None
     ) and view.answer.complete:
-        yield Evidence(f"The answer to PKIOperation is {kind}, no pkiMessage.", (view.a("http.file_data", kind),))
+        yield Evidence(
+            f"The response to PKIOperation is {kind} instead of a SCEP pkiMessage.",
+            (view.a("http.file_data", kind),),
+            title=f"The response is {kind} instead of a SCEP message",
+        )
 
 
 @rule.exchange(WARNING, "X.690, Section 8.1.1")
 def trailing_bytes(view: View) -> Found:
-    """Bytes follow the message.
+    """Additional bytes follow the message.
 
-    Seen: More bytes after the outer element of the message.
+    Seen: There are more bytes after the outer element of the message.
     Why: The sender adds a line end or padding.
-    Do: Mend the sender; strict parsers refuse the message.
+    Matters: Strict receivers reject the message.
+    Do: Update the software that sends the message, so that the body ends with the message.
     Not: A wrong message.
     """
     odd = view.odd("trailing-bytes")
     if odd is not None:
-        side = "request" if view.asked is not None and odd.frames == view.asked.frames else "answer"
+        side = "request" if view.asked is not None and odd.frames == view.asked.frames else "response"
         yield Evidence(
             f"In the {side}, {odd.detail}.", ((view.q if side == "request" else view.a)("message", odd.detail),)
         )

@@ -1,4 +1,4 @@
-"""HTTP answers that are no success: who answered, and why (RFC 9110, Section 15; IIS and http.sys)."""
+"""HTTP responses that report no success: who sent them, and why (RFC 9110, Section 15; IIS and http.sys)."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,14 +9,14 @@ from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import View
-from scep_analyzer.rules._words import count, seconds, shown
+from scep_analyzer.rules._words import seconds, shown
 from scep_analyzer.rules.server_words import heard
 
 _LOGIN = (
     "login.microsoftonline", "/adfs/", "login.", "/login", "sso", "oauth2", "saml", "signin", "sign-in", "/auth", "okta", "idp.", "/logon",
 )  # fmt: skip
 IIS_QUERY, IIS_URL = 2048, 4096
-"""IIS's defaults for maxQueryString and maxUrl; too long a request is answered with 404 (substatus 15 and 14)."""
+"""Default limits of IIS in characters: maxQueryString (404.15), and maxUrl, which counts the URL without its query (404.14)."""
 _IIS_BODY = 30_000_000
 _STALL_NS = 1_000_000_000
 _BLOCKERS = (
@@ -33,10 +33,16 @@ _PROXY_HEADERS = (
     "x-forwarded-server",
 )
 _VENDORS = ("x-amzn-errortype", "x-amzn-errormessage", "x-digicert-error")
+_LONG_WORDS = 65
+"""Characters of a server's words that still fit into a title."""
 _VENDOR_WORDS = ("enrollment code", "digicert", "connector for scep", "onboarding code")
 _OF_OTHER_RULES = frozenset({"base64", "decode", "empty", "identifier"})
 """Meanings of words that another rule about the status quotes: http-400-bad-message, http-404-ca-identifier."""
 _HTTP_SYS = "microsoft-httpapi"
+_UNNAMED = "the server"
+_SEGMENT = 260
+"""Characters of a path segment that http.sys allows by default (UrlSegmentMaxLength)."""
+_IN_THE_PATH = ("On the client, put the message into the query of the URL: `?operation=PKIOperation&message=…`.",)
 _TOO_LONG = ("request too long", "invalid url", "url too long", "request-uri too long")
 
 
@@ -54,12 +60,12 @@ def meant(view: View) -> tuple[str, ...]:
 
 
 def who(view: View) -> str:
-    """Who answered, as far as it says."""
+    """The software that sent the response, as it names itself."""
     name = view.response_header("server") or view.response_header("via")
-    return shown(name) if name else "the server"
+    return shown(name) if name else _UNNAMED
 
 
-def _who_first(view: View) -> str:
+def who_first(view: View) -> str:
     """The same at the start of a sentence."""
     name = who(view)
     return name[0].upper() + name[1:]
@@ -112,20 +118,27 @@ def other_operations(view: View, status: Callable[[int], bool]) -> dict[str, int
 
 @rule.status(ERROR, "MicrosoftDocs/azure-docs#83207", "MicrosoftDocs/entra-docs#633")
 def http_redirect_to_login(view: View) -> Found:
-    """The request is sent on to a login page.
+    """The request is redirected to a sign-in page.
 
-    Seen: A 3xx answer whose Location is a sign-in service.
-    Why: The application proxy authenticates users before it passes requests on (pre-authentication is Entra ID, not Passthrough).
-    Why: A reverse proxy or captive portal asks for a login.
-    Do: Set pre-authentication of the SCEP path to Passthrough; exempt the path from the login.
-    Not: An answer of the SCEP server: it never saw the request.
+    Seen: The response is a redirect (3xx) whose Location is a sign-in service.
+    Why: A proxy in front of the SCEP server signs users in before it forwards requests (pre-authentication).
+    Why: A reverse proxy, a Wi-Fi portal or a firewall asks for a sign-in.
+    Matters: A device that enrolls cannot sign in, and the SCEP server never sees the request.
+    Do: On the proxy that sends the redirect, exempt the SCEP path from the sign-in. Anyone can then reach the SCEP service; the challenge password
+        still protects it.
+    Do (ndes, entra-app-proxy): In the Entra admin center, open the enterprise application of the SCEP server, Application proxy, and set Pre
+        Authentication to Passthrough. Anyone can then reach the SCEP service.
+    Not: This is not a response of the SCEP server.
     """
     location = view.response_header("location")
     if 300 <= view.status < 400 and location and any(each in location.lower() for each in _LOGIN):
         host = _host(location)
         yield Evidence(
-            f"{view.operation or 'The request'} is answered with {view.status} to {host or shown(location)}, a sign-in page.",
+            f"{who_first(view)} redirects {view.operation or 'the request'} (HTTP {view.status}) to {host or shown(location)}, a sign-in page.",
             (status_fact(view), view.a("http.location", shown(location, 120))),
+            title=f"{view.operation or 'The request'} is redirected to the sign-in page of {host}"
+            if 0 < len(host) <= 50
+            else None,
         )
 
 
@@ -138,12 +151,14 @@ def _host(location: str) -> str:
 
 @rule.status(ERROR, "RFC 9110, Section 15.4")
 def http_redirect(view: View) -> Found:
-    """The server redirects; SCEP clients seldom follow.
+    """The server redirects the request to another URL.
 
-    Seen: A 3xx answer to a SCEP request.
-    Why: A rule sends HTTP to HTTPS, a trailing slash is missing, or the service has moved.
-    Do: Put the final URL into the client's enrollment profile.
-    Not: A refusal of the request: it was not looked at.
+    Seen: The response to a SCEP request is a redirect (3xx).
+    Why: A rule of the web server or proxy sends HTTP to HTTPS, the path needs a slash at its end, or the service has moved.
+    Matters: Few SCEP clients follow a redirect, and a POST often becomes a GET without its body on the way.
+    Do: On the client, enter the URL of the Location header as the enrollment URL.
+    Do: Or exempt the SCEP path from the redirect on the web server or proxy.
+    Not: This is not a refusal: the server did not look at the request.
     """
     location = view.response_header("location")
     if not 300 <= view.status < 400 or view.status == 304:
@@ -158,10 +173,15 @@ def http_redirect(view: View) -> Found:
         ),
         None,
     )
-    what = f"; the client followed with {followed.method}" if followed is not None else "; the client did not follow"
+    what = f"the client follows with {followed.method}" if followed is not None else "the client does not follow"
     yield Evidence(
-        f"{view.operation or 'The request'} is redirected with {view.status} to {shown(location or 'nowhere', 120)}{what}.",
+        (
+            f"{who_first(view)} redirects {view.operation or 'the request'} (HTTP {view.status}) to {shown(location, 120)}; {what}."
+            if location
+            else f"{who_first(view)} redirects {view.operation or 'the request'} (HTTP {view.status}), but names no Location."
+        ),
         (status_fact(view), view.a("http.location", shown(location or "", 120))),
+        title=f"The server redirects {view.operation or 'the request'} to another URL (HTTP {view.status})",
     )
 
 
@@ -171,34 +191,39 @@ def http_redirect(view: View) -> Found:
     "learn.microsoft.com, Troubleshooting device to NDES server communication",
 )
 def http_401_on_scep(view: View) -> Found:
-    """The server wants a login for SCEP.
+    """The server requires a login on the SCEP path (HTTP 401).
 
-    Seen: 401 with WWW-Authenticate on the SCEP path.
-    Why: Anonymous authentication is switched off on the SCEP path (/certsrv/mscep on NDES).
-    Why: The URL is that of the administration page, or a wrong enrollment code is in it.
-    Do: Enable anonymous authentication and disable Windows authentication on the SCEP path; check the URL.
-    Not: A wrong challenge password: that is inside the encrypted message.
+    Seen: The server returns 401 with WWW-Authenticate on the SCEP path.
+    Why: Anonymous access is switched off on the SCEP path.
+    Why: The enrollment URL is the URL of an administration page, or it contains a wrong enrollment code.
+    Do: On the web server, allow anonymous access to the SCEP path only. Anyone can then send requests; the challenge password decides which are
+        granted.
+    Do: Compare the enrollment URL on the client with the URL that the server's documentation gives.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, Authentication: enable Anonymous, disable Windows Authentication. Leave
+        CertSrv/mscep_admin as it is: only that page needs a login.
+    Not: The challenge password is not the cause: it is inside the encrypted message.
     """
     if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
         scheme = view.response_header("www-authenticate")
         yield Evidence(
-            f"{view.operation or 'The request'} to {shown(view.path)} is answered with 401, asking for {shown(scheme or 'a login', 40)}.",
+            f"{who_first(view)} returns HTTP 401 for {view.operation or 'the request'} to {shown(view.path)} and asks for "
+            + (f"authentication by {shown(scheme, 40)}." if scheme else "a login."),
             (status_fact(view), view.a("http.www_authenticate", scheme or "none")),
         )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.8")
 def http_407_proxy(view: View) -> Found:
-    """A proxy on the way wants a login.
+    """A proxy between client and server requires a login (HTTP 407).
 
-    Seen: 407.
-    Why: The device's traffic is forced through a proxy that authenticates users.
-    Do: Exempt the SCEP server from the proxy, or let the proxy pass its path without a login.
-    Not: An answer of the SCEP server.
+    Seen: The response is 407 (Proxy Authentication Required).
+    Why: The network sends the device's traffic through a proxy that authenticates users.
+    Do: On the proxy, allow requests to the SCEP server without a login, or exclude the SCEP server from the proxy on the client.
+    Not: This is not a response of the SCEP server.
     """
     if view.status == 407:
         yield Evidence(
-            f"A proxy answers {view.operation or 'the request'} with 407 ({who(view)}).",
+            f"{'A proxy' if who(view) == _UNNAMED else f'The proxy {who(view)}'} returns HTTP 407 for {view.operation or 'the request'}.",
             (
                 status_fact(view),
                 view.a("http.proxy_authenticate", view.response_header("proxy-authenticate") or "none"),
@@ -208,16 +233,17 @@ def http_407_proxy(view: View) -> Found:
 
 @rule.status(INFO, "MicrosoftDocs/memdocs#3165")
 def ndes_403_plain_get(view: View) -> Found:
-    """NDES answers a plain request with 403: its policy module is installed.
+    """NDES returns 403 to a plain GET: its policy module is installed (normal).
 
-    Seen: 403 to a GET of mscep.dll without an operation.
-    Why: With the Intune policy module that is the healthy answer; the welcome page would mean that the module is not active.
-    Do: Nothing.
-    Not: A fault.
+    Seen: A GET of mscep.dll without an operation returns 403.
+    Why: With the Intune policy module, 403 is the normal response to a request without an operation. A welcome page would mean that the module is
+        not active.
+    Do: No action is needed.
+    Not: This is not a fault.
     """
     if view.status == 403 and view.operation is None and view.path.lower().rstrip("/").endswith("mscep.dll"):
         yield Evidence(
-            "A GET of mscep.dll without an operation is answered with 403, as NDES with a policy module does.",
+            "A GET of mscep.dll without an operation gets 403, as usual for NDES with a policy module.",
             (view.q("http.request.uri", shown(view.plain_target)), status_fact(view)),
         )
 
@@ -248,15 +274,20 @@ def _forbidden(view: View) -> str | None:
 
 @rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (403.4)", strength=INFERRED)
 def http_403_tls_required(view: View) -> Found:
-    """The server wants HTTPS for this path.
+    """The server requires HTTPS on this path (HTTP 403).
 
-    Seen: 403 to an operation over HTTP, and the page says that SSL is required, or HTTPS of the same host works.
-    Why: The site or directory is set to "Require SSL" (403.4).
-    Do: Allow HTTP on the SCEP path, which needs no TLS, or change the enrollment URL to https.
-    Not: A wrong challenge password.
+    Seen: An operation over HTTP gets 403, and the page says that TLS (SSL) is required, or HTTPS to the same host works.
+    Why: The web server is configured to require TLS for the site or the directory.
+    Do: On the client, change the enrollment URL to https, or allow HTTP on the SCEP path of the web server. SCEP messages are encrypted and signed
+        themselves; over HTTP an observer still sees who enrolls.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and clear Require SSL; or change the enrollment URL on the client to
+        https. The IIS log shows 403.4.
+    Not: The challenge password is not the cause: the server did not look at the message.
     """
     if _forbidden(view) == "tls":
-        yield Evidence(f"{view.operation} over HTTP is answered with 403{said(view)}.", (status_fact(view),))
+        yield Evidence(
+            f"{who_first(view)} returns HTTP 403 for {view.operation} over HTTP{said(view)}.", (status_fact(view),)
+        )
 
 
 @rule.status(
@@ -265,34 +296,44 @@ def http_403_tls_required(view: View) -> Found:
     strength=INFERRED,
 )
 def http_403_client_cert(view: View) -> Found:
-    """The server wants a client certificate.
+    """The server requires a client certificate (HTTP 403).
 
-    Seen: 403 whose page speaks of a client certificate, or after a CertificateRequest.
-    Why: SSL settings of the site are "Require" (403.7: none sent, 403.13: revoked, 403.16: not trusted, 403.17: expired).
-    Why: An intermediate certificate lies in the server's Root store (403.16).
-    Do: Set "Client certificates: Ignore" on the SCEP path; move intermediates out of the Root store.
-    Not: A SCEP refusal: a device that enrolls has no certificate yet.
+    Seen: The response is 403, and its page speaks of a client certificate, or the server asked for one in the TLS handshake.
+    Why: The web server requires a TLS client certificate on the SCEP path.
+    Why: The client sent a certificate that the web server does not accept: not trusted, revoked or expired.
+    Matters: A device that enrolls for the first time has no certificate to send.
+    Do: On the web server, stop requiring client certificates on the SCEP path. The challenge password then is the only proof that a device may
+        enroll.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
+        CertificateRegistrationSvc as it is: it needs client certificates.
+    Do (ndes): Read the sub-status in the IIS log: 403.7 no certificate was sent, 403.13 it is revoked, 403.16 it is not trusted, 403.17 it has
+        expired.
+    Do (ndes): For 403.16, list intermediate CA certificates in the Root store with `Get-ChildItem Cert:\\LocalMachine\\Root | ? {$_.Issuer -ne
+        $_.Subject}` and move them to the store Intermediate Certification Authorities.
+    Not: This is not a SCEP refusal: the web server did not pass the request on.
     """
     if _forbidden(view) == "certificate":
-        yield Evidence(f"{view.operation} is answered with 403{said(view)}.", (status_fact(view),))
+        yield Evidence(f"{who_first(view)} returns HTTP 403 for {view.operation}{said(view)}.", (status_fact(view),))
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.4", strength=INFERRED)
 def http_403_blocked(view: View) -> Found:
-    """Something in front of the SCEP server forbids the request.
+    """A firewall or an access rule blocks the request (HTTP 403).
 
-    Seen: 403 to an operation, from a firewall, proxy or rule of the server.
-    Why: A rule of a web application firewall dislikes long queries, base64, or .dll and .exe in the path.
-    Why: An address filter or a permission of the server.
-    Do: Exempt the SCEP path from these rules, for GET and POST.
-    Not: A wrong challenge password: that would be a CertRep.
+    Seen: An operation gets 403 from a firewall, a proxy or an access rule of the web server.
+    Why: A web application firewall blocks long queries, base64, or .dll and .exe in the path.
+    Why: An address filter or a missing permission on the server blocks the client.
+    Do: On the device that returns 403, exempt the SCEP path from the blocking rule, for GET and POST. Exempt this path only: the rule keeps
+        protecting the rest of the site.
+    Do: In the log of the web server, look for this 403. If it is not there, a device in front of the server blocks the request.
+    Not: The challenge password is not the cause: a SCEP server refuses with a CertRep.
     """
     if _forbidden(view) == "blocked":
         signs = [each for each in _BLOCKER_HEADERS if view.response_header(each) is not None]
         text = (view.exchange.body_text or "").lower()
         shows = signs or any(each in text for each in _BLOCKERS)
         yield Evidence(
-            f"{view.operation} is answered with 403 by {who(view)}{said(view)}.",
+            f"{who_first(view)} returns HTTP 403 for {view.operation}{said(view)}.",
             (status_fact(view), *(view.a(f"http.{each}", view.response_header(each) or "") for each in signs)),
             strength=None if shows else POSSIBLE,
         )
@@ -300,28 +341,34 @@ def http_403_blocked(view: View) -> Found:
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.5", "micromdm/scep#72", "micromdm/scep#158")
 def http_404_wrong_path(view: View) -> Found:
-    """There is no SCEP at this path.
+    """The server has no SCEP service at this path (HTTP 404).
 
-    Seen: 404 to a short request, GetCACaps or GetCACert.
-    Why: The path in the enrollment URL is wrong, or a part of it is missing.
-    Why: The SCEP service is not installed or not switched on.
-    Do: Put the server's SCEP path into the enrollment URL.
-    Do (ndes): The path is /certsrv/mscep/mscep.dll. `Get-WindowsFeature ADCS-Device-Enrollment` tells whether the role is there; the IIS log has the substatus.
-    Do (step-ca): The path is /scep/PROVISIONER.
-    Do (ejbca): The path is /ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe.
-    Do (micromdm): The only path is /scep. Cisco IOS appends /pkiclient.exe: rewrite it in a proxy in front.
-    Do (scepman): /static, /jamf and /dc must be switched on: AppConfig:StaticValidation:Enabled and its like.
-    Do (ios-ca): The path is /cgi-bin/pkiclient.exe; `ip http server` must be on and `show crypto pki server` say "enabled".
-    Do (fortiauthenticator): The path is /app/cert/scep/; enable SCEP on the network interface.
-    Not: A URL that is too long: this one is short.
+    Seen: A short request, such as GetCACaps or GetCACert, gets 404.
+    Why: The path in the enrollment URL is wrong or incomplete.
+    Why: The SCEP service is not installed or not enabled on this server.
+    Do: On the client, correct the path in the enrollment URL.
+    Do (ndes): On the client, set the path to /certsrv/mscep/mscep.dll.
+    Do (ndes): On the NDES server, check that the role is installed: `Get-WindowsFeature ADCS-Device-Enrollment`. The IIS log has the sub-status
+        (404.0, 404.2, 404.17).
+    Do (step-ca): On the client, set the path to /scep/PROVISIONER. `step ca provisioner list` shows the names.
+    Do (ejbca): On the client, set the path to /ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe. `bin/ejbca.sh config scep` manages the aliases.
+    Do (micromdm): On the client, set the path to /scep; the server has no other. For Cisco IOS, which appends /pkiclient.exe, rewrite the path in a
+        proxy in front.
+    Do (scepman): For /static, /jamf or /dc, enable the endpoint in the App Service settings, for example AppConfig:StaticValidation:Enabled = true.
+    Do (ios-ca): On the client, set the path to /cgi-bin/pkiclient.exe. On the router, `ip http server` must be on and `show crypto pki server` must
+        show "enabled".
+    Do (fortiauthenticator): On the client, set the path to /app/cert/scep/. On FortiAuthenticator, enable SCEP under Network, Interface.
+    Do (xipki): Check the names of the CA and the profile in the path, and caProfiles in scep-gateway.json.
+    Not: The length of the URL is not the cause: this URL is short.
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
         return
     if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
         return  # the path is right
     yield Evidence(
-        f"{view.operation} to {shown(view.path)} is answered with 404 by {who(view)}.",
+        f"{who_first(view)} returns HTTP 404 for {view.operation} to {shown(view.path)}.",
         (view.q("http.request.uri", shown(view.plain_target, 100)), status_fact(view)),
+        title=f"The server has no SCEP service at {shown(view.path, 45)} (HTTP 404)",
     )
 
 
@@ -343,21 +390,25 @@ def _identifier_rejected(view: View) -> int | None:
 def http_404_ca_identifier(view: View) -> Found:
     """The server does not know the CA identifier.
 
-    Seen: GetCACaps of the same path is answered, GetCACert with a CA identifier in `message=` gets 404.
-    Why: The identifier names no CA of this server (EJBCA refuses sscep's default "CAIdentifier").
-    Do: Give the client the right CA identifier, or leave it empty.
-    Not: A wrong path: the path answers.
+    Seen: GetCACaps works on this path; GetCACert with a CA identifier in `message=` gets 404 or 400.
+    Why: The identifier in `message=` names no CA of this server. Some clients send a default value ("CAIdentifier").
+    Do: On the client, enter the CA identifier that the server knows, or leave it empty.
+    Do (ejbca): On the client, enter the CA's name as the CA identifier, or set `scep.defaultca` in ejbca.properties. In RA mode, select the default
+        CA in the SCEP alias.
+    Do (sscep): On the client, set the identifier with `sscep getca -i NAME`.
+    Not: The path is not wrong: GetCACaps works on it.
     """
     frame = _identifier_rejected(view)
     if view.status in (400, 404) and frame is not None:
         yield Evidence(
-            f"{view.operation} for CA identifier {shown(view.exchange.message_parameter or '')} is answered with {view.status}, "
-            f"though GetCACaps of this path works (frame {frame}).",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation} with the CA identifier {shown(view.exchange.message_parameter or '')}, "
+            f"but HTTP 200 for GetCACaps on the same path (frame {frame}).",
             (
                 view.q("message", view.exchange.message_parameter or ""),
                 status_fact(view),
                 Fact(frame, "http.response.code", "200 to GetCACaps"),
             ),
+            title=f"The server does not know the CA identifier {shown(view.exchange.message_parameter or '', 40)}",
         )
 
 
@@ -368,38 +419,49 @@ def http_404_ca_identifier(view: View) -> Found:
     strength=INFERRED,
 )
 def iis_query_too_long(view: View) -> Found:
-    """The URL is longer than IIS allows.
+    """The URL is longer than IIS allows (HTTP 404).
 
-    Seen: A GET PKIOperation with a query over 2,048 (or a URL over 4,096) characters is answered with 404, short requests to the same path with 200.
-    Why: Request filtering of IIS refuses it (404.15 for the query, 404.14 for the URL); its defaults are too small for almost every PKIOperation by GET.
-    Do: Set maxQueryString and maxUrl to 65534 on the SCEP path, and MaxFieldLength and MaxRequestBytes of http.sys.
-    Do: Better: let the client send PKIOperation by POST.
-    Not: A wrong path: short requests to it work.
+    Seen: A GET of PKIOperation whose query is longer than 2,048 characters gets 404; short requests to the same path get 200.
+    Why: Request filtering of IIS rejects the query (404.15, maxQueryString). Its default of 2,048 characters is too small for almost every
+        PKIOperation by GET.
+    Why: The URL without its query is longer than 4,096 characters (404.14, maxUrl).
+    Do: On the IIS server: `%windir%\\system32\\inetsrv\\appcmd set config /section:requestFiltering /requestLimits.maxQueryString:65534
+        /requestLimits.maxUrl:65534`.
+    Do: On the IIS server, set the DWORD values MaxFieldLength and MaxRequestBytes to 65534 under
+        HKLM\\SYSTEM\\CurrentControlSet\\Services\\HTTP\\Parameters and restart the server.
+    Do: On the client, send PKIOperation by POST where it can: POST has no such limit.
+    Not: The path is not wrong: short requests to it work.
     """
     if view.status != 404 or view.operation != "PKIOperation" or view.method != "GET":
         return
-    query, works = query_length(view), short_ones_work(view)
+    query, url, works = query_length(view), len(view.target.partition("?")[0]), short_ones_work(view)
     iis = "microsoft" in view.server_name
-    if (query > IIS_QUERY or len(view.target) > IIS_URL) and (works is not None or iis):
-        sub = "404.15, maxQueryString" if query > IIS_QUERY else "404.14, maxUrl"
+    if (query > IIS_QUERY or url > IIS_URL) and (works is not None or iis):
+        what, length, limit, sub = (
+            ("query", query, IIS_QUERY, "404.15")
+            if query > IIS_QUERY
+            else ("URL without its query", url, IIS_URL, "404.14")
+        )
         facts = [view.q("http.request.uri.query", f"{query} characters"), status_fact(view)]
         if works is not None:
             facts.append(Fact(works, "http.response.code", "200 to a short request"))
         yield Evidence(
-            f"The query has {query:,} characters, IIS's default limit is {IIS_QUERY:,} ({sub}); short requests to this path "
-            f"{'are answered with 200' if works is not None else 'are not in the capture'}.",
+            f"The {what} is {length:,} characters long; the default limit of IIS is {limit:,} ({sub}). Short requests to this path "
+            f"{'get HTTP 200' if works is not None else 'are not in the capture'}.",
             tuple(facts),
+            title=f"The URL is too long for IIS: {what} {length:,} characters, limit {limit:,} ({sub})",
         )
 
 
 @rule.status(ERROR, "learn.microsoft.com, HTTP status codes in IIS (404.13)", strength=INFERRED)
 def iis_body_too_long(view: View) -> Found:
-    """The request body is longer than IIS allows.
+    """The request body is longer than IIS allows (HTTP 404 or 413).
 
-    Seen: A POST is answered with 404 or 413 by IIS, and short requests to the same path work.
-    Why: maxAllowedContentLength of request filtering was lowered (404.13).
-    Do: Raise it on the SCEP path; a SCEP message has up to some tens of kilobytes.
-    Not: A wrong path: the path answers other requests.
+    Seen: IIS returns 404 or 413 to a POST, and short requests to the same path work.
+    Why: Somebody lowered maxAllowedContentLength of request filtering (404.13). Its default is 30,000,000 bytes.
+    Do: On the IIS server, raise Maximum allowed content length under Request Filtering, Edit Feature Settings. A SCEP message has up to some tens of
+        kilobytes.
+    Not: The path is not wrong: it works for other requests.
     """
     if view.method != "POST" or view.status not in (404, 413) or "microsoft" not in view.server_name:
         return
@@ -407,7 +469,7 @@ def iis_body_too_long(view: View) -> Found:
     length = view.asked.body.length if view.asked is not None else 0
     if works is not None:
         yield Evidence(
-            f"A POST of {length:,} bytes is answered with {view.status} by IIS, short requests to this path with 200.",
+            f"IIS returns HTTP {view.status} for a POST of {length:,} bytes, and HTTP 200 for short requests to the same path.",
             (
                 view.q("http.content_length", length),
                 status_fact(view),
@@ -418,38 +480,45 @@ def iis_body_too_long(view: View) -> Found:
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.15")
 def http_414_uri_too_long(view: View) -> Found:
-    """The URL is too long for the server.
+    """The URL is too long for the server (HTTP 414).
 
-    Seen: 414.
-    Why: The limit of the box that answered: http.sys MaxRequestBytes and MaxFieldLength, nginx large_client_header_buffers, Apache LimitRequestLine.
-    Do: Raise that limit on the box that answered, or let the client send PKIOperation by POST.
-    Not: A refusal by the SCEP service.
+    Seen: The response is 414 (URI Too Long).
+    Why: The server or proxy that returns 414 has a limit for the request line, and a PKIOperation by GET is several thousand characters long.
+    Do: On the server or proxy that returns 414, raise the limit for the request line to 65,534 bytes, or send PKIOperation by POST.
+    Do (nginx): In nginx.conf, set `large_client_header_buffers 4 64k;` and reload nginx.
+    Do (apache): In the Apache configuration, set `LimitRequestLine 65534` and reload Apache httpd.
+    Do (http-sys): On the Windows server, set the DWORD values MaxFieldLength and MaxRequestBytes to 65534 under
+        HKLM\\SYSTEM\\CurrentControlSet\\Services\\HTTP\\Parameters and restart the server.
+    Not: This is not a SCEP refusal: the server did not read the message.
     """
     if view.status == 414:
         yield Evidence(
-            f"The request target has {len(view.target):,} characters; {who(view)} answers 414.",
+            f"{who_first(view)} returns HTTP 414 for a URL of {len(view.target):,} characters.",
             (view.q("http.request.uri", f"{len(view.target)} characters"), status_fact(view)),
         )
 
 
 @rule.status(ERROR, "learn.microsoft.com, Http.sys registry settings for Windows")
 def http_400_too_long(view: View) -> Found:
-    """Windows refuses the request line before IIS sees it.
+    """The request line is too long for the Windows HTTP service (HTTP 400).
 
-    Seen: 400 from Microsoft-HTTPAPI with "Request Too Long" or "Invalid URL".
-    Why: The request is longer than MaxRequestBytes or MaxFieldLength of http.sys (16,384).
-    Why: A path segment is longer than 260 characters: the message stands in the path instead of the query.
-    Do: Raise MaxFieldLength and MaxRequestBytes (up to 65,534) under HKLM\\SYSTEM\\CurrentControlSet\\Services\\HTTP\\Parameters and restart; use POST.
-    Not: An answer of NDES.
+    Seen: The response is 400 from Microsoft-HTTPAPI (http.sys), or its page says "Request Too Long" or "Invalid URL".
+    Why: The request is longer than MaxRequestBytes or MaxFieldLength of http.sys allow (16,384 bytes by default).
+    Why: A segment of the path is longer than 260 characters, because the message is in the path instead of the query.
+    Do: On the Windows server, set the DWORD values MaxFieldLength and MaxRequestBytes to 65534 under
+        HKLM\\SYSTEM\\CurrentControlSet\\Services\\HTTP\\Parameters and restart the server.
+    Do: On the client, send PKIOperation by POST where it can: POST has no such limit.
+    Not: This is not a response of the SCEP service: http.sys rejects the request first.
     """
     text = (view.exchange.body_text or "").lower()
     if view.status == 400 and (_HTTP_SYS in view.server_name or any(each in text for each in _TOO_LONG)):
         segment = max(map(len, view.path.split("/")))
-        long = len(view.target) > IIS_URL or segment > 260
+        long = len(view.target) > IIS_URL or segment > _SEGMENT
         if long or any(each in text for each in _TOO_LONG):
             yield Evidence(
-                f"{_who_first(view)} answers 400{said(view)}; the target has {len(view.target):,} characters, its longest path segment {segment:,}.",
+                f"{who_first(view)} returns HTTP 400{said(view)}; the URL has {len(view.target):,} characters, its longest path segment {segment:,}.",
                 (view.q("http.request.uri", f"{len(view.target)} characters"), status_fact(view)),
+                actions=_IN_THE_PATH if segment > _SEGMENT else (),
             )
 
 
@@ -461,112 +530,126 @@ _BAD_ENCODING = (
 
 @rule.status(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", "smallstep/certificates#916", strength=INFERRED)
 def http_400_bad_message(view: View) -> Found:
-    """The server cannot decode the message in the URL.
+    """The server cannot decode the message in the URL (HTTP 400).
 
-    Seen: 400 to a GET PKIOperation whose message parameter is not base64 as RFC 8894 wants it.
-    Why: See the finding about the encoding.
-    Do: Mend the encoding on the client; servers that undo it strictly refuse it.
-    Not: A refusal of the request itself: it was not read.
+    Seen: A GET of PKIOperation gets 400, and its message parameter is not percent-encoded base64 as RFC 8894 requires.
+    Why: The client encodes the message wrongly, or a proxy changes the URL on the way.
+    Do: On the client, percent-encode the base64 of the message ("+" as %2B, "/" as %2F, "=" as %3D), or send PKIOperation by POST.
+    Not: This is not a refusal of the request: the server could not read it.
     """
     odd = view.odd(*_BAD_ENCODING)
     if _HTTP_SYS in view.server_name:
         return  # it looks at the length only
     if view.status == 400 and view.operation == "PKIOperation" and view.method == "GET" and odd is not None:
         yield Evidence(
-            f"The server answers 400 to a message parameter that is odd: {odd.detail}.",
+            f"{who_first(view)} returns HTTP 400 for a message parameter with an encoding error: {odd.detail}.",
             (view.q("message", odd.code), status_fact(view)),
         )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.6")
 def http_405_post(view: View) -> Found:
-    """The server does not take POST.
+    """The server rejects POST (HTTP 405).
 
-    Seen: 405 or 501 to a POST.
-    Why: The server has no POST for PKIOperation, or a firewall lets only GET through.
-    Do: Enable POST on the server or firewall and advertise POSTPKIOperation; or make the client use GET.
-    Not: A refusal of the request itself.
+    Seen: A POST gets 405 (Method Not Allowed) or 501 (Not Implemented).
+    Why: The server does not support POST for PKIOperation.
+    Why: A firewall or proxy in front of the server allows only GET.
+    Do: On the client, send PKIOperation by GET; or enable POST for the SCEP path on the server or proxy that returns the error.
+    Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
+    Not: This is not a refusal of the request: the server did not read it.
     """
     if view.method == "POST" and view.status in (405, 501):
+        allowed = view.response_header("allow")
         yield Evidence(
-            f"A POST of {view.operation or 'a message'} is answered with {view.status}; allowed is {shown(view.response_header('allow') or 'not said', 40)}.",
+            f"{who_first(view)} returns HTTP {view.status} for a POST of {view.operation or 'a message'} "
+            + (f"and allows {shown(allowed, 40)}." if allowed else "and does not say which methods it allows."),
             (view.q("http.request.method", "POST"), status_fact(view)),
+            title=f"The server rejects POST (HTTP {view.status}, {f'allowed: {shown(allowed, 40)}' if allowed else 'no Allow header'})",
         )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.12")
 def http_411_length_required(view: View) -> Found:
-    """The server wants a Content-Length.
+    """The server requires a Content-Length header (HTTP 411).
 
-    Seen: 411 to a chunked POST.
-    Why: A proxy does not take chunked requests.
-    Do: Let the client send a Content-Length, or let the proxy accept chunked requests.
-    Not: A SCEP refusal.
+    Seen: A POST with Transfer-Encoding: chunked gets 411 (Length Required).
+    Why: The server, or a proxy in front of it, does not accept chunked requests.
+    Do: On the client, send a Content-Length header instead of a chunked body; or enable chunked requests on the proxy that returns 411.
+    Not: This is not a SCEP refusal: the server did not read the message.
     """
     if view.status == 411:
         yield Evidence(
-            f"A request with Transfer-Encoding {shown(view.request_header('transfer-encoding') or 'none', 20)} is answered with 411 by {who(view)}.",
+            f"{who_first(view)} returns HTTP 411 for a request with Transfer-Encoding {shown(view.request_header('transfer-encoding') or 'none', 20)}.",
             (view.q("http.transfer_encoding", view.request_header("transfer-encoding") or "none"), status_fact(view)),
         )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.14")
 def http_413_too_large(view: View) -> Found:
-    """The request body is too large for a proxy or the server.
+    """The request body is too large for the server or a proxy (HTTP 413).
 
-    Seen: 413.
-    Why: A limit on the body (nginx client_max_body_size, a WAF).
-    Do: Raise the limit on the box that answered.
-    Not: A SCEP refusal.
+    Seen: The response is 413 (Content Too Large).
+    Why: The server or proxy that returns 413 limits the size of request bodies.
+    Do: On the server or proxy that returns 413, raise the limit for request bodies on the SCEP path to 1 MB.
+    Do (nginx): In nginx.conf, set `client_max_body_size 1m;` for the SCEP path and reload nginx.
+    Not: This is not a SCEP refusal: the server did not read the message.
     """
     if view.status == 413 and not ("microsoft" in view.server_name and short_ones_work(view) is not None):
         length = view.asked.body.length if view.asked is not None else 0
         yield Evidence(
-            f"{_who_first(view)} answers 413 to a body of {length:,} bytes.",
+            f"{who_first(view)} returns HTTP 413 for a request body of {length:,} bytes.",
             (view.q("http.content_length", length), status_fact(view)),
         )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.5.16")
 def http_415_media_type(view: View) -> Found:
-    """The content type of the request is refused.
+    """The server rejects the Content-Type of the request (HTTP 415).
 
-    Seen: 415.
-    Why: A gateway lets only certain media types through.
-    Do: Allow application/x-pki-message on the gateway; let the client send that type.
-    Not: A SCEP refusal.
+    Seen: The response is 415 (Unsupported Media Type).
+    Why: The server or a gateway in front of it accepts only certain media types.
+    Do: On the gateway that returns 415, allow the media type application/x-pki-message, and send this type from the client.
+    Not: This is not a SCEP refusal: the server did not read the message.
     """
     if view.status == 415:
         kind = view.request_header("content-type") or "none"
         yield Evidence(
-            f"{_who_first(view)} answers 415 to Content-Type {shown(kind)}.",
+            f"{who_first(view)} returns HTTP 415 for a request with Content-Type {shown(kind)}.",
             (view.q("http.content_type", kind), status_fact(view)),
         )
 
 
 @rule.exchange(ERROR, "RFC 9110, Section 10.1.1")
 def http_417_expect(view: View) -> Found:
-    """A proxy cannot handle Expect: 100-continue.
+    """A server or proxy does not support Expect: 100-continue.
 
-    Seen: 417, or a POST with `Expect: 100-continue` that waits a second or more before its body.
-    Why: A proxy or server on the way does not answer 100 Continue.
-    Do: Switch the Expect header off on the client, or replace the proxy.
-    Not: A SCEP refusal.
+    Seen: The response is 417 (Expectation Failed), or a POST with `Expect: 100-continue` waits a second or more before the client sends its body.
+    Why: A proxy or server in the path does not send the interim response 100 Continue.
+    Do: On the client, switch off the Expect header; or update the proxy so that it sends 100 Continue.
+    Not: This is not a SCEP refusal.
     """
     expects = "100-continue" in (view.request_header("expect") or "").lower()
     if view.status == 417:
         yield Evidence(
-            f"{_who_first(view)} answers 417.",
+            f"{who_first(view)} returns HTTP 417 for {view.operation or 'the request'}.",
             (view.q("http.expect", view.request_header("expect") or "none"), status_fact(view)),
         )
     elif expects and view.facts is not None and view.asked is not None and len(view.asked.frames) > 1:
         waited = view.asked_for_ns
         if waited is not None and waited >= _STALL_NS:
             yield Evidence(
-                f"The client waited {seconds(waited)} for 100 Continue before it sent the body.",
+                f"The client waits {seconds(waited)} for 100 Continue before it sends the body of {view.operation or 'the request'}.",
                 (view.q("http.expect", "100-continue"),),
                 severity=Severity.WARNING if view.understood else None,
             )
+
+
+_NDES_CANNOT_START = (
+    "The RA certificates have expired, or were issued by another CA, or NDES cannot check their revocation (events 2 and 10).",
+    "The account of the application pool cannot read the private keys of the RA certificates.",
+    "The NDES service account is locked, its password has expired, or it lacks a right.",
+    "The policy module failed to start (event 53).",
+)
 
 
 def _failing_operations(view: View, status: int) -> dict[str, int]:
@@ -580,22 +663,25 @@ def _failing_operations(view: View, status: int) -> dict[str, int]:
     strength=INFERRED,
 )
 def ndes_http_500_all_operations(view: View) -> Found:
-    """The SCEP service does not work: every operation gets 500.
+    """The SCEP service fails for every operation (HTTP 500).
 
-    Seen: 500 to GetCACaps or GetCACert.
-    Why: The service cannot start or is set up wrongly: its certificates, its keys, its account, or a name in the URL that it does not know.
-    Why: NDES cannot start (events 2 and 10): its RA certificates are expired, their keys cannot be read by the application pool's identity, another CA
-        issued them, or their revocation cannot be checked.
-    Why: NDES's service account is locked or its password expired; IIS_IUSRS lacks "Impersonate a client after authentication".
-    Why: NDES's policy module failed to start (event 53).
-    Matters: No client gets an answer.
-    Do: Read the server's log at that second: it says why.
-    Do (ndes): Application log, events 2, 10 and 53. Check in this order: `certutil -store My` for the RA certificates, Read on their private keys for the service
-        account, the account itself, the policy module; then `iisreset`.
-    Do (step-ca): A wrong provisioner name gives 500, too: `step ca provisioner list`; an EC intermediate needs an RSA decrypter.
-    Do (dogtag): `pki-server ca-config-find | grep scep`; the log is under /var/log/pki/INSTANCE/ca/.
-    Do (ejbca): The CA's crypto token may be offline: `bin/ejbca.sh cryptotoken activate`; details are in server.log.
-    Not: A fault of this client: no client would get an answer.
+    Seen: GetCACaps or GetCACert gets 500.
+    Why: The service cannot start or is configured wrongly: its certificates, its private keys, its account, or a name in the URL that it does not
+        know.
+    Matters: No client can enroll.
+    Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
+    Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService. Events 2 and 10 mean that NDES cannot
+        start, event 53 that its policy module failed.
+    Do (ndes): Check the RA certificates: `certutil -store My`. If they have expired, enroll CEP Encryption and Exchange Enrollment Agent (Offline
+        request) again with the same subject, give the service account Read on both private keys, then run `iisreset`.
+    Do (ndes): Check that the NDES service account is not locked, that its password has not expired, and that IIS_IUSRS has the right Impersonate a
+        client after authentication.
+    Do (step-ca): Check the provisioner name in the URL with `step ca provisioner list`: a wrong name gives 500, too. An EC intermediate needs an RSA
+        decrypter.
+    Do (dogtag): Run `pki-server ca-config-find | grep scep`: ca.scep.enable must be true. The log is under /var/log/pki/INSTANCE/ca/.
+    Do (ejbca): Activate the CA's crypto token: `bin/ejbca.sh cryptotoken activate`. The details are in server.log.
+    Do (ucm): Open the SCEP settings: SCEP must be enabled and have a CA with a local RSA key.
+    Not: This client is not the cause: no client would get a response.
     """
     if view.status != 500 or view.operation not in ("GetCACaps", "GetCACert"):
         return
@@ -604,7 +690,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
         return  # an old server without GetCACaps: caps-failed
     failing = _failing_operations(view, 500)
     yield Evidence(
-        f"{' and '.join(sorted(failing) or [view.operation])} {'are' if len(failing) > 1 else 'is'} answered with 500{said(view)}.",
+        f"{who_first(view)} returns HTTP 500 for {' and '.join(sorted(failing) or [view.operation])}{said(view)}.",
         (
             status_fact(view),
             *(
@@ -613,49 +699,57 @@ def ndes_http_500_all_operations(view: View) -> Found:
                 if name != view.operation
             ),
         ),
-        causes=meant(view),
+        causes=(*meant(view), *(_NDES_CANNOT_START if view.is_server("ndes") else ())),
     )
 
 
 @rule.status(ERROR, "certnanny/sscep#60", "micromdm/scep#37", strength=INFERRED)
 def ndes_http_500_pkioperation_only(view: View) -> Found:
-    """The server fails on the message: PKIOperation gets 500.
+    """The server returns HTTP 500 for the enrollment request.
 
-    Seen: 500 to PKIOperation, while GetCACert or GetCACaps of the same server work.
-    Why: The server cannot decode or decrypt the message, or fails at what it does with it.
-    Why: NDES writes events 16 to 18 for a message that it cannot read; its policy module may fail, too.
-    Matters: The client learns nothing from this answer; the server's log holds the reason.
-    Do: Read the server's log at that second.
-    Do (ndes): Application log, events 16, 17 and 18 (the message cannot be read), 31 (the CA refused it).
-    Do (step-ca, micromdm): They answer 500 for everything that is wrong inside a message; the text of the answer and the log name the stage.
-    Do (ejbca): server.log has the exception.
-    Not: A dead service: it answers other requests.
+    Seen: PKIOperation gets 500, while GetCACert or GetCACaps work on the same server.
+    Why: The server cannot decode, decrypt or process the message.
+    Matters: The client learns nothing from this response; the server's log holds the reason.
+    Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
+    Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService: events 16, 17 and 18 mean that NDES cannot
+        read the message, event 31 that the CA refused it.
+    Do (step-ca, micromdm): Read the text of the response and the server's log (`scepserver -debug -log-json` for MicroMDM). These servers return 500
+        for every fault inside a message.
+    Do (ejbca): Look for the exception in WildFly's standalone/log/server.log.
+    Do (openxpki): Look for "Unable to unwrap" (50010) in the log of the backend, openxpki.log.
+    Not: The service is not down: it responds to other requests.
     """
     if view.status < 500 or view.status in (501, 502, 503, 504) or view.operation != "PKIOperation":
         return
     fine = other_operations(view, lambda each: each == 200)
     fine.pop("PKIOperation", None)
-    works = ", ".join(f"{name} in frame {frame}" for name, frame in fine.items())
+    works = " and ".join(f"{name} (frame {frame})" for name, frame in fine.items())
+    at = f" at {view.answered:%H:%M:%S} UTC" if view.answered is not None else ""
     yield Evidence(
-        f"PKIOperation is answered with {view.status}{said(view)}" + (f", while {works} got 200." if works else "."),
+        f"{who_first(view)} returns HTTP {view.status} for PKIOperation{at}{said(view)}"
+        + (f"; {works} got HTTP 200." if works else "."),
         (status_fact(view), *(Fact(frame, "http.response.code", f"200 to {name}") for name, frame in fine.items())),
+        title=f"The server returns HTTP {view.status} for the enrollment request",
         causes=meant(view),
     )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.6.3", "anoopcnair.com, Intune SCEP HTTP Errors Troubleshooting")
 def http_502(view: View) -> Found:
-    """A proxy gets no good answer from the SCEP server.
+    """A proxy cannot get a response from the SCEP server (HTTP 502).
 
-    Seen: 502.
-    Why: The proxy cannot reach the server, or TLS or the name on the way to it fails.
-    Why: The internal URL of an application proxy does not match the server's host name.
-    Do: Test the internal URL from the proxy or connector itself.
-    Not: An answer of the SCEP server.
+    Seen: The response is 502 (Bad Gateway).
+    Why: The proxy cannot reach the SCEP server: its address, its port, its name or its TLS certificate does not fit.
+    Why: The internal URL in the proxy's configuration does not match the server's host name.
+    Do: On the proxy itself, open the internal SCEP URL, for example with `curl -v URL?operation=GetCACaps`, and correct the URL in the proxy's
+        configuration.
+    Do (entra-app-proxy): On the connector host, open the internal URL in a browser, and correct Internal URL in the Application proxy settings of
+        the enterprise application.
+    Not: This is not a response of the SCEP server.
     """
     if view.status == 502:
         yield Evidence(
-            f"{_who_first(view)} answers {view.operation or 'the request'} with 502{said(view)}.",
+            f"{who_first(view)} returns HTTP 502 for {view.operation or 'the request'}{said(view)}.",
             (status_fact(view), *_proxy_facts(view)),
         )
 
@@ -667,62 +761,75 @@ def _proxy_facts(view: View) -> tuple[Fact, ...]:
 
 @rule.status(ERROR, "learn.microsoft.com, Troubleshooting device to NDES server communication", strength=INFERRED)
 def ndes_http_503_app_pool(view: View) -> Found:
-    """The application pool of the SCEP service is stopped.
+    """The application pool of the SCEP service is stopped (HTTP 503).
 
-    Seen: 503 from http.sys (Server: Microsoft-HTTPAPI), before IIS.
-    Why: The SCEP application pool stopped or crashes: intermediates lie in the Root store, a CRL cannot be reached, the pool's identity lost its rights or
-        password, or the policy module's certificate is expired.
-    Do: Start the pool, then look into the System and Application logs for why it stopped.
-    Not: Overload: http.sys answers so at once for a pool that does not run.
+    Seen: The response is 503 from http.sys (Server: Microsoft-HTTPAPI), not from IIS.
+    Why: The application pool is stopped or crashed: an intermediate CA certificate is in the Trusted Root store, a CRL cannot be reached, or the
+        certificate of the policy module has expired.
+    Why: The account of the pool is locked, or it lost a right or its password.
+    Do: On the Windows server, read why the application pool stopped: System log, event 5009; Application log, event 1000. Then start it in IIS Manager,
+        Application Pools.
+    Do: Read httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: AppOffline means that the application pool crashed too often, Disabled
+        that it was stopped.
+    Do (ndes): On the NDES server, start the application pool SCEP: `appcmd start apppool /apppool.name:SCEP` (in %windir%\\system32\\inetsrv), or IIS Manager,
+        Application Pools.
+    Do (ndes): List intermediate CA certificates in the Root store: `Get-ChildItem Cert:\\LocalMachine\\Root | ? {$_.Issuer -ne $_.Subject}`. Move them to the
+        store Intermediate Certification Authorities.
+    Not: The server is not overloaded: http.sys returns this at once for a pool that does not run.
     """
     if view.status == 503 and _HTTP_SYS in view.server_name:
         yield Evidence(
-            f"{view.operation or 'The request'} is answered with 503 by {who(view)}.",
+            f"{who_first(view)} returns HTTP 503 for {view.operation or 'the request'}: http.sys has no running application pool for this path.",
             (status_fact(view), view.a("http.server", who(view))),
         )
 
 
 @rule.status(WARNING, "RFC 9110, Section 15.6.4", "MicrosoftDocs/windows-itpro-docs#9008", strength=INFERRED)
 def http_503_load(view: View) -> Found:
-    """The server is overloaded or being maintained.
+    """The server is overloaded or in maintenance (HTTP 503).
 
-    Seen: 503 with Retry-After, or among answers of 200.
-    Why: More requests at a time than the server takes (about 300 for one NDES).
+    Seen: The response is 503 with Retry-After, or other requests to the same server get 200.
+    Why: The server receives more requests at a time than it can process.
     Why: A proxy has no working server behind it.
-    Do: Spread or throttle the enrollments, add servers.
-    Not: A refusal of this request.
+    Do: On the server or proxy that returns 503, check load and health; enroll fewer devices at a time or add servers.
+    Do (ndes): Read httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: QueueFull and ConnLimit mean load. Raise the queue length of the
+        application pool SCEP, or add an NDES server.
+    Do (scepman): Raise AppConfig:ConcurrentSCEPRequestLimit (default 50) or scale out the App Service.
+    Not: This is not a refusal of this request.
     """
     if view.status != 503 or _HTTP_SYS in view.server_name:
         return
     fine = other_operations(view, lambda each: each == 200)
     later = view.response_header("retry-after")
     more = (
-        f", Retry-After {shown(later, 20)}"
+        f" and asks to try again later (Retry-After {shown(later, 20)})"
         if later
-        else f", while {count(len(fine), 'other operation')} got 200"
+        else f" and HTTP 200 for {' and '.join(fine)}"
         if fine
         else ""
     )
     yield Evidence(
-        f"{view.operation or 'The request'} is answered with 503 by {who(view)}{more}{said(view)}.",
+        f"{who_first(view)} returns HTTP 503 for {view.operation or 'the request'}{more}{said(view)}.",
         (status_fact(view), *_proxy_facts(view)),
     )
 
 
 @rule.status(ERROR, "RFC 9110, Section 15.6.5")
 def http_504(view: View) -> Found:
-    """A proxy waited in vain for the SCEP server.
+    """Gateway timeout: the proxy got no response from the SCEP server (HTTP 504).
 
-    Seen: 504.
-    Why: The connector service of the application proxy is down, or the server waits for its CA.
-    Do: Start the connector; measure how long the server itself takes.
-    Not: An answer of the SCEP server.
+    Seen: The response is 504 (Gateway Timeout).
+    Why: The SCEP server, or the connector between proxy and server, is down.
+    Why: The SCEP server waits for its CA, and the proxy's timer is shorter.
+    Do: On the proxy, check that the SCEP server or the connector is running, and measure how long the server takes without the proxy.
+    Do (entra-app-proxy): On the connector host, open services.msc, start the application proxy connector service and set it to Automatic.
+    Not: This is not a response of the SCEP server.
     """
     if view.status == 504:
         waited = view.duration_ns
         after = f" after {seconds(waited)}" if waited is not None else ""
         yield Evidence(
-            f"{_who_first(view)} answers {view.operation or 'the request'} with 504{after}{said(view)}.",
+            f"{who_first(view)} returns HTTP 504 for {view.operation or 'the request'}{after}{said(view)}.",
             (status_fact(view), *_proxy_facts(view)),
         )
 
@@ -731,15 +838,18 @@ _REFUSALS: dict[tuple[str, int], str] = {
     (
         "ejbca",
         401,
-    ): "EJBCA answers so where the challenge password is not the end entity's, or the end entity is not NEW.",
+    ): "EJBCA returns 401 if the challenge password is not that of the end entity, or the end entity is not in status NEW.",
+    (
+        "ejbca",
+        403,
+    ): "EJBCA returns 403 if the end entity is unknown in CA mode, or if the peer is not allowed to use SCEP.",
     (
         "xipki",
         401,
-    ): "XiPKI answers so where the requestor is not permitted: the challenge password must be user:password.",
-    ("xipki", 403): "XiPKI answers so where the certificate was issued already or is revoked.",
-    ("ejbca", 403): "EJBCA answers so where an unknown end entity asks in CA mode, or a peer may not use SCEP.",
+    ): "XiPKI returns 401 if the requestor is not permitted; the challenge password must be user:password.",
+    ("xipki", 403): "XiPKI returns 403 if the certificate is issued already or revoked.",
 }
-"""What a bare status means, where the product is known to refuse with it."""
+"""The meaning of a bare status of a product that is known to refuse with it."""
 
 
 def _means_refusal(view: View) -> str | None:
@@ -756,18 +866,20 @@ def _means_refusal(view: View) -> str | None:
     "docs.aws.amazon.com, Connector for SCEP, Troubleshooting",
 )
 def http_vendor_error(view: View) -> Found:
-    """The server says in its own words what is wrong.
+    """The server explains the error in its own words.
 
-    Seen: A 4xx answer with an error header or text whose meaning is known.
-    Why: The text tells.
-    Matters: The words come from the software that refused; they are worth more than any guess from the status.
-    Do: Do what the words say; the server's log has more of them.
-    Do (ejbca): For 401 set the end entity to NEW and its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
+    Seen: The response is 4xx with an error header or a text whose meaning is known.
+    Why: The reason is in the words of the server.
+    Matters: The words come from the software that refused. They are worth more than any conclusion from the status.
+    Do: Correct what the words of the server name; the server's log has the details.
+    Do (ejbca): For 401, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
         `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
-    Do (fleet): The one-time challenge in the profile has expired: send the profile again, so that the host gets a fresh one.
-    Do (digicert): 400: values of the request; 401: enrollment code wrong; 406: code expired; 412: code used or locked.
-    Do (aws-c4scep): The x-amzn-ErrorType header names the error; "must contain base64" means: use POST.
-    Not: A fault of the network.
+    Do (fleet): Send the profile again: the one-time challenge in it has expired.
+    Do (digicert): Correct the enrollment code for 401 (wrong), 406 (expired) and 412 (used or locked); for 400, correct the values of the request.
+    Do (aws-c4scep): Correct what the error names. For "must contain base64", send PKIOperation by POST; for LimitExceededException, raise the quota;
+        for a CA that is not active, activate it in AWS Private CA.
+    Do (xipki): Set the challenge password to user:password of a requestor; the audit log scep-gw names the reason.
+    Not: The network is not the cause: the server read the request.
     """
     if not 400 <= view.status < 500:
         return
@@ -777,15 +889,17 @@ def http_vendor_error(view: View) -> Found:
     meaning = spoken.meaning if spoken is not None else None
     if spoken is not None and meaning is not None and meaning.finds is None and meaning.key not in _OF_OTHER_RULES:
         yield Evidence(
-            f"{view.operation or 'The request'} is answered with {view.status}: {shown(spoken.text, 160)}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'}: {shown(spoken.text, 160)}.",
             (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
+            title=f"The server explains HTTP {view.status}: {shown(spoken.text, 60)}",
             causes=(meaning.says,),
             strength=INFERRED,
         )
     elif refusal is not None and not found:
         yield Evidence(
-            f"{view.operation} is answered with {view.status}{said(view)}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation}{said(view)}.",
             (status_fact(view),),
+            title=f"The server refuses the request with HTTP {view.status}",
             causes=(refusal,),
             strength=INFERRED,
         )
@@ -794,21 +908,25 @@ def http_vendor_error(view: View) -> Found:
             view.exchange.body_text or f"status {view.status}", 120
         )
         yield Evidence(
-            f"{view.operation or 'The request'} is answered with {view.status}: {words}.",
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'}: {words}.",
             (status_fact(view), *(view.a(f"http.{name}", shown(value or "", 80)) for name, value in found)),
+            title=f"The server explains HTTP {view.status}: {words}" if len(words) <= _LONG_WORDS else None,
         )
 
 
 @rule.status(INFO, "docs.aws.amazon.com, Connector for SCEP, Troubleshooting")
 def certrep_in_error_status(view: View) -> Found:
-    """An HTTP error carries a SCEP answer.
+    """An HTTP error carries a SCEP response.
 
-    Seen: A status of 400 or more whose body is a pkiMessage.
-    Why: Some servers say it both ways.
-    Do: Read the SCEP answer: it names the cause. Many clients never look at it.
-    Not: An error of HTTP alone.
+    Seen: The response has a status of 400 or more, and its body is a pkiMessage.
+    Why: Some servers combine an HTTP error with a SCEP response.
+    Matters: Many clients stop at the HTTP status and never read the SCEP response.
+    Do: If the client ignores the SCEP response, configure the server to send SCEP responses with HTTP 200. The pkiStatus and failInfo of the
+        response name the cause of the refusal.
+    Not: This is not an HTTP error alone.
     """
     if view.status >= 400 and isinstance(view.exchange.response, PkiMessage):
         yield Evidence(
-            f"The answer with HTTP {view.status} is a pkiMessage.", (status_fact(view), view.a("CertRep", "inside"))
+            f"The body of the response with HTTP {view.status} is a pkiMessage.",
+            (status_fact(view), view.a("CertRep", "inside")),
         )

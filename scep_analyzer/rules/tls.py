@@ -22,15 +22,34 @@ _ALERTS = {
     110: "unsupported_extension", 112: "unrecognized_name", 116: "certificate_required", 120: "no_application_protocol",
 }  # fmt: skip
 _MEANINGS = {
-    40: "Client and server have no version or cipher in common.",
+    40: "Client and server have no TLS version or cipher suite in common, or the server requires a client certificate (RFC 5246, Section 7.4.6).",
     42: "The client does not accept the server's certificate.",
     45: "The server's certificate has expired, or the client's clock is wrong.",
     46: "The client does not accept the server's certificate.",
     48: "The client does not know the CA that issued the server's certificate.",
-    70: "Client and server have no version of TLS in common.",
-    112: "The server has no site of the name that the client asks for (SNI).",
-    116: "The server wants a client certificate, and the client sent none.",
+    70: "Client and server have no TLS version in common.",
+    112: "The server has no site with the name that the client asks for (SNI).",
+    116: "The server requires a client certificate, and the client sent none.",
 }
+_INSTALL_CA = "On the client, install the CA certificate that issued the server's TLS certificate."
+_COMMON = (
+    "On the server, enable TLS 1.2 and a cipher suite that the client offers. Do not go below TLS 1.2: if the client cannot use it, "
+    "give the client an http URL. SCEP messages are encrypted and signed themselves."
+)
+_NO_CLIENT_CERTIFICATE = (
+    "On the web server, do not ask for client certificates on the SCEP path: a device that enrolls has none yet."
+)
+_ACTIONS = {
+    40: (_COMMON, _NO_CLIENT_CERTIFICATE),
+    42: (_INSTALL_CA,),
+    45: ("On the web server, renew the TLS certificate and bind the new one to the site; check the client's clock.",),
+    46: (_INSTALL_CA,),
+    48: (_INSTALL_CA,),
+    70: (_COMMON,),
+    112: ("On the web server, add a site or binding for the name that the client asks for.",),
+    116: (_NO_CLIENT_CERTIFICATE,),
+}
+"""What to do about an alert, by its number."""
 _OLD_CIPHERS = frozenset(
     {
         0x0004,
@@ -90,11 +109,13 @@ def _each_server(view: CaptureView) -> Iterator[Handshake]:
 def tls_handshake_alert(view: CaptureView) -> Found:
     """The TLS handshake fails.
 
-    Seen: A fatal alert before any data.
-    Why: The alert's name says who dislikes what.
-    Do: unknown_ca, bad_certificate, certificate_unknown: install the CA of the server's certificate on the client. handshake_failure, protocol_version:
-        enable a common version and cipher. unrecognized_name: bind the name. certificate_required: stop asking for client certificates on this site.
-    Not: A SCEP refusal: no request was sent.
+    Seen: A fatal alert comes before any data.
+    Why: One side rejects what the other side offers; the name of the alert says what.
+    Do: Correct what the alert names. For unknown_ca, bad_certificate and certificate_unknown, install the CA of the server's certificate on the client; for
+        handshake_failure and protocol_version, enable TLS 1.2 on both sides; for unrecognized_name, add a site with this name on the server.
+    Do (windows-mdm): Keep TLS 1.2 enabled on the server: the Windows client does not use TLS 1.3.
+    Do (scepman): In the App Service, set the minimum inbound TLS version to 1.2, not to 1.3.
+    Not: This is not a SCEP refusal: the client did not send a request.
     """
     for each in view.scene.handshakes:
         for alert in each.alerts:
@@ -103,24 +124,29 @@ def tls_handshake_alert(view: CaptureView) -> Found:
                 side = "client" if alert.by_client else "server"
                 meaning = _MEANINGS.get(alert.code)
                 yield Evidence(
-                    f"The {side} ends the handshake with {_name(each)} by the alert {name}.",
+                    f"The {side} ends the TLS handshake with {_name(each)} by the alert {name}."
+                    if side == "client"
+                    else f"{_name(each)} ends the TLS handshake with {each.client.address} by the alert {name}.",
                     (
                         Fact(alert.frame, "tls.alert_message.desc", f"{name} from the {side}"),
                         Fact(each.frame, "tls.handshake", str(each.client)),
                     ),
+                    title=f"The TLS handshake fails: the {side} sends {name}",
                     causes=(meaning,) if meaning else (),
+                    actions=_ACTIONS.get(alert.code, ()),
                 )
                 break
 
 
 @rule.capture(ERROR, "RFC 5280, Section 4.1.2.5")
 def tls_server_cert_expired(view: CaptureView) -> Found:
-    """The server's TLS certificate is not valid.
+    """The server's TLS certificate is not valid at this time.
 
-    Seen: The packet's time lies outside the validity of the certificate in the handshake.
-    Why: The binding's certificate was not renewed, or not bound after its renewal.
-    Do: Renew it and bind it to the site.
-    Not: The RA certificates of SCEP, which are others.
+    Seen: The time of the packet is outside the validity period of the certificate in the handshake.
+    Why: The TLS certificate was not renewed, or the web server still uses the old one.
+    Do: On the web server, renew the TLS certificate and bind the new one to the site.
+    Do (ndes): In IIS Manager, open the site, Bindings, https, and select the renewed certificate.
+    Not: The RA certificates of SCEP are not meant: these are other certificates.
     """
     for each in _each_server(view):
         leaf, now = _leaf(each), moment(each.time_ns)
@@ -128,30 +154,33 @@ def tls_server_cert_expired(view: CaptureView) -> Found:
             continue
         if leaf.not_after < now:
             yield Evidence(
-                f"The TLS certificate of {_name(each)}, {shown(leaf.subject)}, expired on {day(leaf.not_after)}, {long(now - leaf.not_after)} before.",
+                f"The TLS certificate of {_name(each)}, {shown(leaf.subject)}, expired on {day(leaf.not_after)}, {long(now - leaf.not_after)} before this capture.",
                 (
                     Fact(each.certificate_frame, "tls.certificate.notAfter", day(leaf.not_after)),
                     Fact(each.frame, "frame.time", day(now)),
                 ),
+                title=f"The server's TLS certificate expired {long(now - leaf.not_after)} before this capture ({leaf.not_after:%Y-%m-%d})",
             )
         elif leaf.not_before > now:
             yield Evidence(
-                f"The TLS certificate of {_name(each)}, {shown(leaf.subject)}, is valid from {day(leaf.not_before)} only.",
+                f"The TLS certificate of {_name(each)}, {shown(leaf.subject)}, is not valid before {day(leaf.not_before)}.",
                 (
                     Fact(each.certificate_frame, "tls.certificate.notBefore", day(leaf.not_before)),
                     Fact(each.frame, "frame.time", day(now)),
                 ),
+                title=f"The server's TLS certificate is not valid before {leaf.not_before:%Y-%m-%d}",
             )
 
 
-@rule.capture(ERROR, "RFC 6125, Section 6.4", "learn.microsoft.com, Troubleshooting the NDES policy module")
+@rule.capture(ERROR, "RFC 9525, Section 6", "learn.microsoft.com, Troubleshooting the NDES policy module")
 def tls_server_name_mismatch(view: CaptureView) -> Found:
     """The server's TLS certificate is for another name.
 
     Seen: The name or address that the client asks for is not in the certificate's subjectAltName.
-    Why: The certificate has the internal name, the client uses the external one, or the reverse.
-    Do: Issue it with both names in subjectAltName.
-    Not: An untrusted issuer.
+    Why: The certificate has the internal name and the client uses the external name, or the reverse.
+    Do: On the web server, install a TLS certificate with both the internal and the external name in subjectAltName; or correct the name in the
+        enrollment URL on the client.
+    Not: The issuer of the certificate is not the cause.
     """
     for each in _each_server(view):
         leaf = _leaf(each)
@@ -166,7 +195,7 @@ def tls_server_name_mismatch(view: CaptureView) -> Found:
                 continue
             by_address = each.name is None
             yield Evidence(
-                f"The client asks for {shown(wanted)}, the certificate is for {shown(', '.join(names) or leaf.subject)}.",
+                f"The client asks for {shown(wanted)}, but the TLS certificate of {each.server} is for {shown(', '.join(names) or leaf.subject)}.",
                 (
                     Fact(each.frame, "tls.handshake.extensions_server_name", wanted),
                     Fact(each.certificate_frame, "subjectAltName", ", ".join(names) or "none"),
@@ -190,12 +219,13 @@ def _is_address(value: str) -> bool:
 
 @rule.capture(WARNING, "RFC 8996")
 def tls_too_old_client(view: CaptureView) -> Found:
-    """The client's TLS is too old.
+    """The client supports only outdated TLS.
 
-    Seen: Its highest version is TLS 1.1 or below, or it offers only RC4, DES and 3DES.
-    Why: Old firmware: an IOS, a printer, a camera.
-    Do: Update it, or give it an HTTP URL: SCEP needs no TLS.
-    Not: A fault of the server's certificate.
+    Seen: The highest version that the client offers is TLS 1.1 or older, or it offers only RC4, DES and 3DES.
+    Why: The client has old firmware: an IOS, a printer, a camera.
+    Do: On the client, update the firmware; or give it an http URL, since SCEP messages are encrypted and signed themselves. Over HTTP an observer
+        still sees who enrolls.
+    Not: The server's certificate is not the cause.
     """
     seen: set[object] = set()
     for each in view.scene.handshakes:
@@ -210,27 +240,31 @@ def tls_too_old_client(view: CaptureView) -> Found:
                 else "offers only RC4, DES and 3DES"
             )
             yield Evidence(
-                f"{each.client.address} {what} to {_name(each)}.",
+                f"{each.client.address} {what} in its TLS handshake with {_name(each)}.",
                 (Fact(each.frame, "tls.handshake.version", _VERSIONS.get(each.offered, hex(each.offered))),),
             )
 
 
 @rule.capture(WARNING, "learn.microsoft.com, HTTP status codes in IIS (403.7)")
 def tls_client_cert_requested(view: CaptureView) -> Found:
-    """The server asks for a client certificate.
+    """The server asks for a TLS client certificate.
 
-    Seen: A CertificateRequest from the SCEP host.
-    Why: The site's SSL setting is Accept or Require.
-    Do: Set "Client certificates: Ignore" on /certsrv/mscep: a device that enrolls has none yet.
-    Not: A fault where the server only accepts them and goes on without.
+    Seen: The SCEP host sends a CertificateRequest in the TLS handshake.
+    Why: The web server is configured to accept or to require client certificates.
+    Matters: A device that enrolls for the first time has no certificate. Some clients then stop.
+    Do: On the web server, do not ask for client certificates on the SCEP path. The challenge password then is the only proof that a device may
+        enroll.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
+        CertificateRegistrationSvc as it is: it needs client certificates.
+    Not: This is harmless if the server continues without a certificate.
     """
     seen: set[object] = set()
     for each in view.scene.handshakes:
         if each.certificate_requested is not None and each.server not in seen:
             seen.add(each.server)
-            sent = {True: "; the client sent one", False: "; the client sent none", None: ""}[each.client_certificate]
+            sent = {True: "; the client sends one", False: "; the client sends none", None: ""}[each.client_certificate]
             yield Evidence(
-                f"{_name(each)} asks for a client certificate{sent}.",
+                f"{_name(each)} asks for a TLS client certificate{sent}.",
                 (Fact(each.certificate_requested, "tls.handshake.type", "CertificateRequest"),),
             )
 
@@ -239,10 +273,10 @@ def tls_client_cert_requested(view: CaptureView) -> Found:
 def tls_inspection_suspected(view: CaptureView) -> Found:
     """One server name shows certificates of different issuers.
 
-    Seen: Two handshakes for one name, whose certificates come from different issuers.
-    Why: A proxy opens TLS and signs with its own CA, for some clients or some time.
-    Do: Exempt the SCEP host from inspection.
-    Not: Proof: two servers of one name may have certificates of two CAs.
+    Seen: The certificates of two handshakes for one name come from different issuers.
+    Why: A proxy decrypts TLS and signs with its own CA, for some clients or for some time.
+    Do: On the proxy, exempt the SCEP host from TLS inspection.
+    Not: This is no proof: two servers of one name may have certificates of two CAs.
     """
     issuers: dict[str, dict[str, Handshake]] = {}
     for each in view.scene.handshakes:
@@ -252,7 +286,7 @@ def tls_inspection_suspected(view: CaptureView) -> Found:
     for name, found in issuers.items():
         if len(found) > 1:
             yield Evidence(
-                f"{name} shows certificates of {' and of '.join(map(shown, list(found)[:3]))}.",
+                f"{name} shows TLS certificates of the issuers {' and '.join(map(shown, list(found)[:3]))}.",
                 tuple(
                     Fact(each.certificate_frame, "tls.certificate.issuer", issuer)
                     for issuer, each in list(found.items())[:3]
@@ -264,15 +298,15 @@ def tls_inspection_suspected(view: CaptureView) -> Found:
 def tls_on_http_port(view: CaptureView) -> Found:
     """The client speaks TLS to a port that speaks HTTP.
 
-    Seen: A ClientHello answered in HTTP.
-    Why: The enrollment URL says https with the port of http.
-    Do: Correct the scheme or the port in the URL.
-    Not: A fault of a certificate.
+    Seen: A ClientHello gets an HTTP response.
+    Why: The enrollment URL says https, but its port is the port of http.
+    Do: On the client, change the enrollment URL to http, or enter the port of https.
+    Not: A certificate is not the cause.
     """
     for each in view.scene.handshakes:
         if each.http is not None:
             yield Evidence(
-                f"{each.client.address} sends a ClientHello to {each.server}, which answers in HTTP.",
+                f"{each.client.address} sends a TLS ClientHello to {each.server}, which responds in HTTP.",
                 (Fact(each.frame, "tls.handshake.type", "ClientHello"), Fact(each.http, "http", "HTTP/1.1")),
             )
 
@@ -281,22 +315,22 @@ def tls_on_http_port(view: CaptureView) -> Found:
 def http_on_tls_port(view: View) -> Found:
     """The client speaks HTTP to a port that speaks TLS.
 
-    Seen: A plain request answered with a TLS alert, or with 400 "plain HTTP request was sent to HTTPS port".
-    Why: The enrollment URL says http with the port of https.
-    Do: Correct the scheme or the port in the URL.
-    Not: A wrong path.
+    Seen: A plain request gets a TLS alert, or 400 "plain HTTP request was sent to HTTPS port".
+    Why: The enrollment URL says http, but its port is the port of https.
+    Do: On the client, change the enrollment URL to https, or enter the port of http.
+    Not: The path is not the cause.
     """
     facts, text = view.facts, (view.exchange.body_text or "").lower()
     if view.asked is None:
         return
     if view.answer is None and facts is not None and facts.server.start[:2] == b"\x15\x03":
         yield Evidence(
-            f"{view.http.server} answers {view.operation or 'a plain request'} with a TLS alert.",
+            f"{view.http.server} returns a TLS alert for {view.operation or 'a request'} over HTTP.",
             (view.q("http", "a plain request"), Fact(facts.server.start_frame, "tls.alert", "the answer")),
         )
     elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
         yield Evidence(
-            f"{view.http.server} answers 400: {shown(text, 80)}.",
+            f"{view.http.server} returns HTTP 400 for {view.operation or 'a request'} over HTTP: {shown(text, 80)}.",
             (view.q("http", "a plain request"), view.a("http.response.code", "400")),
         )
 
@@ -305,10 +339,11 @@ def http_on_tls_port(view: View) -> Found:
 def tls_server_cert_apple_limits(view: CaptureView) -> Found:
     """The server's TLS certificate exceeds Apple's limits.
 
-    Seen: It is valid for more than 825 days, is signed with SHA-1, has a key under 2048 bits or no subjectAltName; and the client closes after the handshake.
-    Why: Apple's devices refuse such certificates.
-    Do: Issue it within the limits.
-    Not: A fault for other clients.
+    Seen: The certificate is valid for more than 825 days, is signed with SHA-1, has an RSA key under 2048 bits, no subjectAltName or no extended key
+        usage serverAuth; and the client closes the connection after the handshake.
+    Why: Apple devices reject such certificates.
+    Do: On the web server, install a TLS certificate within these limits: 825 days, SHA-256, RSA 2048, subjectAltName, extended key usage serverAuth.
+    Not: Other clients may accept this certificate.
     """
     for each in _each_server(view):
         leaf = _leaf(each)
@@ -332,12 +367,13 @@ def tls_server_cert_apple_limits(view: CaptureView) -> Found:
                 ("signed with SHA-1", "sha1" in (leaf.signature_algorithm or "").lower()),
                 (f"an RSA key of {bits} bits", rsa and bits is not None and bits < 2048),
                 ("no subjectAltName", not leaf.subject_alt_names),
+                ("no extended key usage serverAuth", "serverAuth" not in (leaf.extended_key_usage or ())),
             )
             if found
         ]
         if what:
             yield Evidence(
-                f"The TLS certificate of {_name(each)} has: {', '.join(what)}; the client closes after the handshake.",
+                f"The TLS certificate of {_name(each)} exceeds Apple's limits ({', '.join(what)}); the client closes the connection after the handshake.",
                 (
                     Fact(each.certificate_frame, "tls.certificate", ", ".join(what)),
                     Fact(each.closed_by_client, "tcp.flags", "the client's end"),
@@ -347,13 +383,15 @@ def tls_server_cert_apple_limits(view: CaptureView) -> Found:
 
 @rule.capture(INFO, "RFC 8894, Section 7.10", "NSS Key Log Format")
 def capture_tls_opaque(view: CaptureView) -> Found:
-    """Connections are encrypted with TLS; SCEP inside them cannot be seen.
+    """Connections are encrypted with TLS, and SCEP inside them cannot be read.
 
-    Seen: TLS that nothing undid, to a host with which no SCEP is seen, or only some.
-    Why: The SCEP URL begins with https, or an application proxy stands in front of the server.
-    Do: Log the client's keys (SSLKEYLOGFILE=FILE for curl, strongSwan, browsers, mitmproxy) while capturing, then give --keylog FILE; docs/how-to/https.md has the ways of other clients and servers.
-    Do: Or capture behind the proxy, where HTTP is plain; or, for a test, let the client use http: SCEP messages are signed and encrypted themselves.
-    Not: A fault.
+    Seen: The capture has TLS connections that are not decrypted, to a host with no other SCEP, or with only a part of it.
+    Why: The enrollment URL begins with https, or an application proxy is in front of the server.
+    Do: Capture again while the client writes its TLS keys (`SSLKEYLOGFILE=FILE` for curl, strongSwan, browsers, mitmproxy), then use `--keylog FILE`. Other
+        ways are in docs/how-to/https.md.
+    Do: Or capture behind the proxy, where HTTP is plain. For a test, an http URL on the client is enough: SCEP messages are encrypted and signed
+        themselves.
+    Not: This is not a fault.
     """
     addresses = {each.address for each in view.memory.servers}
     opaque = [each for each in view.scene.handshakes if not each.decrypted and each.http is None]
@@ -362,14 +400,25 @@ def capture_tls_opaque(view: CaptureView) -> Found:
         if (not view.exchanges or each.server.address in addresses) and not any(alert.fatal for alert in each.alerts):
             servers.setdefault(_name(each), []).append(each)
     for name, theirs in servers.items():
-        flowed = sum(each.application_data for each in theirs)
         yield Evidence(
-            f"{count(len(theirs), 'TLS connection')} to {name}{_shaken(theirs)}; data flowed in {flowed}. What they carry cannot be seen.",
+            _opaque(name, theirs),
             tuple(Fact(each.frame, "tls.handshake", f"{each.client} to {each.server}") for each in theirs[:4]),
         )
     if not opaque and not view.exchanges:
         for anomaly in view.anomalies("tls-not-decrypted"):
             yield Evidence(f"{anomaly.detail}.", tuple(Fact(frame, "tls", "a handshake") for frame in anomaly.frames))
+
+
+def _opaque(name: str, handshakes: list[Handshake]) -> str:
+    """What is visible of connections to one server that are not decrypted."""
+    one, flowed = len(handshakes) == 1, sum(each.application_data for each in handshakes)
+    data = ("data flows" if flowed else "no data flows") if one else f"data flows in {flowed}"
+    shaken = _shaken(handshakes)
+    known = f"{shaken}," if shaken else ""
+    return (
+        f"{count(len(handshakes), 'TLS connection')} to {name}{known} {'is' if one else 'are'} not decrypted; {data}. "
+        "Use --keylog to read the contents."
+    )
 
 
 def _shaken(handshakes: list[Handshake]) -> str:
@@ -380,18 +429,18 @@ def _shaken(handshakes: list[Handshake]) -> str:
     return (
         text
         if leaf is None
-        else f"{text}, certificate {leaf.subject} of {leaf.issuer}, valid until {day(leaf.not_after)}"
+        else f"{text}, certificate {leaf.subject}, {'self-signed' if leaf.subject == leaf.issuer else f'issued by {leaf.issuer}'}, valid until {day(leaf.not_after)}"
     )
 
 
 @rule.capture(WARNING, "NSS Key Log Format", "wireshark.org, wiki TLS, Using the (Pre)-Master-Secret")
 def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
-    """The TLS secrets belong to other connections.
+    """The TLS keys belong to other connections.
 
     Seen: The key log, given or in the capture file, has no line for the client random of a TLS connection in the capture.
-    Why: The key log is another session's, or logging was switched on after the handshake.
-    Do: Log the keys of this very session (SSLKEYLOGFILE), from before the connection opens.
-    Not: A damaged capture.
+    Why: The key log is from another session, or logging began after the handshake.
+    Do: On the client, switch on SSLKEYLOGFILE before it connects, and capture the same session.
+    Not: The capture is not damaged.
     """
     secrets = [each.content for facts in view.scene.captures for each in facts.secrets if each.kind == _TLS_SECRETS]
     secrets += [view.scene.keylog] if view.scene.keylog is not None else []
@@ -408,7 +457,7 @@ def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
     if strangers:
         first = strangers[0]
         yield Evidence(
-            f"{count(len(strangers), 'TLS connection')} of {len(shaken)} {'has' if len(strangers) == 1 else 'have'} no secret in the key log; "
-            f"the first needs the client random {first.client_random}.",
+            f"The key log has no key for {len(strangers)} of {count(len(shaken), 'TLS connection')}; "
+            f"the first has the client random {first.client_random}.",
             tuple(Fact(each.frame, "tls.handshake.random", each.client_random) for each in strangers[:4]),
         )

@@ -34,7 +34,7 @@ def decode_get_message(value: str) -> tuple[bytes, Notes]:
         notes.append(("double-encoding", "the message parameter is percent-encoded twice"))
     if "+" in value:
         notes.append(
-            ("base64-unescaped", "the message parameter holds an unescaped '+', which form decoding turns into a blank")
+            ("base64-unescaped", "the message parameter holds an unescaped '+', which form decoding turns into a space")
         )
     return decode_base64(data, notes), notes
 
@@ -44,7 +44,7 @@ def decode_base64(data: bytes, notes: Notes) -> bytes:
     data = data.strip(b" ")
     if b" " in data and not re.search(rb"[\r\n]", data):
         data = data.replace(b" ", b"+")
-        notes.append(("base64-blanks", "blanks in the base64 are read as '+'"))
+        notes.append(("base64-blanks", "spaces in the base64 are read as '+'"))
     if _WHITESPACE.search(data):
         data = _WHITESPACE.sub(b"", data)
         notes.append(("base64-lines", "the base64 is broken into lines"))

@@ -41,8 +41,8 @@ def lines(story: Story, least: Severity) -> Iterator[Line]:
         if each.cause is not None:
             symptoms[each.cause].append(each)
     roots = [each for each in shown if each.root]
-    for each in roots:
-        yield from _root(story, each, symptoms[each.number])
+    for alike in _alike(roots):
+        yield from _root(story, alike, [one for each in alike for one in symptoms[each.number]])
     left = list(_unexplained(story))
     yield from left
     if not left and not roots:
@@ -89,11 +89,26 @@ def _where(chapter: Chapter) -> Sentence:
     )
 
 
-def _root(story: Story, root: Remark, symptoms: list[Remark]) -> Iterator[Line]:
+def _alike(roots: list[Remark]) -> list[list[Remark]]:
+    """Root causes that are told once: the same rule, and the same code of the server."""
+    found: dict[tuple[str, int | None], list[Remark]] = {}
+    for each in roots:
+        found.setdefault((each.rule, each.code), []).append(each)
+    return list(found.values())
+
+
+def _root(story: Story, alike: list[Remark], symptoms: list[Remark]) -> Iterator[Line]:
+    root = alike[0]
+    chapters = {each.number: each for each in story.chapters}
     yield Line(say("Root cause: {}", root.title), 1, tone=_TONES[root.severity], strong=True)
     yield Line(say("{}", cut(plain(root.says), _LONGEST)), strong=True)
-    if root.transaction is not None:
-        yield Line(_where(story.chapters[root.transaction - 1]), lead="Where:")
+    if root.transaction is not None and root.transaction in chapters:
+        yield Line(_where(chapters[root.transaction]), lead="Where:")
+        words = chapters[root.transaction].server_words
+        if words:
+            yield Line(say("{}", words), lead="Server:")
+    if len(alike) > 1:
+        yield Line(_others(alike, chapters), lead="Also:")
     yield Line(say(f"{root.rule} ({root.severity.value}, {root.strength.value})"), lead="Rule:")
     for fact in root.evidence[:_MOST_FACTS]:
         where = f"frame {fact.frame}, " if fact.frame is not None else ""
@@ -104,6 +119,17 @@ def _root(story: Story, root: Remark, symptoms: list[Remark]) -> Iterator[Line]:
         named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
         yield Line(say(", ".join(dict.fromkeys(named))), lead="Its symptoms:")
     yield Line(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
+
+
+def _others(alike: list[Remark], chapters: dict[int, Chapter]) -> Sentence:
+    """The other transactions with the same cause: how many, when, and the first of them."""
+    theirs = [chapters[each.transaction] for each in alike if each.transaction in chapters]
+    times = [each.started_ns for each in theirs if each.started_ns is not None]
+    when = f" from {day_and_clock(min(times), UTC)} to {day_and_clock(max(times), UTC)} UTC" if times else ""
+    numbers = ", ".join(f"#{each.number}" for each in theirs[1:7])
+    more = f" and {len(theirs) - 7:,} more" if len(theirs) > 7 else ""
+    clients = len({each.client for each in theirs})
+    return say(f"{len(alike):,} times in all, {clients:,} client{'s' * (clients != 1)}{when}: {numbers}{more}")
 
 
 def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Line]:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scep_analyzer.model.scep import ScepExchange
+from scep_analyzer.glossary import fail_info_name, message_type_name, pki_status_name
+from scep_analyzer.model.exchanges import Response, header, without_secrets
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, ScepExchange
 from scep_analyzer.report import Report
-from scep_analyzer.story.exchanges import request_title, response_title
+from scep_analyzer.story.exchanges import response_title
 from scep_analyzer.story.model import Sentence, Tone, say
 
 
@@ -30,11 +32,44 @@ def rows(report: Report) -> Iterator[Row]:
             number=number,
             time_ns=each.http.time_ns,
             client=each.http.client.address,
-            asked=request_title(each) if each.http.request is not None else say("(request not captured)"),
-            answered=response_title(each),
+            asked=_asked(each),
+            answered=_answered(each, response),
             frames=ranges(frames_of(each)),
             tone=Tone.BAD if failed else Tone.PLAIN,
         )
+
+
+def _asked(exchange: ScepExchange) -> Sentence:
+    """The kind of the message (which is PKIOperation's), else the operation."""
+    request, message = exchange.http.request, exchange.request
+    if request is None:
+        return say("(request not captured)")
+    if message is not None and message.message_type is not None:
+        return say(message_type_name(message.message_type) or f"messageType {message.message_type}")
+    operation = exchange.operation or f"{request.method} {without_secrets(request.target)}"
+    return say(f"{{}}{', damaged' if message is not None else ''}", operation)
+
+
+def _answered(exchange: ScepExchange, response: Response | None) -> Sentence:
+    """The status of the CertRep, how many capabilities or certificates there were, or what HTTP says."""
+    reply, content = exchange.reply, exchange.response
+    if response is None:
+        return response_title(exchange)
+    if reply is not None and not reply.partial:
+        status = pki_status_name(reply.pki_status) or f"pkiStatus {reply.pki_status}"
+        info = fail_info_name(reply.fail_info) if reply.fail_info is not None else None
+        http = f", HTTP {response.status}" if response.status != 200 else ""
+        return say(f"{status}{f' {info}' if info else ''}{http}")
+    if response.status == 200 and isinstance(content, CaCapabilities):
+        return say(_some(len(content.keywords), "capability", "capabilities"))
+    if response.status == 200 and isinstance(content, CaCertificates):
+        return say(_some(len(content.certificates), "certificate", "certificates"))
+    kind = header(response.headers, "content-type") if response.status == 200 else None
+    return say(f"HTTP {response.status} {{}}{{}}", response.reason, say(", {}", kind) if kind else ())
+
+
+def _some(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def frames_of(exchange: ScepExchange) -> list[int]:

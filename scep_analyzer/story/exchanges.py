@@ -3,14 +3,11 @@
 The sentences put plain values into words; they judge nothing (rules judge), but say what RFC 8894 says of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from scep_analyzer.glossary import (
     CAPABILITIES,
-    KIND_WORDS,
     OPERATIONS,
-    OUTCOME_COUNTS,
-    OUTCOME_WORDS,
     message_type_name,
     pki_status_name,
 )
@@ -45,29 +42,6 @@ _CUT_WORDS = {
     "rst": "the connection was reset",
     "end-of-capture": "the capture ends before it does",
 }
-
-
-def counted(exchanges: int, outcomes: Mapping[Outcome, int]) -> Sentence:
-    """How much there was, and how it ended."""
-    transactions = sum(outcomes.values())
-    if not exchanges and not transactions:
-        return say("No SCEP found.")
-    ended = ", ".join(f"{number:,} {OUTCOME_COUNTS[outcome]}" for outcome, number in outcomes.items())
-    some = "1 SCEP exchange" if exchanges == 1 else f"{exchanges:,} SCEP exchanges"
-    return say(f"{some} in {'1 transaction' if transactions == 1 else f'{transactions:,} transactions'}: {ended}")
-
-
-def title(transaction: Transaction) -> Sentence:
-    """The headline: what, and how it ended."""
-    if transaction.kind is Kind.CA_CERTIFICATES and transaction.outcome is Outcome.CONNECTION_FAILED:
-        return say("No connection to the server")
-    if transaction.kind is Kind.CA_CERTIFICATES and transaction.outcome is Outcome.SUCCESS:
-        return say("CA capabilities and certificates fetched, no enrollment followed")
-    polled = (
-        f" after {transaction.polls} polls" if transaction.polls > 1 else " after 1 poll" if transaction.polls else ""
-    )
-    kind = KIND_WORDS[transaction.kind]
-    return say(f"{kind[0].upper()}{kind[1:]} {OUTCOME_WORDS[transaction.outcome]}{polled}")
 
 
 def why(transaction: Transaction) -> Sentence:

@@ -290,6 +290,8 @@ class Verdict(NamedTuple):
     ruling: Ruling
     whom: Sentence
     says: Sentence
+    short: Sentence
+    """What came of it in a word or two, for a column."""
     cause: Sentence
     because: Sentence
     sure: str
@@ -327,6 +329,8 @@ class Chapter(NamedTuple):
     explained: bool
     """Whether its end needs no root cause, or has one."""
     verdict: Verdict
+    kind: str
+    """What it was for, in the words of the JSON."""
     result: str
     """The result's word: issued, unusable, refused, pending, failed, no-enrollment, unknown."""
     enrollment: bool

@@ -29,6 +29,7 @@ from scep_analyzer.story.model import (
     Oddity,
     Piece,
     Remark,
+    Ruling,
     Said,
     Sentence,
     Skipped,
@@ -45,7 +46,7 @@ from scep_analyzer.story.model import (
     serial,
 )
 from scep_analyzer.story.times import span
-from scep_analyzer.story.verdicts import attempts_of, grouped, verdict_about, verdict_of
+from scep_analyzer.story.verdicts import RULINGS, attempts_of, counted, grouped, titled, verdict_about, verdict_of
 
 _MOST_PAIRS = 1_000
 """Clients and servers whose last exchanges are remembered, for sentences that refer to them."""
@@ -54,9 +55,9 @@ _MOST_TOLD = 10_000
 """Sets of certificates and sentences remembered as told, certificates as issued, and oddities as told at their step."""
 _SAID_ONCE = ("User-Agent: ", "Server: ", "In words: ")
 """How sentences start that are the same for every message of a host."""
-_TONES = {Outcome.SUCCESS: Tone.GOOD, Outcome.PENDING: Tone.WAITING, Outcome.UNKNOWN: Tone.WAITING}
+_TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
 _ENROLLS = frozenset({Kind.ENROLLMENT, Kind.RENEWAL, Kind.POLL})
-_UNDECIDED = frozenset(_TONES)
+_UNDECIDED = frozenset({Outcome.SUCCESS, Outcome.PENDING, Outcome.UNKNOWN})
 """Outcomes that need no root cause."""
 
 
@@ -181,7 +182,7 @@ class Narrator:
         chapters: tuple[Chapter, ...],
         remarks: tuple[Remark, ...],
     ) -> Story:
-        summary = sentences.counted(counts.exchanges, counts.outcomes)
+        summary = counted(counts.exchanges, counts.results)
         if not counts.exchanges and not counts.transactions and http_requests:
             summary += say(f" HTTP requests of other kinds: {http_requests:,}.")
         return Story(
@@ -356,8 +357,8 @@ def _chapter(
     root = next((each for each in remarks if each.root), None)
     return Chapter(
         number=ended.number,
-        title=sentences.title(transaction),
-        tone=_TONES.get(transaction.outcome, Tone.BAD),
+        title=titled(ended, attempt),
+        tone=_TONES[RULINGS.get(conclusion.result, Ruling.BAD)],
         why=sentences.why(transaction),
         client=transaction.client,
         server=str(transaction.server),
@@ -373,6 +374,7 @@ def _chapter(
         remarks=remarks,
         explained=root is not None or transaction.outcome in _UNDECIDED or conclusion.history,
         verdict=verdict_of(ended, attempt, skipped),
+        kind=transaction.kind.value,
         result=conclusion.result.value,
         enrollment=transaction.kind in _ENROLLS or conclusion.result.is_failure,
         history=conclusion.history,

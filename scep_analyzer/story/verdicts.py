@@ -1,7 +1,7 @@
 """The answer first: what came of a transaction in a few words, its cause and fix, and equal causes together."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scep_analyzer.events import Ended
 from scep_analyzer.glossary import fail_info_name
@@ -71,6 +71,17 @@ def result_words(ended: Ended, attempt: int) -> Sentence:
     return say(f"{what}: the capture does not show how it ended")
 
 
+def _short(ended: Ended, attempt: int) -> Sentence:
+    """The same in a word or two."""
+    result, transaction = ended.conclusion.result, ended.transaction
+    if result is Result.ISSUED:
+        return say("issued" if attempt < 2 else f"issued on attempt {attempt}")
+    if result in (Result.REFUSED, Result.FAILED):
+        why = _refused(transaction) if result is Result.REFUSED else _failed(transaction)
+        return (why[0]._replace(text=why[0].text.removeprefix(": ")), *why[1:]) if why else say(result.value)
+    return say(result.value.replace("-", " "))
+
+
 def _refused(transaction: Transaction) -> Sentence:
     reply = transaction.decisive.reply if transaction.decisive is not None else None
     if reply is None:
@@ -94,6 +105,33 @@ def _failed(transaction: Transaction) -> Sentence:
     if outcome is Outcome.SUCCESS:
         return say(": issued, then the client asked again")
     return ()
+
+
+def titled(ended: Ended, attempt: int) -> Sentence:
+    """The headline of a transaction in the timeline."""
+    words = result_words(ended, attempt)
+    first = words[0]
+    return (first._replace(text=first.text[:1].upper() + first.text[1:]), *words[1:])
+
+
+def counted(exchanges: int, results: Mapping[Result, int]) -> Sentence:
+    """How much there was, and what came of it."""
+    transactions = sum(results.values())
+    if not exchanges and not transactions:
+        return say("No SCEP found.")
+    ended = ", ".join(f"{number:,} {_RESULT_COUNTS[result]}" for result, number in results.items() if number)
+    return say(f"{_count(exchanges, 'SCEP exchange')} in {_count(transactions, 'transaction')}: {ended}")
+
+
+_RESULT_COUNTS = {
+    Result.ISSUED: "issued",
+    Result.UNUSABLE: "granted but unusable",
+    Result.REFUSED: "refused",
+    Result.PENDING: "pending",
+    Result.FAILED: "failed",
+    Result.NO_ENROLLMENT: "without an enrollment",
+    Result.UNKNOWN: "with unknown result",
+}
 
 
 def whom(transaction: Transaction) -> Sentence:
@@ -123,6 +161,7 @@ def verdict_of(ended: Ended, attempt: int, skipped: Iterable[Skipped]) -> Verdic
         ruling=RULINGS.get(result, Ruling.BAD),
         whom=whom(transaction),
         says=result_words(ended, attempt),
+        short=_short(ended, attempt),
         cause=cause,
         because=because,
         sure=_SURE[root.strength] if root is not None else "",
@@ -142,6 +181,7 @@ def verdict_about(root: Finding | None, nothing: Sentence, seen: Sentence, notes
         ruling=Ruling.BAD if root is not None else Ruling.OPEN,
         whom=(),
         says=say("no enrollment: stopped before it began") if root is not None else nothing,
+        short=say("stopped") if root is not None else nothing,
         cause=say("{}", root.title) if root is not None else (),
         because=say("{}", root.summary) if root is not None else seen,
         sure=_SURE[root.strength] if root is not None else "",

@@ -37,7 +37,8 @@ def test_a_capture_alone_is_its_timeline(scep_analyzer: Program) -> None:
     ("arguments", "said"),
     [
         ([], "COMMAND"),
-        (["--nonsense"], "CAPTURE"),
+        (["--nonsense"], "unknown option: --nonsense"),
+        (["--quiet"], "CAPTURE"),
         ([CAPTURE, "--format", "yaml"], "yaml"),
         ([CAPTURE, "--engine", "wireshark"], "wireshark"),
         ([CAPTURE, "--engine", "builtin", "--keylog", KEYLOG], "--engine"),

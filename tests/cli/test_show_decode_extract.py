@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,87 @@ def test_an_exchange_that_is_not_there(number: str, scep_analyzer: Program) -> N
     result = scep_analyzer("show", NDES, number)
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "from 1 to 2" in result.err
+
+
+REFUSED = ROOT / "captures" / "scenarios" / "ndes-refused-template.pcap"
+
+
+def test_the_list_has_a_line_for_each_exchange(scep_analyzer: Program) -> None:
+    for capture in (
+        NDES,
+        REFUSED,
+        ROOT / "captures" / "faults" / "transactions" / "transid-changed-while-pending.pcap",
+    ):
+        head, *rows = scep_analyzer("show", capture).out.splitlines()
+        assert head.split() == ["#", "TIME", "CLIENT", "ASKED", "ANSWERED", "FRAMES"]
+        exchanges = scep_analyzer(capture, "-f", "json").json["exchanges"]
+        assert len(rows) == len(exchanges)
+        for row, exchange in zip(rows, exchanges, strict=True):
+            assert row.split()[0] == str(exchange["id"])
+            assert row.split()[1] == exchange["request"]["time"][11:23]
+            assert row.split()[2] == exchange["client"]["address"]
+            assert row.split()[3] in (
+                exchange["operation"],
+                (exchange["request"]["pki_message"] or {}).get("message_type_name"),
+            )
+            assert row == row.rstrip()
+            assert len(row) <= 80
+    assert " FAILURE badRequest " in scep_analyzer("show", REFUSED).out
+
+
+def test_the_list_in_utc_or_here(scep_analyzer: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert "17:15:00.000" in scep_analyzer("show", NDES, "--local").out
+        assert "08:15:00.000" in scep_analyzer("show", NDES, "--utc").out
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark here")
+def test_a_frame_leads_to_its_exchange(scep_analyzer: Program) -> None:
+    """By tshark, which says which TCP stream a frame is in and whether it carries bytes; each exchange here has its own."""
+    command = ["tshark", "-r", REFUSED, "-T", "fields", "-e", "frame.number", "-e", "tcp.stream", "-e", "tcp.len"]
+    for row in subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines():
+        frame, stream, length = map(int, row.split("\t"))
+        result = scep_analyzer("show", REFUSED, "--frame", frame)
+        if length:
+            assert f"tcp.stream {stream}\n" in result.out
+        else:
+            assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+            assert "the nearest is exchange" in result.err
+
+
+def test_a_transaction_shows_all_its_exchanges(scep_analyzer: Program) -> None:
+    capture = ROOT / "captures" / "faults" / "transactions" / "transid-changed-while-pending.pcap"
+    for number, transaction in enumerate(scep_analyzer(capture, "-f", "json").json["transactions"], 1):
+        shown = scep_analyzer("show", capture, f"#{number}", "-f", "json").json
+        assert [each["id"] for each in shown] == transaction["exchanges"]
+        jsonschema.validate(shown, SCHEMA)
+        assert scep_analyzer("show", capture, f"#{number}").out.count("\nRequest: ") == len(shown)
+    everything = scep_analyzer("show", capture, "-f", "json").json
+    jsonschema.validate(everything, SCHEMA)
+    jsonschema.validate(everything, {"type": "array", "items": {"$ref": "#/$defs/exchange"}, "$defs": SCHEMA["$defs"]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["#3"], "only #1"),
+        (["#0"], "only #1"),
+        (["#"], "'#3' for transaction 3"),
+        (["two"], "give its number"),
+        (["--frame", "0"], "frame.number"),
+        (["--frame", "999"], "24 packets"),
+        (["1", "--frame", "4"], "not allowed"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_is(arguments: list[str], said: str, scep_analyzer: Program) -> None:
+    result = scep_analyzer("show", NDES, *arguments)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert said in result.err
 
 
 MESSAGE = talk.message(19)

@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from scep_analyzer.render import Look
 from scep_analyzer.render.paper import Paper, cells, shortened
-from scep_analyzer.story.model import Span, Tone, plain, say
+from scep_analyzer.story.model import Kind, Span, Tone, cite, plain, say
 
 CONSOLE = Console(file=io.StringIO(), width=200)
 TEXTS = st.text(st.sampled_from("ab, →…“”é漢字́🙂-"), max_size=120) | st.lists(
@@ -67,3 +68,36 @@ def test_colors_stay_with_their_words_across_lines() -> None:
 def test_a_sentence_is_shortened_across_its_pieces() -> None:
     assert plain(shortened(say("one {} three", "two"), 6)) == "one t…"
     assert plain(shortened(say("one {} three", "two"), 13)) == "one two three"
+
+
+RFC = "https://www.rfc-editor.org/rfc/rfc8894#section-3.2.1.4"
+
+
+def _written(*spans: Span, width: int = 80, links: bool = True) -> str:
+    out = io.StringIO()
+    Paper.of(Look(width=width, color=True, links=links), out).line(spans)
+    return out.getvalue()
+
+
+def test_citations_are_links_also_where_they_are_broken() -> None:
+    """As rich parses them, which knows links (OSC 8)."""
+    text = Text.from_ansi(_written(Span("See the standard: "), cite("RFC 8894, Section 3.2.1.4"), width=30))
+    assert text.plain.rstrip() == "See the standard: RFC 8894,\nSection 3.2.1.4"
+    linked = {"".join(text.plain[each.start : each.end]): each.style.link for each in text.spans}  # type: ignore[union-attr]
+    assert {key: value for key, value in linked.items() if value} == {"RFC 8894,": RFC, "Section 3.2.1.4": RFC}
+    ids = re.findall(r"\x1b\]8;(id=[0-9a-f]+);https", _written(cite("RFC 8894, Section 3.2.1.4"), width=20))
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+
+
+def test_where_there_are_no_links_the_text_is_all() -> None:
+    assert "\x1b]" not in _written(cite("RFC 8894, Section 3.2.1.4"), links=False)
+    assert "\x1b]" not in _written(cite("winerror.h"))
+    assert "\x1b]" not in _written(Span("RFC 8894", kind=Kind.WIRE))
+
+
+@pytest.mark.parametrize(
+    "evil", ["https://a.example/\x1b\\\x1b[2J", "javascript:alert(1)", "https://a.example/\x07x", "http://é"]
+)
+def test_an_address_cannot_end_its_escape_sequence(evil: str) -> None:
+    assert "\x1b]" not in _written(Span("here", kind=Kind.CITATION, target=evil))

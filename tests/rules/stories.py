@@ -17,8 +17,9 @@ import der
 from faults_encoding import _indefinite
 from faults_ndes import visit
 from faults_request import OTHER
-from faults_tls import GOOD, whole
+from faults_tls import GOOD, TLS_CA, WEB, begin, whole
 from faults_transactions import SECOND, second_device
+from tls_wire import certificates, hello_done, server_hello
 from world import (
     AGENT,
     ALL_USAGE,
@@ -669,6 +670,14 @@ def plain_https(s: Story) -> None:
 def tls403(s: Story) -> None:
     whole(s, GOOD)
     s.cacert(page("403 - Forbidden: Access is denied."), "text/html", "403 Forbidden")
+
+
+@story("tls-server-cert-apple-limits")
+def no_server_auth(s: Story) -> None:
+    certificate = der.certificate(
+        WEB, "client-2", TLS_CA, "other-ca", 0x9A, YEAR_AGO, 398, der.alt_names("DNS:" + HOST)
+    )
+    begin(s, server_hello() + certificates(certificate) + hello_done()).close("C")
 
 
 @story("cacert-many-ra")

@@ -1,0 +1,109 @@
+"""The options that choose enrollments, the same on every command that tells some."""
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from scep_analyzer.model.anomalies import AnalyzerError
+
+if TYPE_CHECKING:
+    from scep_analyzer.report import Report
+    from scep_analyzer.story.choice import Choice
+    from scep_analyzer.story.model import Story
+
+RESULTS = ("issued", "unusable", "refused", "pending", "failed", "no-enrollment", "unknown")
+"""As in story.choice.RESULTS, which would import the story; a test compares them."""
+NOT_AS_EXPECTED = 1
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+
+
+def add_filter_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that choose enrollments, and --expect."""
+    some = parser.add_argument_group("which enrollments")
+    some.add_argument("--client", metavar="ADDR", help="those of this client")
+    some.add_argument("--server", metavar="ADDR[:PORT]", help="those with this server")
+    some.add_argument(
+        "--subject", metavar="PATTERN", help="those for this subject or common name; * and ? stand for anything"
+    )
+    some.add_argument("--transaction", metavar="N|ID", help="this one, by its number or its transactionID")
+    some.add_argument("--outcome", choices=RESULTS, help="those with this result")
+    some.add_argument("--failed", action="store_true", help="those that failed: refused, failed or unusable")
+    some.add_argument("--why", metavar="RULE|LETTER", help="those with this root cause")
+    some.add_argument("--since", metavar="TIME", help="those that began at or after it: 2026-03-02T09:00, or 09:00")
+    some.add_argument("--until", metavar="TIME", help="those that began before it")
+    parser.add_argument(
+        "--expect",
+        choices=("issued",),
+        help="exit with 1 unless there is at least one enrollment and each got its certificate",
+    )
+
+
+_FILTERS = ("client", "server", "subject", "transaction", "outcome", "failed", "why", "since", "until")
+
+
+def chooses(options: argparse.Namespace) -> bool:
+    """Whether the options ask for something that only the whole capture tells: some of the enrollments, or --expect."""
+    return options.expect is not None or any(getattr(options, each) for each in _FILTERS)
+
+
+def choice_of(options: argparse.Namespace, report: "Report") -> "Choice":
+    """What the options choose."""
+    from scep_analyzer.story.choice import FAILED, Choice
+
+    first_ns = next((each.first_time_ns for each in report.captures if each.first_time_ns is not None), 0)
+    results = frozenset({options.outcome}) if options.outcome is not None else frozenset()
+    if options.failed:
+        results = results & FAILED if results else FAILED
+    return Choice(
+        client=options.client,
+        server=options.server,
+        subject=options.subject,
+        transaction=options.transaction,
+        results=results,
+        why=options.why,
+        since_ns=_time(options.since, first_ns, local=options.local),
+        until_ns=_time(options.until, first_ns, local=options.local),
+    )
+
+
+def _time(text: str | None, first_ns: int, *, local: bool) -> int | None:
+    if text is None:
+        return None
+    zone = None if local else UTC
+    try:
+        if _TIME_OF_DAY.fullmatch(text):
+            day = datetime.fromtimestamp(first_ns // 1_000_000_000, zone)
+            parts = [int(each) for each in text.split(":")]
+            moment = day.replace(hour=parts[0], minute=parts[1], second=parts[2] if len(parts) > 2 else 0)
+        else:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.astimezone() if local else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise AnalyzerError(f"{text!r} is not a time; give one like 2026-03-02T09:00:00, or 09:00") from error
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)) * 1_000
+
+
+def told(options: argparse.Namespace, report: "Report") -> "tuple[Story, frozenset[int] | None]":
+    """The story of what the options choose, and the numbers of the transactions in it; None where they choose everything."""
+    from scep_analyzer.story.choice import chosen, narrowed
+    from scep_analyzer.story.narrator import story_of
+
+    story = story_of(report, secrets=options.show_secrets)
+    choice = choice_of(options, report)
+    if choice.is_any:
+        return story, None
+    numbers = chosen(story, choice)
+    if not numbers and story.chapters:
+        raise AnalyzerError(f"none of the {len(story.chapters):,} transactions is chosen; leave a filter out")
+    return narrowed(story, numbers), numbers
+
+
+def expected(options: argparse.Namespace, story: "Story", code: int = 0) -> int:
+    """The exit code: ``code``, unless ``--expect issued`` asks for more than the story has."""
+    if options.expect is None:
+        return code
+    tried = [each for each in story.chapters if each.enrollment and not each.history]
+    fine = bool(tried) and all(each.result == "issued" for each in tried)
+    return code if fine else NOT_AS_EXPECTED
