@@ -566,7 +566,7 @@ def cacert_fingerprints(view: View, offer: CaCertificates) -> Found:
     for each in offer.certificates:
         md5 = hashlib.md5(each.encoded, usedforsecurity=False).hexdigest()
         yield Evidence(
-            f"{certificate_words(each)}: SHA-256 {each.fingerprint_sha256}, SHA-1 {each.fingerprint_sha1}, MD5 {md5}.",
+            f"The fingerprints of {certificate_words(each)} are SHA-256 {each.fingerprint_sha256}, SHA-1 {each.fingerprint_sha1}, MD5 {md5}.",
             (view.a(f"fingerprint of {each.subject}", each.fingerprint_sha256),),
         )
 

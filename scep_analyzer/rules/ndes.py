@@ -268,7 +268,7 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
     Seen: The administration page issued a challenge password, and no enrollment request follows before it expires.
     Why: The enrollment was given up, or it took place outside this capture.
     Matters: The password occupies a place in the cache until it expires.
-    Do: Nothing.
+    Do: Nothing: the password expires by itself.
     Not: It is not a fault.
     """
     end = view.scene.last_ns
@@ -663,7 +663,7 @@ def scep_over_cleartext(view: TransactionView) -> Found:
     Why: It is normal: SCEP messages are signed and encrypted themselves.
     Matters: The request with its challenge password and the issued certificate are protected. Names, serial numbers, the status and the CA
         certificates are readable.
-    Do: Nothing.
+    Do: Nothing: SCEP needs no TLS.
     Not: It is not a fault.
     """
     first = next((each for each in view.views if each.operation is not None and each.asked is not None), None)
