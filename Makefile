@@ -13,8 +13,12 @@ demo: .venv/installed  ## read a bundled capture: the first screen with verdict 
 	@echo
 	$(BIN)/scep-analyzer timeline --no-pager $(DEMO)
 	@echo
+	@mkdir -p build
+	$(BIN)/scep-analyzer report --force $(DEMO) -o build/report.html
+	@echo
 	@echo "Next: $(BIN)/scep-analyzer YOUR.pcap            what happened, why, and what to do"
 	@echo "      $(BIN)/scep-analyzer diagnose YOUR.pcap   causes with proof and fix, for a ticket"
+	@echo "      $(BIN)/scep-analyzer report YOUR.pcap -o report.html   one page with diagrams; open it: xdg-open build/report.html"
 	@echo "      $(BIN)/scep-analyzer --help               all commands; 'make install' puts the command on the PATH"
 
 install: .venv/installed  ## put the command scep-analyzer on the PATH (~/.local/bin)

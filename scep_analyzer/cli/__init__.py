@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "a rule, a word of SCEP, or a code (HRESULT, HTTP status, OID, event, …) explained; glossary",
     "decode": "one SCEP message without a capture: DER, PEM, base64, hex, a URL, a query string, a log line",
     "extract": "certificates, CRLs, requests and messages of a capture as files, with an index",
+    "report": "one HTML page for the ticket: verdict, diagrams, every step, findings, certificates; no network needed",
     "annotate": "the same packets as pcapng, with comments on the SCEP frames for Wireshark; --strip takes them out again",
     "wireshark": "the plugin that gives Wireshark and tshark scep.* fields: install, uninstall, status; overlay: our findings in it",
     "live": "the timeline while it happens: captures on an interface, tells each exchange and what was found",

@@ -21,7 +21,7 @@ from scep_analyzer.report import Files, Report
 if TYPE_CHECKING:
     from scep_analyzer.events import Event
 
-FORMATS = ("text", "json", "jsonl")
+FORMATS = ("text", "json", "jsonl", "markdown", "mermaid")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +110,7 @@ def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
         write_lines(options, report.again(only), files, stream, at_once=False)
     elif story is not None:
         look = look_of(options, stream, Severity.WARNING)._replace(ladder=options.ladder)
-        renderer("timeline", "text").whole(story, stream, look)
+        renderer("timeline", options.format).whole(story, stream, look)
     return expected(options, story) if story is not None else 0
 
 

@@ -50,9 +50,12 @@ class Streaming(Renderer, Protocol):
 RENDERERS = {
     ("answer", "text"): "answer",
     ("timeline", "text"): "timeline",
+    ("timeline", "markdown"): "timeline_markdown",
+    ("timeline", "mermaid"): "mermaid",
     ("diagnose", "text"): "diagnosis",
     ("diagnose", "markdown"): "markdown",
     ("diagnose", "csv"): "table",
+    ("report", "html"): "page",
     ("list", "text"): "rows",
     ("list", "csv"): "rows",
     ("list", "json"): "rows",

@@ -22,7 +22,7 @@ from scep_analyzer.story.model import (
     say,
 )
 from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
-from scep_analyzer.story.verdicts import common_name, summary
+from scep_analyzer.story.verdicts import common_name, display_filter, summary
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
 _TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
@@ -33,7 +33,6 @@ _LABEL = 7
 _MOST_PICTURE = 9
 """Rows that further steps and proofs leave to the picture, with the empty lines around it."""
 _MOST_GROUPS, _MOST_ROWS = 7, 6
-_MOST_FRAMES = 12
 
 
 class Answer:
@@ -168,7 +167,7 @@ def _below(story: Story, chapter: Chapter, look: Look) -> Iterable[Sentence]:
     if verdict.fine:
         yield (Span("CHECKED AND FINE  "), Span(", ".join(verdict.fine)))
     if verdict.frames:
-        yield (Span("WIRESHARK  "), Span(_filter(verdict.frames)))
+        yield (Span("WIRESHARK  "), Span(display_filter(verdict.frames)))
     more = f"explain {verdict.rule}, " if verdict.rule else ""
     yield (Span("MORE  "), Span(f"{more}timeline, diagnose, show N", Tone.QUIET))
     yield from _last(story, verdict, look)
@@ -194,11 +193,6 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
         yield tuple(each._replace(tone=Tone.QUIET) for each in line)
 
 
-def _filter(frames: Sequence[int]) -> str:
-    """A display filter of Wireshark; it works without the plugin, too."""
-    return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
-
-
 # -- none ---------------------------------------------------------------------------------------------------------------
 
 
@@ -217,7 +211,7 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
     for each in _proof(verdict, look, 3):
         paper.line(each, 0, 10)
     if verdict.frames:
-        paper.line((Span("WIRESHARK  "), Span(_filter(verdict.frames))))
+        paper.line((Span("WIRESHARK  "), Span(display_filter(verdict.frames))))
     if verdict.rule:
         paper.line((Span("MORE  "), Span(f"explain {verdict.rule}, diagnose", Tone.QUIET)))
     for remark in story.about:

@@ -1,10 +1,11 @@
 """The diagnosis as text."""
 
+from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.render import Look
 from scep_analyzer.render.paper import Paper
-from scep_analyzer.story.diagnosis import lines
+from scep_analyzer.story.diagnosis import Row, lines
 from scep_analyzer.story.model import Span, Story, Tone
 
 
@@ -16,8 +17,12 @@ class Diagnosis:
 
     def whole(self, story: Story, out: TextIO, look: Look) -> None:
         """Draw it."""
+        self.draw(lines(story, look.least), out, look)
+
+    def draw(self, told: Iterable[Row], out: TextIO, look: Look) -> None:
+        """Draw lines of a diagnosis, or of a ticket."""
         paper = Paper.of(look, out)
-        for at, line in enumerate(lines(story, look.least)):
+        for at, line in enumerate(told):
             if line.level and at:
                 paper.blank()
             lead = f"{line.lead} " if line.lead else ""

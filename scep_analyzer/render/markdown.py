@@ -1,10 +1,11 @@
 """Markdown, for tickets and wikis; nothing from the wire can become markup."""
 
+from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.render import Look
 from scep_analyzer.render.safe import markdown
-from scep_analyzer.story.diagnosis import lines
+from scep_analyzer.story.diagnosis import Row, lines
 from scep_analyzer.story.model import Story, plain
 
 
@@ -16,8 +17,12 @@ class DiagnosisPage:
 
     def whole(self, story: Story, out: TextIO, look: Look) -> None:
         """Draw it."""
+        self.draw(lines(story, look.least), out, look)
+
+    def draw(self, told: Iterable[Row], out: TextIO, look: Look) -> None:  # noqa: ARG002  # as on paper, which has a width
+        """Write lines of a diagnosis, or of a ticket."""
         rows = []
-        for line in lines(story, look.least):
+        for line in told:
             body = markdown(plain(line.text))
             if line.level:
                 rows.append(f"\n{'#' * (line.level + 1)} {body}\n")

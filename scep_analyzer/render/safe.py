@@ -1,7 +1,7 @@
 """Text from the wire is hostile: each medium that it leaves to has one function here that makes it harmless there.
 
-A terminal (:func:`safe`), JSON (:func:`json_text`), a cell of CSV (:func:`csv_cell`), Markdown (:func:`markdown`), the name of a file
-(:class:`FileNames`).
+A terminal (:func:`safe`), JSON (:func:`json_text`), a cell of CSV (:func:`csv_cell`), Markdown (:func:`markdown`), a Mermaid diagram
+(:func:`mermaid`), the name of a file (:class:`FileNames`). The page has its template engine's escape behind :func:`safe`.
 """
 
 import json
@@ -130,3 +130,12 @@ class FileNames:
 def _part(text: str) -> str:
     plain = _UNNAMED.sub("-", text[: 4 * _LONGEST_PART])
     return re.sub(r"[.-]{2,}", "-", plain).strip("-.")[:_LONGEST_PART].rstrip("-.")
+
+
+_DIAGRAM = re.compile(r"[^\w ./,()✗×…–“”]|(?<!\w)end(?!\w)", re.IGNORECASE)
+
+
+def mermaid(text: str) -> str:
+    """The text as a label of a Mermaid diagram: what could be its syntax, or HTML, is an entity code (``#59;``)."""
+    # "end" alone closes a block of the diagram: its first letter as a code is enough to make it a word.
+    return _DIAGRAM.sub(lambda match: f"#{ord(match[0][0])};{match[0][1:]}", safe(text)) or "#32;"

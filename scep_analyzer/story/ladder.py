@@ -9,7 +9,7 @@ from scep_analyzer.events import Ended
 from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.exchanges import without_secrets
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, FailedConnection, ScepExchange
-from scep_analyzer.story.model import Arrow, Ladder, Lane, Sentence, Tone, joined, say
+from scep_analyzer.story.model import Arrow, Ladder, Lane, Sentence, StepKind, Tone, joined, say
 
 _MOST_LABEL = 60
 
@@ -31,11 +31,11 @@ def ladder_of(ended: Ended, numbered: Sequence[tuple[int, ScepExchange]], suspec
 
     products = ended.products
     steps: list[tuple[tuple[int, int], list[Arrow]]] = []
-    for _, exchange in numbered:
+    for number, exchange in numbered:
         http = exchange.http
         client = lane(http.client.address, http.client.address, "device")
         server = lane(http.server.address, str(http.server), "server")
-        steps.append(((http.time_ns or 0, http.frame), list(_arrows(exchange, client, server, marked))))
+        steps.append(((http.time_ns or 0, http.frame), list(_arrows(exchange, number, client, server, marked))))
     for failed in ended.transaction.failed_connections:
         client = lane(failed.client.address, failed.client.address, "device")
         server = lane(failed.server.address, str(failed.server), "server")
@@ -59,7 +59,7 @@ def _named(lanes: list[Lane], server: str | None) -> tuple[Lane, ...]:
     return tuple(found)
 
 
-def _arrows(exchange: ScepExchange, client: int, server: int, marked: frozenset[int]) -> Iterable[Arrow]:
+def _arrows(exchange: ScepExchange, number: int, client: int, server: int, marked: frozenset[int]) -> Iterable[Arrow]:
     http = exchange.http
     if http.request is not None:
         frames = http.request.frames
@@ -71,6 +71,8 @@ def _arrows(exchange: ScepExchange, client: int, server: int, marked: frozenset[
             frame=frames[0] if frames else None,
             tone=Tone.BAD if wrong else Tone.PLAIN,
             broken=wrong,
+            time_ns=http.request.time_ns,
+            number=number,
         )
     if http.response is not None:
         frames = http.response.frames
@@ -83,9 +85,21 @@ def _arrows(exchange: ScepExchange, client: int, server: int, marked: frozenset[
             frame=frames[0] if frames else None,
             tone=Tone.BAD if wrong else Tone.PLAIN,
             broken=wrong,
+            time_ns=http.response.time_ns,
+            kind=StepKind.RESPONSE,
+            number=number,
         )
     elif http.request is not None:
-        yield Arrow(source=server, target=client, label=say("no response"), frame=None, tone=Tone.BAD, broken=True)
+        yield Arrow(
+            source=server,
+            target=client,
+            label=say("no response"),
+            frame=None,
+            tone=Tone.BAD,
+            broken=True,
+            kind=StepKind.ABSENT_RESPONSE,
+            number=number,
+        )
 
 
 def _attempt(failed: FailedConnection, client: int, server: int) -> Arrow:
@@ -98,6 +112,8 @@ def _attempt(failed: FailedConnection, client: int, server: int) -> Arrow:
         tone=Tone.BAD,
         broken=True,
         times=max(len(failed.frames), 1),
+        time_ns=failed.time_ns,
+        kind=StepKind.ATTEMPT,
     )
 
 

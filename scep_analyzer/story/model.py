@@ -175,6 +175,8 @@ class Card(NamedTuple):
     subject: str
     lines: tuple[Sentence, ...]
     bad: tuple[Sentence, ...] = ()
+    spent: float | None = None
+    """How much of its validity was over when it was sent: 0 at its beginning, 1 at its end; None where one of the times is unknown."""
 
 
 class Said(NamedTuple):
@@ -253,6 +255,7 @@ class Arrow(NamedTuple):
     """One arrow of a ladder: from one lane to another (their places), what it carries, its frame, how often it repeats.
 
     ``broken``: nothing came of it, or what it carries is where it went wrong.
+    ``kind`` and ``number`` are those of its step.
     """
 
     source: int
@@ -262,6 +265,9 @@ class Arrow(NamedTuple):
     tone: Tone = Tone.PLAIN
     broken: bool = False
     times: int = 1
+    time_ns: int | None = None
+    kind: StepKind = StepKind.REQUEST
+    number: int | None = None
 
 
 class Ladder(NamedTuple):
@@ -341,6 +347,8 @@ class Chapter(NamedTuple):
     """On which attempt, those in earlier transactions of the device included."""
     server_words: str
     """The server's product and what stands in front of it, empty where neither is known."""
+    client_words: str
+    """The client's product, empty where it is not known."""
     frame: int
     ladder: Ladder
 

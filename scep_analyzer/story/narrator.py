@@ -381,6 +381,7 @@ def _chapter(
         history=conclusion.history,
         attempt=attempt,
         server_words=ended.products.words,
+        client_words=ended.products.client.words if ended.products.client is not None else "",
         frame=transaction.frame,
         ladder=ladder_of(ended, numbered, root.frames if root is not None else ()),
     )
@@ -445,7 +446,16 @@ def _card(certificate: Certificate, moment: datetime | None) -> Card:
         subject=certificate.subject,
         lines=(*lines, *(() if outside else (say(validity),))),
         bad=(say(validity),) if outside else (),
+        spent=_spent(certificate, moment),
     )
+
+
+def _spent(certificate: Certificate, moment: datetime | None) -> float | None:
+    """How much of the validity is over at a moment: 0 at its beginning, 1 at its end."""
+    start, end = certificate.not_before, certificate.not_after
+    if start is None or end is None or moment is None or end <= start:
+        return None
+    return (moment - start) / (end - start)
 
 
 def _validity(certificate: Certificate, moment: datetime | None) -> tuple[str, bool]:

@@ -38,6 +38,7 @@ _SURE = {
     Strength.POSSIBLE: "possible: the packets cannot prove it",
 }
 _WHAT = {Kind.RENEWAL: "renewal", Kind.POLL: "poll", Kind.GET_CERT: "GetCert", Kind.GET_CRL: "GetCRL"}
+_MOST_FRAMES = 12
 _HINT = "Nothing in the packets explains it."
 
 
@@ -214,6 +215,11 @@ def _unchecked(skipped: Iterable[Skipped], root: Finding | None) -> Sentence:
     if any("RA key" in each.reason for each in skipped):
         return say("the request's content was not checked: it needs the RA's key (--key)")
     return ()
+
+
+def display_filter(frames: Sequence[int]) -> str:
+    """A display filter of Wireshark for some frames, the first dozen of them; it works without the plugin, too."""
+    return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
 
 
 def group_words(chapter: Chapter) -> Sentence:

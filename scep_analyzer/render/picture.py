@@ -1,0 +1,133 @@
+"""A ladder as geometry: where its lines and labels are, for the SVG of the page.
+
+Along the width everything is in percent, so that the picture follows the window and its text keeps its size; heights are pixels.
+"""
+
+from datetime import timezone
+from typing import NamedTuple
+
+from scep_analyzer.story.model import Arrow, Ladder, Lane, StepKind, cut, plain
+from scep_analyzer.story.times import clock
+
+_TOP, _ROW = 52, 46
+_MARGIN = 7.0
+"""Percent to the left of the first lane, and to the right of the last."""
+_MOST_LABEL, _MOST_NAME = 46, 40
+_MOST_ARROWS = 60
+_DIGITS = 3
+_LEAST_WIDTH = 170
+
+
+class Rail(NamedTuple):
+    """A lane: where it is, how its text is aligned there, and its two lines of text."""
+
+    x: str
+    align: str
+    text_x: str
+    role: str
+    name: str
+
+
+class Row(NamedTuple):
+    """An arrow. ``start`` and ``end`` are percent, ``head`` is its shape: right, left or cross; ``says`` is all of it as a sentence."""
+
+    y: int
+    start: str
+    end: str
+    middle: str
+    low: str
+    wide: str
+    head: str
+    label: str
+    below: str
+    says: str
+    target: str | None
+    broken: bool
+
+
+class Picture(NamedTuple):
+    """The whole picture; ``hidden`` arrows are left out at its end. ``width`` is the least at which it can be read."""
+
+    height: int
+    width: int
+    rails: tuple[Rail, ...]
+    rows: tuple[Row, ...]
+    hidden: int
+    says: str
+
+
+def anchor(kind: StepKind, number: int | None, frame: int | None) -> str:
+    """The id of a step on a page."""
+    if kind is StepKind.ATTEMPT or number is None:
+        return f"f{frame or 0}"
+    return f"e{number}-{'request' if kind in (StepKind.REQUEST, StepKind.ABSENT_REQUEST) else 'response'}"
+
+
+def picture_of(ladder: Ladder, steps: set[str], zone: timezone | None) -> Picture:
+    """Lay a ladder out. ``steps`` are the ids that an arrow can link to."""
+    lanes = len(ladder.lanes)
+    step = (100 - 2 * _MARGIN) / max(lanes - 1, 1)
+    places = [round(_MARGIN + at * step, 2) for at in range(lanes)]
+    rails = tuple(
+        _rail(lane, at, lanes, place) for at, (lane, place) in enumerate(zip(ladder.lanes, places, strict=True))
+    )
+    shown = ladder.arrows[:_MOST_ARROWS]
+    rows = tuple(_row(arrow, at, places, ladder.lanes, steps, zone) for at, arrow in enumerate(shown))
+    return Picture(
+        height=_TOP + _ROW * len(rows) + 14,
+        width=_LEAST_WIDTH * max(lanes, 1),
+        rails=rails,
+        rows=rows,
+        hidden=len(ladder.arrows) - len(shown),
+        says=f"Sequence diagram: {', '.join(each.title for each in ladder.lanes)}",
+    )
+
+
+def _rail(lane: Lane, at: int, lanes: int, x: float) -> Rail:
+    role = lane.product or ("SCEP server" if lane.role == "server" else lane.role)
+    name = lane.title.removeprefix(f"{lane.product or lane.role} ")
+    align, text_x = ("start", 0.0) if at == 0 else ("end", 100.0) if at == lanes - 1 else ("middle", x)
+    return Rail(_percent(x), align, _percent(text_x), cut(role, _MOST_NAME), cut(name, _MOST_NAME))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2f}".rstrip("0").rstrip(".")
+
+
+def _short(lane: Lane) -> str:
+    return lane.product or lane.role
+
+
+def _row(
+    arrow: Arrow, at: int, places: list[float], lanes: tuple[Lane, ...], steps: set[str], zone: timezone | None
+) -> Row:
+    start, end = places[arrow.source], places[arrow.target]
+    label = plain(arrow.label)
+    times = f" ×{arrow.times}" if arrow.times > 1 else ""
+    when = clock(arrow.time_ns, zone, _DIGITS) if arrow.time_ns is not None else ""
+    where = f"frame {arrow.frame}" if arrow.frame is not None else ""
+    key = anchor(arrow.kind, arrow.number, arrow.frame)
+    shown = cut(label, _MOST_LABEL) + times
+    below = ", ".join(each for each in (where, when) if each)
+    # The name of a link begins with the text that is seen of it (WCAG 2.5.3).
+    seen = f"{shown}{' ✗' if arrow.broken else ''}{f' {below}' if below else ''}"
+    rest = cut(label, 2 * _MOST_LABEL) if len(label) > _MOST_LABEL else ""
+    says = f"{seen}: {_short(lanes[arrow.source])} to {_short(lanes[arrow.target])}"
+    return Row(
+        y=_TOP + _ROW * at + 24,
+        start=_percent(start),
+        end=_percent(end),
+        middle=_percent((start + end) / 2),
+        low=_percent(min(start, end)),
+        wide=_percent(abs(end - start)),
+        head="cross"
+        if arrow.kind in (StepKind.ATTEMPT, StepKind.ABSENT_RESPONSE)
+        else "right"
+        if end >= start
+        else "left",
+        label=shown,
+        below=below,
+        says=f"{says}, {rest}" if rest else says,
+        target=key if key in steps else None,
+        broken=arrow.broken,
+    )
