@@ -8,22 +8,22 @@ DEMO := captures/scenarios/ndes-refused-template.pcap
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/installed  ## read a bundled capture: the verdict first, then the annotated timeline
+demo: .venv/installed  ## read a bundled capture: the first screen with verdict and fix, then the annotated timeline
 	$(BIN)/scep-analyzer $(DEMO)
 	@echo
 	$(BIN)/scep-analyzer timeline --no-pager $(DEMO)
 	@echo
-	@echo "Next: $(BIN)/scep-analyzer YOUR.pcap            the answer first: what happened, why, what to do"
+	@echo "Next: $(BIN)/scep-analyzer YOUR.pcap            what happened, why, and what to do"
 	@echo "      $(BIN)/scep-analyzer diagnose YOUR.pcap   causes with proof and fix, for a ticket"
-	@echo "      $(BIN)/scep-analyzer --help               all commands; 'make install' puts it on the PATH"
+	@echo "      $(BIN)/scep-analyzer --help               all commands; 'make install' puts the command on the PATH"
 
 install: .venv/installed  ## put the command scep-analyzer on the PATH (~/.local/bin)
 	mkdir -p $(HOME)/.local/bin
 	ln -sf $(CURDIR)/$(BIN)/scep-analyzer $(HOME)/.local/bin/scep-analyzer
 	@echo "installed: ~/.local/bin/scep-analyzer (put ~/.local/bin on your PATH if it is not)"
 
-test: .venv/dev  ## run the tests; what is skipped says why and what to install
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: .venv/dev  ## run the tests; a skipped test says why, and what to install
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-lowest: pyproject.toml  ## run the tests with the lowest versions of the dependencies that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
@@ -39,13 +39,13 @@ check: .venv/dev  ## lint, types, layers, generated documentation
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 
-docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/README.md anew
+docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/README.md again
 	$(BIN)/python docs/generate.py
 
-properties: .venv/dev  ## look for new counterexamples to the properties, some minutes long
+properties: .venv/dev  ## look for new counterexamples to the properties (takes some minutes)
 	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties
 
-fuzz: .venv/dev  ## look for bytes that give a traceback, or take over 2 s or 64 MB: FUZZ_SECONDS (60) for each target; what it learns is kept in tests/fuzz/corpus
+fuzz: .venv/dev  ## look for bytes that cause a traceback, or take over 2 s or 64 MB: FUZZ_SECONDS (60) for each target; useful inputs are kept in tests/fuzz/corpus
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
 	mkdir -p build/fuzz
 	for target in capture frames segments http message; do \
@@ -56,36 +56,36 @@ fuzz: .venv/dev  ## look for bytes that give a traceback, or take over 2 s or 64
 	done
 	$(BIN)/python -m tests.fuzz.structured $${FUZZ_SECONDS:-60}
 
-doubling: .venv/dev  ## double hostile inputs four times: work that grows faster than their size is a finding (minutes)
+doubling: .venv/dev  ## double hostile inputs four times; work that grows faster than their size is a finding (takes minutes)
 	$(BIN)/python -m tests.hostile.doubling
 
-golden: .venv/dev  ## accept the present output as the expected one: the timeline's, the table of causes, what rules say (read the diff before committing)
+golden: .venv/dev  ## accept the present output as the expected one: timeline, table of causes, findings of the rules (read the diff before committing)
 	$(BIN)/python -m tests.render.accept
 	$(BIN)/python -m tests.rules.accept
 	$(BIN)/python -m tests.corpus.accept
 
-bench: .venv/dev  ## measure start-up, whole runs and large captures (half an hour; 2 GB in build/); see docs/performance.md
+bench: .venv/dev  ## measure start-up, whole runs and large captures (takes half an hour and 2 GB in build/); see docs/performance.md
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/large.py
 
-bench-tshark: .venv/dev  ## measure two ways of driving tshark (a minute); see docs/design.md
+bench-tshark: .venv/dev  ## measure two ways of driving tshark (takes a minute); see docs/design.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/tshark.py
 
-bench-live: .venv/dev  ## capture 500 enrollments in a minute, and an hour's memory (root; Debian's scep, tshark, iproute2; two minutes)
+bench-live: .venv/dev  ## capture 500 enrollments in a minute and measure an hour's memory (as root; needs Debian's scep, tshark, iproute2; takes two minutes)
 	$(BIN)/python benchmarks/live.py
 
 score: .venv/dev  ## score the diagnosis over the corpus of faults and the healthy captures; see docs/diagnosis.md
 	$(BIN)/python benchmarks/score.py $(CAPTURES)
 
-faults: .venv/dev  ## build the captures of faults anew from their recipes
+faults: .venv/dev  ## build the captures of faults again from their recipes
 	$(BIN)/python captures/faults/build.py
 
-captures: .venv/dev  ## record the lab's captures anew (root, Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
+captures: .venv/dev  ## record the lab's captures again (as root; needs Debian's scep, certmonger, strongswan-pki, tcpdump, iproute2)
 	$(BIN)/python captures/lab/record.py
 
-captures-tls: .venv/dev  ## record the lab's captures over TLS anew (as above, and Debian's nginx-light)
+captures-tls: .venv/dev  ## record the lab's captures over TLS again (as above, and Debian's nginx-light)
 	$(BIN)/python captures/lab/https.py
 
 clean:  ## remove what was built

@@ -60,7 +60,14 @@ def anomalies() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "timeline": lambda: program("captures/scenarios/ndes-get-enrollment.pcap"),
-    "refused": lambda: program("--quiet", "captures/scenarios/ndes-refused-template.pcap"),
+    "answer": lambda: program("captures/scenarios/ndes-refused-template.pcap"),
+    "answer several": lambda: program("captures/implementations"),
+    "answer later": lambda: program("captures/field/odd-wrong-challenge-then-a-new-profile-works.pcap"),
+    "ladder": lambda: program("timeline", "--ladder", "captures/scenarios/ndes-refused-template.pcap"),
+    "list": lambda: program("list", "captures/implementations", "--failed"),
+    "list csv": lambda: program("list", "captures/implementations", "-f", "csv", lines=4),
+    "help answer": lambda: program("answer", "--help"),
+    "help list": lambda: program("list", "--help"),
     "captures": captures,
     "anomalies": anomalies,
     "help": lambda: program("--help"),
@@ -93,7 +100,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def generated(text: str) -> str:
-    """The text with every block written anew."""
+    """The text with every block written again."""
     pieces = text.split("<!-- generated: ")
     whole = [pieces[0]]
     for piece in pieces[1:]:

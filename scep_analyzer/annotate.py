@@ -22,7 +22,7 @@ from scep_analyzer.capture.pcapng import (
     SIMPLE_PACKET,
 )
 from scep_analyzer.capture.source import Source
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Packet
 from scep_analyzer.version import __version__
 
@@ -143,7 +143,7 @@ def _pcapng_blocks(source: Source) -> Iterator[Block]:
                 break
             order = "<" if head[8:12] == _LITTLE else ">"
         kind, length = struct.unpack(order + "II", head[:8])
-        limit = LIMITS.record_bytes + 64 * 1024 if kind in _PACKETS else LIMITS.block_bytes
+        limit = BOUNDS.record_bytes + 64 * 1024 if kind in _PACKETS else BOUNDS.block_bytes
         if length < 12 or length > limit:
             break
         left = 8 + (length - 8 + 3 & ~3)
@@ -184,7 +184,7 @@ def _pcap_blocks(source: Source) -> Iterator[Block]:
         _block(INTERFACE_DESCRIPTION, struct.pack("<HHI", network & 0xFFFF, 0, snaplen) + resolution),
     )
     tick = 10 ** (9 - variant.digits)
-    for item in read_pcap(source, CaptureFacts("", "pcap", []), 0):
+    for item in read_pcap(source, CaptureFacts(path="", format="pcap", link_types=[]), 0):
         if isinstance(item, Packet):
             ticks = (item.time_ns or 0) // tick
             fixed = struct.pack("<IIIII", 0, ticks >> 32, ticks & 0xFFFF_FFFF, len(item.data), item.wire_length)

@@ -90,6 +90,11 @@ TESTED_TOGETHER |= {
     "wireshark/filters": "wireshark/test_plugin",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
     "model/verdicts": "story/test_verdicts", "rules/verdicts": "story/test_verdicts", "render/answer": "story/test_verdicts",
+    "story/choice": "story/test_verdicts", "render/rows": "story/test_verdicts", "cli/filters": "story/test_verdicts",
+    "cli/listing": "story/test_verdicts", "topics/windows": "cli/test_explain", "topics/devices": "cli/test_explain",
+    "topics/program": "cli/test_explain", "topics/_table": "cli/test_explain", "topics/network": "cli/test_explain",
+    "topics/oids": "cli/test_explain", "glossary/hresults": "cli/test_explain", "glossary/_entry": "cli/test_explain",
+    "glossary/terms": "cli/test_explain", "glossary/fields": "cli/test_explain",
     "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 

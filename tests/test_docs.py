@@ -2,8 +2,13 @@
 
 import ast
 import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
-from tests.conftest import ROOT
+import pytest
+
+from tests.conftest import ROOT, Result
 
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 OTHER_WORDS = {  # kebab-case words in the stages that are no anomaly codes
@@ -49,3 +54,89 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+GENERATED = re.compile(r"<!-- generated: .*? -->.*?<!-- end -->", re.DOTALL)
+PAGES = [ROOT / each for each in ("README.md", "CHANGELOG.md", "SECURITY.md", "captures/README.md")]
+PAGES += [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")]
+"""What people write by hand; the pages of the rules are made of docstrings."""
+HOUSE_HABITS = re.compile(r"\b(mend(s|ed)?|anew|in vain|as a rule|stands? there)\b|\([sS]\)", re.IGNORECASE)
+
+
+def _written(page: Path) -> str:
+    return GENERATED.sub("", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_are_short_enough_to_read(page: Path) -> None:
+    # Tables cannot be broken, nor can links and pictures that fill a line.
+    long = [
+        line
+        for line in _written(page).splitlines()
+        if len(line) >= 100
+        and not line.lstrip().startswith("|")
+        and not re.fullmatch(r"\s*!?\[.*\]\(.*\)[.,;:]?", line)
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_language_is_plain(page: Path) -> None:
+    assert [match[0] for match in HOUSE_HABITS.finditer(_written(page))] == []
+
+
+def test_every_command_and_filter_is_described(scep_analyzer: Callable[..., Result]) -> None:
+    page = _written(ROOT / "docs" / "commands.md")
+    sections = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert len(sections) == len(set(sections))
+    commands = re.findall(r"^    (\w+) ", scep_analyzer("--help").out, re.MULTILINE)
+    assert {"timeline", "list"} < set(commands)
+    for command in commands:
+        assert command in sections or command == "answer", command  # "The first screen"
+    for option in re.findall(r"--[a-z-]+", scep_analyzer("list", "--help").out):
+        assert f"`{option}" in page or option in ("--format", "--output", "--help"), option  # -f, -o, -h
+
+
+def test_every_module_that_the_design_names_exists_and_each_that_tells_is_named() -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    package = ROOT / "scep_analyzer"
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|lua|c|json))`", design.split("## What differs")[0]))
+    assert [each for each in sorted(named) if not (ROOT / each).exists() and not [*package.rglob(each)]] == []
+    for part in ("story", "render"):
+        for path in (package / part).glob("[a-z]*.py"):
+            assert f"{part}/{path.name}" in named, path
+
+
+def test_the_fold_of_json_lines_gives_the_report(scep_analyzer: Callable[..., Result]) -> None:
+    # The reader's code on the page, run over captures whose end changes what was told.
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "json.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert code is not None
+    page: dict[str, Any] = {}
+    exec(code[1], page)
+    amended = 0
+    for path in sorted((ROOT / "captures" / "field").glob("*.pcap")):
+        lines = scep_analyzer("timeline", "-f", "jsonl", path).out.splitlines()
+        amended += any('"record":"amendment"' in line for line in lines)
+        report = scep_analyzer("timeline", "-f", "json", path).json
+        transactions, findings = page["fold"](lines)
+
+        def seen(
+            transactions: Iterable[dict[str, Any]], findings: dict[int, dict[str, Any]]
+        ) -> list[tuple[object, ...]]:
+            return sorted(
+                (
+                    each["started"],
+                    *(str(each[key]) for key in ("verdict", "verdict_strength", "attempts", "history")),
+                    findings[each["root_cause"]]["summary"] if each["root_cause"] is not None else "",
+                )
+                for each in transactions
+            )
+
+        reported = {each["id"]: each for each in report["findings"]}
+        assert seen(transactions.values(), findings) == seen(report["transactions"], reported), path.name
+        keys = ("rule", "severity", "strength", "root_cause", "summary")
+        told, written = (
+            [tuple(each[key] for key in keys) for each in found.values()] for found in (findings, reported)
+        )
+        assert sorted(told) == sorted(written), path.name
+    assert amended >= 3

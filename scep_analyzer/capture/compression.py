@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 
 class Rejoined(io.RawIOBase):
@@ -38,7 +38,7 @@ class _Xz(io.RawIOBase):
 
     @staticmethod
     def _new() -> lzma.LZMADecompressor:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LIMITS.xz_memory_bytes)
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=BOUNDS.xz_memory_bytes)
 
     def readable(self) -> bool:
         """As its callers ask."""
@@ -82,7 +82,7 @@ def _gzip(below: io.RawIOBase) -> Any:
 def _zstd(below: io.RawIOBase) -> Any:
     import zstandard
 
-    return zstandard.ZstdDecompressor(max_window_size=LIMITS.zstd_window_bytes).stream_reader(
+    return zstandard.ZstdDecompressor(max_window_size=BOUNDS.zstd_window_bytes).stream_reader(
         cast(BinaryIO, below), read_across_frames=True
     )
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
 
 
@@ -63,7 +63,7 @@ def _plausible(start: bytes, variant: Variant, size: int) -> tuple[int, bool]:
     while count < _TRIED and at + size <= len(start):
         seconds, fraction, captured, wire = struct.unpack_from(variant.order + "IIII", start, at)
         first = seconds if first is None else first
-        odd = captured > LIMITS.record_bytes or fraction >= 10**variant.digits or captured > wire
+        odd = captured > BOUNDS.record_bytes or fraction >= 10**variant.digits or captured > wire
         if odd or abs(seconds - first) > _TEN_YEARS:
             break
         at += size + captured
@@ -116,13 +116,13 @@ def read_pcap(
             return
         frame += 1
         seconds, fraction, captured, wire = record.unpack_from(source.buffer, source.at)
-        if captured > LIMITS.record_bytes:
+        if captured > BOUNDS.record_bytes:
             facts.complete = False
             yield Anomaly(
                 "capture",
                 "record-length-absurd",
                 (frame,),
-                f"packet {frame} at byte {at} claims {captured:,} captured bytes (limit {LIMITS.record_bytes:,}): "
+                f"packet {frame} at byte {at} claims {captured:,} captured bytes (limit {BOUNDS.record_bytes:,}): "
                 "the file is damaged from here on",
             )
             return

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Comment, Packet, Secret, Segment
 
 SECTION_HEADER = 0x0A0D0D0A
@@ -97,7 +97,7 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
                 skim.plans = {}
             length = struct.unpack(order + "I", head[4:])[0]
         is_packet = kind in (ENHANCED_PACKET, SIMPLE_PACKET, OBSOLETE_PACKET)
-        limit = LIMITS.record_bytes + 64 * 1024 if is_packet else LIMITS.block_bytes
+        limit = BOUNDS.record_bytes + 64 * 1024 if is_packet else BOUNDS.block_bytes
         if length < 12 or length > limit:
             code, what = "record-length-absurd", f"a block of type {kind:#x} claims {length:,} bytes"
             yield _damaged(facts, source, at, frame, code, what)
@@ -114,7 +114,7 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
         if wanted < size and kind in READ_BLOCKS:
             what = f"a block of type {kind:#x} and {length:,} bytes at byte {at} is read up to {wanted:,} bytes"
             if kind == DECRYPTION_SECRETS:
-                what = f"TLS secrets of {length:,} bytes at byte {at}: more than {LIMITS.secrets_bytes:,} in one file are not kept"
+                what = f"TLS secrets of {length:,} bytes at byte {at}: more than {BOUNDS.secrets_bytes:,} in one file are not kept"
             yield Anomaly("capture", "limit-block", (frame,) * bool(frame), what)
             if kind == DECRYPTION_SECRETS:
                 continue
@@ -133,14 +133,14 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
             elif kind == SECTION_HEADER:
                 _comments(order, body[16:], facts, None)
             elif kind == INTERFACE_DESCRIPTION:
-                if len(interfaces) == LIMITS.interfaces:
+                if len(interfaces) == BOUNDS.interfaces:
                     if not full:
-                        what = f"more than {LIMITS.interfaces:,} interfaces: packets of the others cannot be read"
+                        what = f"more than {BOUNDS.interfaces:,} interfaces: packets of the others cannot be read"
                         yield Anomaly("capture", "limit-interfaces", (frame,) * bool(frame), what)
                     full = True
                     continue
                 interface = _interface(order, body)
-                if skim is not None and len(interfaces) < LIMITS.planned_interfaces:
+                if skim is not None and len(interfaces) < BOUNDS.planned_interfaces:
                     _plan(skim, order, len(interfaces), interface)
                 interfaces.append(interface)
                 yield from _note_link_type(facts, interface.link_type, frame)
@@ -160,25 +160,25 @@ def _wanted(kind: int, size: int, facts: CaptureFacts) -> int:
         return 0
     if kind == DECRYPTION_SECRETS:
         held = sum([len(each.content) for each in facts.secrets])
-        return size if held + size <= LIMITS.secrets_bytes else 0
+        return size if held + size <= BOUNDS.secrets_bytes else 0
     if kind in (SECTION_HEADER, INTERFACE_DESCRIPTION, INTERFACE_STATISTICS):
-        return min(size, LIMITS.description_bytes)
+        return min(size, BOUNDS.description_bytes)
     return size
 
 
 def _note_link_type(facts: CaptureFacts, link_type: int, frame: int) -> Iterator[Anomaly]:
-    if link_type in facts.link_types or len(facts.link_types) > LIMITS.link_types:
+    if link_type in facts.link_types or len(facts.link_types) > BOUNDS.link_types:
         return
-    if len(facts.link_types) == LIMITS.link_types:
-        what = f"more than {LIMITS.link_types} link types: the others are not named"
+    if len(facts.link_types) == BOUNDS.link_types:
+        what = f"more than {BOUNDS.link_types} link types: the others are not named"
         yield Anomaly("capture", "limit-link-types", (frame,) * bool(frame), what)
     facts.link_types.append(link_type)
 
 
 def _comments(order: str, options: bytes, facts: CaptureFacts, frame: int | None) -> None:
     for code, value in _options(order, options):
-        if code == OPTION_COMMENT and len(facts.comments) < LIMITS.comments:
-            facts.comments.append(Comment(frame, value[: LIMITS.comment_bytes].decode("utf-8", "replace")))
+        if code == OPTION_COMMENT and len(facts.comments) < BOUNDS.comments:
+            facts.comments.append(Comment(frame, value[: BOUNDS.comment_bytes].decode("utf-8", "replace")))
 
 
 def _plan(skim: Skim, order: str, index: int, interface: Interface) -> None:

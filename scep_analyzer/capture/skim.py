@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Segment
 
 try:
@@ -222,7 +222,7 @@ class Skim:
             links[0].length,
             len(links) > 1,
             _USUAL,
-            LIMITS.record_bytes,
+            BOUNDS.record_bytes,
             self._tame,
             self._starts,
             b"".join(self._udp_ports),
@@ -288,7 +288,7 @@ class Skim:
                 )
                 continue
             span = end = header + captured
-            if captured > usual and (at + end > stop or captured > LIMITS.record_bytes):
+            if captured > usual and (at + end > stop or captured > BOUNDS.record_bytes):
                 break
             if head:
                 whole = span_of(head)

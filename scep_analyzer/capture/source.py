@@ -10,7 +10,7 @@ from typing import Any
 from scep_analyzer.capture.compression import DamagedStreamError, Rejoined, unpacked
 
 CAPACITY = 1 << 20
-"""The buffer. From 512 KiB to 4 MiB the speed is the same; a record (``Limits.record_bytes``) must fit in."""
+"""The buffer. From 512 KiB to 4 MiB the speed is the same; a record (``Bounds.record_bytes``) must fit in."""
 
 
 class Source:

@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
 def _write(
     report: Report, story: Story, only: frozenset[int] | None, stream: TextIO, options: argparse.Namespace
 ) -> None:
-    look = look_of(options, stream)
+    form = Severity.WARNING if options.format in ("text", "markdown") else Severity.INFO
+    look = look_of(options, stream, form)
     if options.format == "json":
         from scep_analyzer.render import json_v1
 

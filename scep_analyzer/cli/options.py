@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
@@ -132,7 +132,7 @@ def keys_of(options: argparse.Namespace) -> "list[PrivateKey]":
     return [read_private_key(_read(path), path, password) for path in options.key]
 
 
-def _read(path: str, most: int = LIMITS.key_file_bytes) -> bytes:
+def _read(path: str, most: int = BOUNDS.key_file_bytes) -> bytes:
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(most + 1)
@@ -150,7 +150,7 @@ def secrets_of(options: argparse.Namespace) -> "Secrets":
 
     content = None
     if options.keylog is not None:
-        content = _read(options.keylog, LIMITS.key_log_bytes)
+        content = _read(options.keylog, BOUNDS.key_log_bytes)
         if not _KEY_LOG.search(content):
             raise AnalyzerError(
                 f"{options.keylog}: no TLS key log; it has lines like `CLIENT_RANDOM <hex> <hex>` (SSLKEYLOGFILE)"

@@ -9,7 +9,7 @@ from asn1crypto import parser
 from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.cms.values import dotted
 from scep_analyzer.model.anomalies import DecodeError
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 # Fuzzed bytes draw all of these out of asn1crypto; each means "this cannot be read".
 ASN1_ERRORS = (
@@ -197,7 +197,7 @@ _LONG_OID = re.compile(rb"[\x06\x88][\x81-\x84]")
 _SHORT = 16 * 1024
 
 
-def guarded(encoded: bytes, elements: int = LIMITS.elements) -> bytes:
+def guarded(encoded: bytes, elements: int = BOUNDS.elements) -> bytes:
     """The same bytes where asn1crypto's types may read them, DecodeError where that would take too long.
 
     What it reads is not bounded by what it is given: an OID takes time that grows with the square of its length, an element a
@@ -221,7 +221,7 @@ def _walk(data: bytes, elements: int) -> None:
                 count += 1
                 if count > elements:
                     raise LimitError(f"more than {elements:,} elements (limit-elements)")
-                if first in (0x06, 0x88) and stop - start > LIMITS.oid_bytes:
+                if first in (0x06, 0x88) and stop - start > BOUNDS.oid_bytes:
                     raise LimitError(f"an OBJECT IDENTIFIER of {stop - start:,} bytes (limit-oid)")
                 inner = start + (first == 0x03)
                 if first & 0x20 or (first in (0x03, 0x04) and data[inner : inner + 1] == b"\x30"):

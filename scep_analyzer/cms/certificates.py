@@ -14,7 +14,7 @@ from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.cms.values import dotted, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate, PublicKey
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 T = TypeVar("T")
 
@@ -71,8 +71,8 @@ def read_certificate(encoded: bytes) -> Certificate:
     """Read one certificate; DecodeError where not even its outline is there."""
     try:
         size = element_length(encoded)
-        if size > LIMITS.certificate_bytes:
-            what = f"{size:,} bytes, more than {LIMITS.certificate_bytes:,} are not read as a certificate"
+        if size > BOUNDS.certificate_bytes:
+            what = f"{size:,} bytes, more than {BOUNDS.certificate_bytes:,} are not read as a certificate"
             raise DecodeError(f"{what} (limit-certificate)")
         return _read(bytes(encoded[:size]))
     except ASN1_ERRORS as error:

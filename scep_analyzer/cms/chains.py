@@ -7,11 +7,11 @@ from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.verdict import Verdict
 
 _NOT_CHECKED = Verdict(
-    None, f"it was not checked: the set takes more than {LIMITS.signature_checks} checks (limit-signatures)"
+    None, f"it was not checked: the set takes more than {BOUNDS.signature_checks} checks (limit-signatures)"
 )
 
 
@@ -23,7 +23,7 @@ def linked(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
     by_subject: dict[str, list[int]] = {}
     for index, each in enumerate(certificates):
         by_subject.setdefault(each.subject, []).append(index)
-    left = [LIMITS.signature_checks]
+    left = [BOUNDS.signature_checks]
     return tuple(_linked(each, certificates, by_subject.get(each.issuer, ()), left) for each in certificates)
 
 

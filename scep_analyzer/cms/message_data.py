@@ -11,7 +11,7 @@ from scep_analyzer.cms.signed import certificates_in
 from scep_analyzer.cms.values import GENERALIZED_TIME, UTC_TIME, integer, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.content import Content, Crl
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 _CRL_NUMBER = "2.5.29.20"
 _MOST_WRAPPINGS = 4
@@ -54,7 +54,7 @@ def _content_info(plain: bytes, depth: int) -> Content:
         read_crl(each)
         for part in parts
         if part[0] == 0xA1
-        for each in itertools.islice(children(read(part).content), LIMITS.certificates_each)
+        for each in itertools.islice(children(read(part).content), BOUNDS.certificates_each)
         if each[0] == 0x30
     )
     if not certificates and not lists and depth < _MOST_WRAPPINGS and len(parts) > 2:

@@ -18,7 +18,7 @@ from scep_analyzer.cms.message_data import read_message_data
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 _CBC = {
     "des-cbc": ("TripleDES", 8),
@@ -50,7 +50,7 @@ def open_envelope(
         problem = "no recipient whose key was transported with RSA"
         tries = 0
         for recipient in recipients:
-            if tries >= LIMITS.envelope_openings:
+            if tries >= BOUNDS.envelope_openings:
                 raise DecodeError(f"{problem}; after {tries} tries no more are made (limit-openings)")
             certificate = known.get(_identity(recipient))
             wanted = certificate.public_key.encoded if certificate is not None and certificate.public_key else None

@@ -20,7 +20,7 @@ from scep_analyzer.cms.grammar import CHALLENGE_PASSWORD, EXTENSION_REQUESTS
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.content import ChallengePassword, Csr, NamedValue
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.verdict import NOT_TOLD
 
 _NAME_VALUE_PAIR = "1.3.6.1.4.1.311.13.2.1"
@@ -39,7 +39,7 @@ ATTRIBUTES = {
 def read_request(encoded: bytes) -> Csr:
     """Read a request leniently: attributes need not be in DER order (strongSwan's are not)."""
     try:
-        if len(encoded) > LIMITS.certificate_bytes:
+        if len(encoded) > BOUNDS.certificate_bytes:
             raise DecodeError(f"{len(encoded):,} bytes are not read as a request (limit-certificate)")
         request = loaded(csr.CertificationRequest, encoded)
         info = request["certification_request_info"]

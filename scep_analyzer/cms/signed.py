@@ -22,7 +22,7 @@ from scep_analyzer.cms.values import integer
 from scep_analyzer.cms.verification import check_attributes, check_digest, check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.verdict import Verdict
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
@@ -144,10 +144,10 @@ def _signed_data(encoded: bytes, notes: Notes) -> _Parts:
 def _certificates(encoded: list[bytes], notes: Notes) -> list[Certificate]:
     """The certificates, in order; one that cannot be read does not take the message with it."""
     found = []
-    if len(encoded) > LIMITS.certificates_each:
-        what = f"{len(encoded):,} certificates; the first {LIMITS.certificates_each} are read"
+    if len(encoded) > BOUNDS.certificates_each:
+        what = f"{len(encoded):,} certificates; the first {BOUNDS.certificates_each} are read"
         notes.append(("limit-certificates", what))
-    for each in encoded[: LIMITS.certificates_each]:
+    for each in encoded[: BOUNDS.certificates_each]:
         if each[:1] != b"\x30":  # an attribute certificate or another format (RFC 5652, Section 10.2.2)
             continue
         try:

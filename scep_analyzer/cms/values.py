@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from asn1crypto import core
 
 from scep_analyzer.model.anomalies import DecodeError
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 
 UTC_TIME, GENERALIZED_TIME = 23, 24
 _LONGEST_TIME = 40
@@ -27,8 +27,8 @@ _TIMES = {
 
 def dotted(content: bytes) -> str:
     """The content of an OBJECT IDENTIFIER in dots."""
-    if len(content) > LIMITS.oid_bytes:
-        raise DecodeError(f"an OBJECT IDENTIFIER of {len(content):,} bytes, more than {LIMITS.oid_bytes} (limit-oid)")
+    if len(content) > BOUNDS.oid_bytes:
+        raise DecodeError(f"an OBJECT IDENTIFIER of {len(content):,} bytes, more than {BOUNDS.oid_bytes} (limit-oid)")
     try:
         return str(core.ObjectIdentifier(contents=content).dotted)
     except (ValueError, LookupError, TypeError) as error:

@@ -11,7 +11,7 @@ from asn1crypto import parser
 
 from scep_analyzer.cms import ber
 from scep_analyzer.cms.remembered import remembered
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.verdict import Verdict
 
 _SIGNATURE_HASHES = {
@@ -109,14 +109,14 @@ def _public_key(key: bytes) -> Any:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-    if len(key) > LIMITS.key_bytes:
-        raise ValueError(f"it has {len(key):,} bytes, more than {LIMITS.key_bytes:,} (limit-key)")
+    if len(key) > BOUNDS.key_bytes:
+        raise ValueError(f"it has {len(key):,} bytes, more than {BOUNDS.key_bytes:,} (limit-key)")
     public = load_der_public_key(key)
     if isinstance(public, rsa.RSAPublicKey):
         exponent = public.public_numbers().e.bit_length()
-        if public.key_size > LIMITS.modulus_bits or exponent > LIMITS.exponent_bits:
+        if public.key_size > BOUNDS.modulus_bits or exponent > BOUNDS.exponent_bits:
             what = f"its modulus has {public.key_size:,} bits, its exponent {exponent:,}"
-            raise ValueError(f"{what}; OpenSSL takes {LIMITS.modulus_bits:,} and {LIMITS.exponent_bits} (limit-key)")
+            raise ValueError(f"{what}; OpenSSL takes {BOUNDS.modulus_bits:,} and {BOUNDS.exponent_bits} (limit-key)")
     return public
 
 

@@ -6,11 +6,11 @@ KIB = 1024
 MIB = 1024 * 1024
 
 
-class Limits(NamedTuple):
-    """How much each stage may hold. Sizes in bytes, counts in items, times in nanoseconds.
+class Bounds(NamedTuple):
+    """What one thing may be: a record, a block, a certificate, a message, a file of keys.
 
-    The numbers are far above what SCEP needs and low enough for a laptop: the longest
-    GET request seen in the field is about 16 KiB, the longest reply (a GetCACert chain) about 12 KiB.
+    They are no part of :class:`Limits`, which a run is given: these decide whether bytes are a packet or a certificate at all. With
+    other values the same capture would have other frame numbers and other findings, so they are the same for every run.
     """
 
     record_bytes: int = 256 * KIB
@@ -21,6 +21,78 @@ class Limits(NamedTuple):
 
     comments: int = 1_000
     """Comments of a pcapng file that are kept."""
+
+    certificate_bytes: int = 128 * KIB
+    """One certificate, CRLs apart. With today's keys one has 1 to 3 KiB, with SLH-DSA (FIPS 205) about 60 KiB."""
+
+    elements: int = 5_000
+    """ASN.1 elements of one certificate or request. The largest in the field, with hundreds of names, have about a thousand."""
+
+    oid_bytes: int = 127
+    """One OBJECT IDENTIFIER. The longest in use (Microsoft's templates) have about 40; writing one in dots takes time that grows
+    with the square of its length. No more than 127: what is longer is told by the form of its length."""
+
+    certificates_each: int = 256
+    """Certificates of one message or set that are read. A CA with all its RAs and predecessors has about ten."""
+
+    signature_checks: int = 64
+    """Signatures checked in one set of certificates, or tried for one message: each costs up to two milliseconds."""
+
+    key_bytes: int = 8 * KIB
+    """A public key that signatures are checked with; RSA of 16,384 bits, the most that OpenSSL takes, has 2 KiB."""
+
+    modulus_bits: int = 16_384
+    """Its RSA modulus. OpenSSL's OPENSSL_RSA_MAX_MODULUS_BITS."""
+
+    exponent_bits: int = 64
+    """Its RSA exponent. OpenSSL's OPENSSL_RSA_MAX_PUBEXP_BITS; the time of a check grows with it."""
+
+    envelope_openings: int = 32
+    """Private-key operations tried for one envelope. An envelope of SCEP has one recipient, and few keys are given."""
+
+    interfaces: int = 16_384
+    """Interfaces of one section of a pcapng file. A packet of a further one is counted and cannot be read."""
+
+    planned_interfaces: int = 64
+    """Those of them whose packets are stepped over in the tight pass: what prepares that takes 9 KiB each."""
+
+    link_types: int = 64
+    """Link types of one file that are named."""
+
+    description_bytes: int = 64 * KIB
+    """A block that describes a section, an interface or its statistics; what follows is stepped over."""
+
+    comment_bytes: int = 4_096
+    """One comment."""
+
+    secrets_bytes: int = 8 * MIB
+    """TLS secrets inside one capture file. A connection needs about 200 bytes."""
+
+    xz_memory_bytes: int = 66 * MIB
+    """What an xz stream may make its reader remember: the 64 MiB of ``xz -9``, the most of its presets, and its tables."""
+
+    zstd_window_bytes: int = 128 * MIB
+    """The same for zstd: ``--long=27``, as much as ``zstd -d`` takes without being asked; its usual levels need 8 MiB."""
+
+    key_file_bytes: int = 1 * MIB
+    """A private key's file, or its password's."""
+
+    key_log_bytes: int = 64 * MIB
+    """A key log's file."""
+
+    paste_bytes: int = 8 * MIB
+    """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
+
+
+BOUNDS = Bounds()
+
+
+class Limits(NamedTuple):
+    """How much each stage of a run may hold; every stage is given them. Sizes in bytes, counts in items, times in nanoseconds.
+
+    The numbers are far above what SCEP needs and low enough for a laptop: the longest
+    GET request seen in the field is about 16 KiB, the longest reply (a GetCACert chain) about 12 KiB.
+    """
 
     fragment_bytes: int = 4 * MIB
     """IP fragments waiting for the rest of their datagrams, over all datagrams."""
@@ -101,34 +173,6 @@ class Limits(NamedTuple):
     quiet_ns: int = 86_400 * 1_000_000_000
     """The same as ``transaction_idle_ns`` for one that neither was answered for good nor is pending."""
 
-    certificate_bytes: int = 128 * KIB
-    """One certificate, CRLs apart. With today's keys one has 1 to 3 KiB, with SLH-DSA (FIPS 205) about 60 KiB."""
-
-    elements: int = 5_000
-    """ASN.1 elements of one certificate or request. The largest in the field, with hundreds of names, have about a thousand."""
-
-    oid_bytes: int = 127
-    """One OBJECT IDENTIFIER. The longest in use (Microsoft's templates) have about 40; writing one in dots takes time that grows
-    with the square of its length. No more than 127: what is longer is told by the form of its length."""
-
-    certificates_each: int = 256
-    """Certificates of one message or set that are read. A CA with all its RAs and predecessors has about ten."""
-
-    signature_checks: int = 64
-    """Signatures checked in one set of certificates, or tried for one message: each costs up to two milliseconds."""
-
-    key_bytes: int = 8 * KIB
-    """A public key that signatures are checked with; RSA of 16,384 bits, the most that OpenSSL takes, has 2 KiB."""
-
-    modulus_bits: int = 16_384
-    """Its RSA modulus. OpenSSL's OPENSSL_RSA_MAX_MODULUS_BITS."""
-
-    exponent_bits: int = 64
-    """Its RSA exponent. OpenSSL's OPENSSL_RSA_MAX_PUBEXP_BITS; the time of a check grows with it."""
-
-    envelope_openings: int = 32
-    """Private-key operations tried for one envelope. An envelope of SCEP has one recipient, and few keys are given."""
-
     codings: int = 4
     """Content codings of one HTTP message that are undone. More than one is hardly ever seen."""
 
@@ -154,39 +198,6 @@ class Limits(NamedTuple):
 
     streams: int = 1_000
     """Streams of one HTTP/2 connection that are open at a time; servers allow 100 to 250 (RFC 9113, Section 5.1.2)."""
-
-    interfaces: int = 16_384
-    """Interfaces of one section of a pcapng file. A packet of a further one is counted and cannot be read."""
-
-    planned_interfaces: int = 64
-    """Those of them whose packets are stepped over in the tight pass: what prepares that takes 9 KiB each."""
-
-    link_types: int = 64
-    """Link types of one file that are named."""
-
-    description_bytes: int = 64 * KIB
-    """A block that describes a section, an interface or its statistics; what follows is stepped over."""
-
-    comment_bytes: int = 4_096
-    """One comment."""
-
-    secrets_bytes: int = 8 * MIB
-    """TLS secrets inside one capture file. A connection needs about 200 bytes."""
-
-    xz_memory_bytes: int = 66 * MIB
-    """What an xz stream may make its reader remember: the 64 MiB of ``xz -9``, the most of its presets, and its tables."""
-
-    zstd_window_bytes: int = 128 * MIB
-    """The same for zstd: ``--long=27``, as much as ``zstd -d`` takes without being asked; its usual levels need 8 MiB."""
-
-    key_file_bytes: int = 1 * MIB
-    """A private key's file, or its password's."""
-
-    key_log_bytes: int = 64 * MIB
-    """A key log's file."""
-
-    paste_bytes: int = 8 * MIB
-    """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
 
     beside: int = 20_000
     """Failed connections, administration pages and the like that are kept for the rules, of each kind."""

@@ -168,7 +168,7 @@ class CaptureFacts:
     dropped: int = 0
     """Packets that the capturing host says it lost."""
     comments: list[Comment] = field(default_factory=list)
-    """The first ones, ``Limits.comments`` of them."""
+    """The first ones, ``Bounds.comments`` of them."""
     secrets: list[Secret] = field(default_factory=list, repr=False)
     """Decryption secrets in the file."""
 

@@ -255,8 +255,10 @@ def _without_userinfo(text: str) -> str:
         and " " not in text
         and "=" not in text
     ):
-        before, _, host = text.rpartition("@")  # the authority form of CONNECT, and Host
-        return text if before == HIDDEN else f"{HIDDEN}@{host}"
+        before, _, host = text.rpartition(
+            "@"
+        )  # the authority form of CONNECT, and Host; a name alone is an e-mail address
+        return f"{HIDDEN}@{host}" if ":" in before else text
     return "".join([*pieces, text[at:]])
 
 

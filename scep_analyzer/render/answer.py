@@ -30,9 +30,8 @@ _ROWS = 23
 """Rows of a screen of 24 lines, the prompt below it."""
 _LABEL = 7
 """Columns of CAUSE and FIX."""
-_MOST_CAUSE, _MOST_FIX = 3, 4
-_LEAST_PICTURE = 8
-"""Rows that a picture of a whole enrollment takes, with the empty lines around it."""
+_MOST_PICTURE = 9
+"""Rows that further steps and proofs leave to the picture, with the empty lines around it."""
 _MOST_GROUPS, _MOST_ROWS = 7, 6
 _MOST_FRAMES = 12
 
@@ -67,16 +66,24 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
     used = _headline(chapter, paper, look)
     below = list(_below(story, chapter, look))
     foot = sum(paper.rows(each, 0, 10) for each in below)
-    # The picture wants room: further steps of the fix and further proofs make way for it.
-    for steps, proofs in ((2, 3), (1, 2), (1, 1), (1, 0)):
-        why, proof = list(_why(verdict, look, steps)), _proof(verdict, look, proofs)
+    picture = min(len(chapter.ladder.arrows) + 3, _MOST_PICTURE)
+    # The picture wants room: further steps of the fix and further proofs make way for it; a screen that is full cuts sentences.
+    for steps, proofs, because, fix in (
+        (2, 3, 3, 4),
+        (1, 2, 3, 4),
+        (1, 1, 3, 4),
+        (1, 0, 2, 3),
+        (1, 0, 1, 3),
+        (1, 0, 1, 2),
+    ):
+        why, proof = list(_why(verdict, look, steps, because, fix)), _proof(verdict, look, proofs)
         rows = used + foot + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
         free = _ROWS - rows
-        if free >= (_LEAST_PICTURE if proofs > 1 else 0):
+        if free >= (picture if proofs > 1 else 0):
             break
     for line in why:
         paper.line(line, 0, _LABEL)
-    if free >= 4 and chapter.ladder.arrows:
+    if free >= 5 and chapter.ladder.arrows:
         paper.blank()
         draw(chapter.ladder, paper, most=free - 2)
         paper.blank()
@@ -92,29 +99,31 @@ def _headline(chapter: Chapter, paper: Paper, look: Look) -> int:
     left = (*_mark(verdict.ruling), *_strong(verdict.whom), Span(": "), *_strong(verdict.says))
     paper.line(left, 0, 2)
     where = f" ({chapter.server_words})" if chapter.server_words else ""
-    when = ""
+    when = took = ""
     if chapter.started_ns is not None:
         when = f"   {day_and_clock(chapter.started_ns, look.zone)} {zone_name(look.zone)}"
         if chapter.ended_ns is not None and chapter.ended_ns > chapter.started_ns:
-            when += f", {span(chapter.ended_ns - chapter.started_ns)}"
-    legs = say(f"{{}} → {{}}{{}}{when}", chapter.client, chapter.server, where)
+            took = f", {span(chapter.ended_ns - chapter.started_ns)}"
+    legs = say(f"{{}} → {{}}{{}}{when}{took}", chapter.client, chapter.server, where)
+    if paper.rows(legs, 2, 2) > 1:
+        legs = say(f"{{}} → {{}}{{}}{when}", chapter.client, chapter.server, where)
     paper.line(legs, 2, 2)
     paper.blank()
     return paper.rows(left, 0, 2) + paper.rows(legs, 2, 2) + 1
 
 
-def _why(verdict: Verdict, look: Look, steps: int) -> Iterator[Sentence]:
-    """Cause and fix, ``steps`` of it."""
+def _why(verdict: Verdict, look: Look, steps: int, because: int, fix: int) -> Iterator[Sentence]:
+    """Cause and fix, ``steps`` of it; the sentence about the cause and the first step take at most so many rows."""
     named = bool(plain(verdict.cause))
     if named:
         yield _labelled("CAUSE", Tone.BAD, (*_strong(verdict.cause), Span(".")), look, 2)
-    yield _labelled("", Tone.PLAIN, verdict.because, look, _MOST_CAUSE)
+    yield _labelled("", Tone.PLAIN, verdict.because, look, because)
     if verdict.sure:
         yield _labelled("", Tone.PLAIN, (Span(verdict.sure, Tone.QUIET),), look, 1)
     several = len(verdict.fix) > 1
     for at, action in enumerate(verdict.fix[:steps]):
         text = (Span(f"{at + 1}. "), *action) if several else action
-        yield _labelled("FIX" if at == 0 else "", Tone.GOOD, text, look, _MOST_FIX if at == 0 else 2)
+        yield _labelled("FIX" if at == 0 else "", Tone.GOOD, text, look, fix if at == 0 else 2)
     if len(verdict.fix) > steps:
         more = f"{_many(len(verdict.fix) - steps, 'more step')}: diagnose"
         yield _labelled("", Tone.PLAIN, (Span(more, Tone.QUIET),), look, 1)
@@ -203,7 +212,7 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
         lines = say(f"{{}}: {_many(source.packets, 'packet')}{when}", source.name)
         paper.line((*_mark(verdict.ruling), *_strong(verdict.says), Span("   "), *lines), 0, 2)
     paper.blank()
-    for line in _why(verdict, look, 2):
+    for line in _why(verdict, look, 2, 3, 4):
         paper.line(line, 0, _LABEL)
     for each in _proof(verdict, look, 3):
         paper.line(each, 0, 10)

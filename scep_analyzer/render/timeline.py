@@ -291,7 +291,7 @@ class _Drawing:
         symptoms: dict[int, list[Remark]] = {}
         for each in self._shown(step.remarks):
             if each.root:
-                here = f"{MARKS[each.severity]} here is the root cause [{each.rule}]"
+                here = f"{MARKS[each.severity]} CAUSE (see the top) [{each.rule}]"
                 self.paper.line(here, 7, 2, TONES[each.severity])
             elif each.cause is not None:
                 symptoms.setdefault(each.cause, []).append(each)
@@ -299,7 +299,7 @@ class _Drawing:
                 self._remark(each, 7)
         for theirs in symptoms.values():
             names = ", ".join(dict.fromkeys(each.rule for each in theirs))
-            because = f"{MARKS[theirs[0].severity]} {names}: because of {theirs[0].because_of}"
+            because = f"{MARKS[theirs[0].severity]} {names}: a consequence of {theirs[0].because_of}"
             self.paper.line(because, 7, 2, Tone.QUIET)
 
     def _shown(self, remarks: Iterable[Remark]) -> list[Remark]:

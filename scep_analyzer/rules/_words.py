@@ -76,7 +76,11 @@ def long(span: timedelta) -> str:
 
 def shown(text: str, most: int = 60) -> str:
     """A text from the wire, without secrets, cut and quoted."""
-    text = without_secrets(text)
+    return quoted(without_secrets(text), most)
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """A text that is no URL and has no place for a secret, cut and quoted."""
     return f"“{text if len(text) <= most else text[: most - 1] + '…'}”"
 
 

@@ -20,8 +20,12 @@ def _path(certificate: Certificate) -> str:
     return f"{ROLES.get(certificate.role or '', 'certificate')} {certificate.subject}"
 
 
+_KINDS = {"ra": "RA certificate", "ra-signing": "RA signing certificate", "ra-encryption": "RA encryption certificate"}
+
+
 def _kind(certificate: Certificate) -> str:
-    return "RA certificate" if (certificate.role or "").startswith("ra") else "CA certificate"
+    """What a title calls a certificate."""
+    return _KINDS.get(certificate.role or "", "CA certificate")
 
 
 def _succeeded(view: View) -> bool:

@@ -112,7 +112,7 @@ def certrep_ndes_hresult(view: View, reply: PkiMessage) -> Found:
     """NDES reports an error code (HRESULT).
 
     Seen: The signed attribute 1.3.6.1.4.1.311.21.33 of the response contains an HRESULT. It can be read without a key.
-    Why: The CA refused the request, or NDES could not read the request or submit it to the CA. The code identifies the reason.
+    Matters: The code identifies the reason: the CA refused the request, or NDES could not read it or submit it to the CA.
     Do: On the NDES server, open Event Viewer > Windows Logs > Application: event 31 at the time of the response contains the CA's reason.
     Do: On the CA, open certsrv.msc > Failed Requests and read the disposition message of the request.
     Not: It is not a guess from failInfo: the server itself reports this code.
@@ -123,7 +123,7 @@ def certrep_ndes_hresult(view: View, reply: PkiMessage) -> Found:
         causes = (
             (f"{HRESULTS[reply.hresult][1][0].upper()}{HRESULTS[reply.hresult][1][1:]}.",)
             if reply.hresult in HRESULTS
-            else ()
+            else ("The CA refused the request, or NDES could not read it or submit it to the CA.",)
         )
         decimal = reply.hresult - (1 << 32) if reply.hresult >> 31 else reply.hresult
         yield Evidence(
@@ -182,9 +182,9 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
     """Refused: bad signature or wrong challenge password (badMessageCheck).
 
     Seen: The CertRep has failInfo 1 (badMessageCheck).
-    Why: The server could not verify the request: its signature is invalid, or the server does not accept the certificate that signed it.
-    Why: Some servers also send this code if they cannot decrypt the request, or if the challenge password is wrong, used or expired.
-    Matters: One code has several meanings: RFC 8894 defines it for an invalid signature only, and servers use it for challenge passwords too.
+    Why: The server does not accept the signature of the request or the certificate that signed it.
+    Why: Some servers also send this code if they cannot decrypt the request.
+    Matters: One code has several meanings: RFC 8894 defines it for an invalid signature only, and some servers use it for challenge passwords too.
     Do: On the server, read the log at the time of the response: it says whether the signature, the decryption or the challenge password failed.
     Do (ndes): Get a new challenge password from /certsrv/mscep_admin/ and retry. Event 29 in the server's Application log (28 for a renewal) confirms
         that the password was refused.
@@ -208,16 +208,17 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
         title = "Refused: the request's signature is invalid (badMessageCheck)" if verdict is False else None
         causes: tuple[str, ...] = ()
         steps: tuple[str, ...] = ()
-        if verdict and message is not None and message.digest.valid and not reply.fail_info_text:
-            if view.is_server(*_FOR_PASSWORDS):
-                title = "Refused: the challenge password is probably wrong or used (badMessageCheck)"
-                causes = (
-                    "The challenge password is wrong, used or expired: the request's signature is valid, so the message is intact.",
-                )
-            elif not view.is_server(*_NEVER_FOR_PASSWORDS):
-                causes = (
-                    "The challenge password may be wrong, used or expired: the request's signature is valid, and some servers send this code for passwords.",
-                )
+        intact = bool(verdict) and message is not None and bool(message.digest.valid)
+        if intact and view.is_server(*_FOR_PASSWORDS) and not reply.fail_info_text:
+            title = "Refused: the challenge password is probably wrong or used (badMessageCheck)"
+            causes = (
+                "The challenge password is wrong, used or expired: the request's signature is valid, so the message is intact.",
+            )
+        elif (intact or verdict is None) and not view.is_server(*_NEVER_FOR_PASSWORDS) and not reply.fail_info_text:
+            causes = (
+                f"The challenge password may be wrong, used or expired: {'the signature is valid, and ' if intact else ''}some servers send this code for passwords.",
+            )
+            if not view.is_server(*_FOR_PASSWORDS):  # their pages say where to get one
                 steps = ("Get a new challenge password for the client and retry.",)
         yield Evidence(
             f"The server refuses the request with badMessageCheck{_text(reply)}; {checked[verdict]}.",

@@ -12,7 +12,7 @@ from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
 from scep_analyzer.model.scep import Bystander, FailInfo, MessageType
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View, answer_frame
-from scep_analyzer.rules._words import count, long, shown
+from scep_analyzer.rules._words import count, long, quoted, shown
 from scep_analyzer.rules.requester import is_renewal
 
 _PLACEHOLDERS = re.compile(
@@ -630,7 +630,7 @@ def csr_san_wrong_form(view: View, content: Content) -> Found:
                 wrong = "not a user principal name"
             if wrong is not None:
                 yield Evidence(
-                    f"The subjectAltName {shown(each)} has the type {kind}, but its value is {wrong}.",
+                    f"The subjectAltName {quoted(each)} has the type {kind}, but its value is {wrong}.",
                     (view.q("PKCS#10.subjectAltName", each),),
                     title=f"A subjectAltName of type {kind} is {wrong}",
                 )

@@ -179,7 +179,7 @@ class Judge:
             said=_said(decisive),
         )
         checks = fine(whole, {each.rule for each in found})
-        return Judged(found, end, whole.recognised, grounds_of(whole), checks)
+        return Judged(findings=found, end=end, products=whole.recognised, grounds=grounds_of(whole), checks=checks)
 
     def _closed(self, view: View) -> None:
         """Count the rules about what is inside an envelope that no key opens."""
@@ -228,7 +228,14 @@ class Judge:
         for each in self.scene.notices.unreachable:
             if (each.client, each.server) not in known:
                 known.add((each.client, each.server))
-                yield FailedConnection(each.client, each.server, -1, "unanswered", (each.frame,), each.time_ns)
+                yield FailedConnection(
+                    client=each.client,
+                    server=each.server,
+                    connection=-1,
+                    how="unanswered",
+                    frames=(each.frame,),
+                    time_ns=each.time_ns,
+                )
 
     def _whole(self) -> CaptureView:
         return CaptureView(self.memory, self.scene, self._exchanges, self._transactions)

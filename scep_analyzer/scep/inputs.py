@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scep_analyzer.cms.ber import extent
 from scep_analyzer.model.anomalies import DecodeError
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS, LIMITS
 from scep_analyzer.scep.encoding import Notes, decode_base64, decode_get_message
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
@@ -22,7 +22,7 @@ _HEX_PAIRS = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 _OFFSET = re.compile(rb"\s*(?:0x)?([0-9A-Fa-f]{3,8})(?::|\s+-|\s)\s*(?=[0-9A-Fa-f]{2})")
 _LENGTH_LINE = re.compile(rb"[0-9A-Fa-f]{6,8}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
-LIMIT = LIMITS.paste_bytes
+LIMIT = BOUNDS.paste_bytes
 _MOST_MESSAGES = 100
 
 

@@ -15,7 +15,7 @@ from scep_analyzer.cms.signed import Signed, Signer, read_signed
 from scep_analyzer.cms.values import integer, number_in, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.scep import Attribute, AttributeForm, Envelope, MessageType, PkiMessage, PkiStatus
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
@@ -189,7 +189,7 @@ def _check_signer(
             return None, Verdict(None, "the signer's certificate is not in the capture")
         return certificate, signer.check_signature(certificate, content)
     # Named by a key identifier: the one whose key fits is it.
-    for certificate in signed.certificates[: LIMITS.signature_checks]:
+    for certificate in signed.certificates[: BOUNDS.signature_checks]:
         verdict = signer.check_signature(certificate, content)
         if verdict.valid:
             return certificate, verdict
@@ -222,7 +222,7 @@ def _envelope(content: bytes | None, notes: Notes, known: Known, keys: "Sequence
         return None  # FAILURE and PENDING carry none (RFC 8894, Section 3.3.2)
     if len(content) < 8:
         # NDES puts a single zero byte there (certnanny/sscep#80); it means nothing.
-        notes.append(("placeholder-content", f"{len(content)} byte(s) stand where an envelope or nothing belongs"))
+        notes.append(("placeholder-content", f"a {len(content)}-byte placeholder instead of content (normal for NDES)"))
         return None
     try:
         envelope = read_envelope(content)

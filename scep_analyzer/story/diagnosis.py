@@ -18,7 +18,7 @@ _MOST_FACTS = 8
 _MOST_UNEXPLAINED = 20
 
 
-class Line(NamedTuple):
+class Row(NamedTuple):
     """A line of the diagnosis. ``level`` 1 is a heading, 0 is text; ``lead`` comes before it (a label or a number)."""
 
     text: Sentence
@@ -33,7 +33,7 @@ def wanted(story: Story, least: Severity) -> list[Remark]:
     return [each for each in story.remarks if each.severity.rank <= least.rank or each.root]
 
 
-def lines(story: Story, least: Severity) -> Iterator[Line]:
+def lines(story: Story, least: Severity) -> Iterator[Row]:
     """The diagnosis, line by line."""
     shown = wanted(story, least)
     symptoms: dict[int, list[Remark]] = defaultdict(list)
@@ -46,27 +46,28 @@ def lines(story: Story, least: Severity) -> Iterator[Line]:
     left = list(_unexplained(story))
     yield from left
     if not left and not roots:
-        bad = any(each.severity is not Severity.INFO for each in story.remarks)
-        nothing = "Nothing failed; what was found all the same:" if bad else "No fault found"
-        yield Line(say(nothing if story.chapters else "No SCEP found"), 1, strong=True)
+        yield Row(say("No failures" if story.chapters else "No SCEP found"), 1, strong=True)
     others = [each for each in shown if not each.root and each.cause is None]
     for severity, title in (
         (Severity.ERROR, "Other errors" if roots or left else "Errors"),
         (Severity.WARNING, "Warnings"),
-        (Severity.INFO, "Good to know"),
+        (Severity.INFO, "Notes"),
     ):
         group = [each for each in others if each.severity is severity]
         if group:
-            yield Line(say(title), 1, tone=_TONES[severity], strong=True)
+            yield Row(say(title), 1, tone=_TONES[severity], strong=True)
         for each in group:
             yield from _other(each)
     yield from _unchecked(story)
-    yield Line(say("What was read"), 1)
+    notes = sum(each.severity is Severity.INFO for each in story.remarks)
+    if least is not Severity.INFO and notes:
+        yield Row(say(f"{notes:,} note{'s' * (notes != 1)}: --all shows them"))
+    yield Row(say("Input"), 1)
     for source in story.sources:
         damaged = ", damaged: read as far as it goes" if not source.complete else ""
         when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
-        yield Line(say(f"{{}}: {source.packets:,} packet{'s' * (source.packets != 1)}{when}{damaged}", source.name))
-    yield Line(say(_counts(story)))
+        yield Row(say(f"{{}}: {source.packets:,} packet{'s' * (source.packets != 1)}{when}{damaged}", source.name))
+    yield Row(say(_counts(story)))
 
 
 def _counts(story: Story) -> str:
@@ -77,7 +78,8 @@ def _counts(story: Story) -> str:
     else:
         what = f"{exchanges:,} SCEP exchange{'s' * (exchanges != 1)} in {transactions:,} transaction{'s' * (transactions != 1)}"
     found = ", ".join(
-        f"{number:,} {name}" for number, name in zip(count.values(), ("errors", "warnings", "notes"), strict=True)
+        f"{number:,} {name}{'s' * (number != 1)}"
+        for number, name in zip(count.values(), ("error", "warning", "note"), strict=True)
     )
     return f"{what}; {found}"
 
@@ -97,28 +99,28 @@ def _alike(roots: list[Remark]) -> list[list[Remark]]:
     return list(found.values())
 
 
-def _root(story: Story, alike: list[Remark], symptoms: list[Remark]) -> Iterator[Line]:
+def _root(story: Story, alike: list[Remark], symptoms: list[Remark]) -> Iterator[Row]:
     root = alike[0]
     chapters = {each.number: each for each in story.chapters}
-    yield Line(say("Root cause: {}", root.title), 1, tone=_TONES[root.severity], strong=True)
-    yield Line(say("{}", cut(plain(root.says), _LONGEST)), strong=True)
+    yield Row(say("Root cause: {}", root.title), 1, tone=_TONES[root.severity], strong=True)
+    yield Row(say("{}", cut(plain(root.says), _LONGEST)), strong=True)
     if root.transaction is not None and root.transaction in chapters:
-        yield Line(_where(chapters[root.transaction]), lead="Where:")
+        yield Row(_where(chapters[root.transaction]), lead="Where:")
         words = chapters[root.transaction].server_words
         if words:
-            yield Line(say("{}", words), lead="Server:")
+            yield Row(say("{}", words), lead="Server:")
     if len(alike) > 1:
-        yield Line(_others(alike, chapters), lead="Also:")
-    yield Line(say(f"{root.rule} ({root.severity.value}, {root.strength.value})"), lead="Rule:")
+        yield Row(_others(alike, chapters), lead="Also:")
+    yield Row(say(f"{root.rule} ({root.severity.value}, {root.strength.value})"), lead="Rule:")
     for fact in root.evidence[:_MOST_FACTS]:
         where = f"frame {fact.frame}, " if fact.frame is not None else ""
-        yield Line(say(f"{where}{{}}: {{}}", fact.path, cut(fact.value, _LONGEST_VALUE)), lead="Evidence:")
+        yield Row(say(f"{where}{{}}: {{}}", fact.path, cut(fact.value, _LONGEST_VALUE)), lead="Evidence:")
     yield from _numbered("Cause", root.causes)
     yield from _numbered("Do", root.actions)
     if symptoms:
         named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
-        yield Line(say(", ".join(dict.fromkeys(named))), lead="Its symptoms:")
-    yield Line(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
+        yield Row(say(", ".join(dict.fromkeys(named))), lead="Leads to:")
+    yield Row(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
 
 
 def _others(alike: list[Remark], chapters: dict[int, Chapter]) -> Sentence:
@@ -132,34 +134,34 @@ def _others(alike: list[Remark], chapters: dict[int, Chapter]) -> Sentence:
     return say(f"{len(alike):,} times in all, {clients:,} client{'s' * (clients != 1)}{when}: {numbers}{more}")
 
 
-def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Line]:
+def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Row]:
     for at, text in enumerate(texts, 1):
-        yield Line(say("{}", text), lead=f"{label}:" if len(texts) == 1 else f"{label} {at}:")
+        yield Row(say("{}", text), lead=f"{label}:" if len(texts) == 1 else f"{label} {at}:")
 
 
-def _other(remark: Remark) -> Iterator[Line]:
+def _other(remark: Remark) -> Iterator[Row]:
     where = f"frame {remark.frames[0]}: " if remark.frames else ""
     says = cut(plain(remark.says), _LONGEST)
-    yield Line(say(f"{where}{{}} [{remark.rule}, {remark.strength.value}]", says))
+    yield Row(say(f"{where}{{}} [{remark.rule}, {remark.strength.value}]", says))
     if remark.severity is not Severity.INFO and remark.actions:
-        yield Line(say("{}", remark.actions[0]), lead="Do:")
+        yield Row(say("{}", remark.actions[0]), lead="Do:")
 
 
-def _unexplained(story: Story) -> Iterator[Line]:
+def _unexplained(story: Story) -> Iterator[Row]:
     """Transactions that failed and have no root cause."""
     left = [each for each in story.chapters if not each.explained]
     if left:
-        yield Line(say("Not explained"), 1, strong=True)
+        yield Row(say("Not explained"), 1, strong=True)
     for each in left[:_MOST_UNEXPLAINED]:
-        yield Line(say("{}. {}", _where(each), each.why))
+        yield Row(say("{}. {}", _where(each), each.why))
     if len(left) > _MOST_UNEXPLAINED:
-        yield Line(say(f"and {len(left) - _MOST_UNEXPLAINED:,} more"))
+        yield Row(say(f"and {len(left) - _MOST_UNEXPLAINED:,} more"))
 
 
-def _unchecked(story: Story) -> Iterator[Line]:
+def _unchecked(story: Story) -> Iterator[Row]:
     """What could not be judged, by reason."""
     if story.not_checked:
-        yield Line(say("Not checked"), 1, strong=True)
+        yield Row(say("Not checked"), 1, strong=True)
     for reason, rules in story.not_checked:
         many = f"{len(rules)} rules ({', '.join(rules[:3])}, …)" if len(rules) > 3 else ", ".join(rules)
-        yield Line(say(f"{many}: {{}}{_KEY_HINTS.get(reason, '')}", reason))
+        yield Row(say(f"{many}: {{}}{_KEY_HINTS.get(reason, '')}", reason))

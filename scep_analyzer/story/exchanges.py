@@ -26,13 +26,13 @@ from scep_analyzer.story.messages import Surroundings, message_notes, refusal, r
 from scep_analyzer.story.model import Sentence, address, name, say, serial
 
 _GONE_WORDS = {
-    "fin": "the server closed the connection without an answer",
-    "rst": "the connection was reset before an answer",
-    "reused": "the client opened a new connection on the same ports before an answer",
-    "end-of-capture": "no answer by the end of the capture",
-    "lost": "the answer is not in the capture (bytes are missing there)",
-    "gap": "the answer is not in the capture (bytes are missing there)",
-    "limit": "given up waiting for the answer (a limit of this program)",
+    "fin": "the server closed the connection without a response",
+    "rst": "the connection was reset before a response",
+    "reused": "the client opened a new connection on the same ports before a response",
+    "end-of-capture": "no response before the capture ends",
+    "lost": "the response is not in the capture (bytes are missing)",
+    "gap": "the response is not in the capture (bytes are missing)",
+    "limit": "not waited for any longer (a limit of this program)",
 }
 _CUT_WORDS = {
     "gap": "the capture misses bytes of it",
@@ -68,23 +68,23 @@ def why(transaction: Transaction) -> Sentence:
         if decisive.body_text:
             said = say(": “{}”", decisive.body_text)
         elif not response.body.length:
-            said = say(", with nothing in it")
+            said = say(", with an empty body")
         return say(
-            f"To {{}} the server answered HTTP {response.status} {{}}{{}}.{{}}",
-            decisive.operation or "the request",
+            f"The server returned HTTP {response.status} {{}} for {{}}{{}}.{{}}",
             response.reason,
+            decisive.operation or "the request",
             said,
             stranger(transaction),
         )
     if response is None:
         return say(
-            f"{{}}: {_GONE_WORDS.get(decisive.http.gone or '', 'no answer')}.", decisive.operation or "The request"
+            f"{{}}: {_GONE_WORDS.get(decisive.http.gone or '', 'no response')}.", decisive.operation or "The request"
         )
     if not response.complete:
         return say(
-            f"The answer is not whole in the capture: {_CUT_WORDS.get(response.cut_by or '', 'bytes are missing')}."
+            f"The response is incomplete in the capture: {_CUT_WORDS.get(response.cut_by or '', 'bytes are missing')}."
         )
-    return say(f"The answer has no pkiStatus that RFC 8894 knows ({reply.pki_status if reply else 'none'}).")
+    return say(f"The response has no pkiStatus of RFC 8894 ({reply.pki_status if reply else 'none'}).")
 
 
 def _why_success(transaction: Transaction, reply: PkiMessage | None) -> Sentence:
@@ -95,11 +95,11 @@ def _why_success(transaction: Transaction, reply: PkiMessage | None) -> Sentence
             f"The CA issued {{}}, serial number {{}}{until}.", name(issued.subject), serial(issued.serial_number)
         )
     if transaction.kind is Kind.CA_CERTIFICATES:
-        return say("The server answered.")
+        return say("The server sent the CA's certificates or capabilities.")
     if reply is not None and reply.envelope is None:
-        return say("The server says SUCCESS, but its answer holds no envelope and so no certificate.")
+        return say("The server reports SUCCESS, but its response contains no envelope and so no certificate.")
     what = "CRL" if transaction.kind is Kind.GET_CRL else "certificate"
-    return say(f"The server says SUCCESS; the {what} is in the envelope, which only the client's key opens.")
+    return say(f"The server issued the {what}; it is encrypted for the client.")
 
 
 # -- steps --------------------------------------------------------------------------------------------------------------
@@ -129,17 +129,17 @@ def request_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sent
     if message is not None:
         yield from message_notes(message, around)
     elif exchange.operation == "PKIOperation":
-        yield say("A SCEP message belongs here; it could not be read.")
+        yield say("The SCEP message of this request could not be read.")
     elif exchange.operation in OPERATIONS and OPERATIONS[exchange.operation].says:
         yield say(OPERATIONS[exchange.operation].says)
     else:
-        yield say("Not a SCEP operation; listed because SCEP runs on this path.")
+        yield say("This is not a SCEP operation; it is listed because SCEP uses this path.")
     agent = header(request.headers, "user-agent")
     if agent:
         yield say("User-Agent: {}", agent)
     if not request.complete:
         yield say(
-            f"The request is not whole in the capture: {_CUT_WORDS.get(request.cut_by or '', 'bytes are missing')}."
+            f"The request is incomplete in the capture: {_CUT_WORDS.get(request.cut_by or '', 'bytes are missing')}."
         )
 
 
@@ -147,7 +147,7 @@ def response_title(exchange: ScepExchange) -> Sentence:
     """What was answered, in a few words."""
     response, reply = exchange.http.response, exchange.reply
     if response is None:
-        return say(_GONE_WORDS.get(exchange.http.gone or "", "no answer"))
+        return say(_GONE_WORDS.get(exchange.http.gone or "", "no response"))
     status = f"{response.status} {response.reason}".strip()
     if reply is not None and not reply.partial:
         kind = message_type_name(reply.message_type) or f"messageType {reply.message_type}"
@@ -175,7 +175,7 @@ def response_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sen
         yield _about_set(content, header(response.headers, "content-type") or "")
     if not response.complete:
         yield say(
-            f"The answer is not whole in the capture: {_CUT_WORDS.get(response.cut_by or '', 'bytes are missing')}."
+            f"The response is incomplete in the capture: {_CUT_WORDS.get(response.cut_by or '', 'bytes are missing')}."
         )
 
 
@@ -183,9 +183,9 @@ def _not_scep(exchange: ScepExchange, response: Response) -> Iterator[Sentence]:
     if exchange.body_text:
         yield say("The server says: “{}”", exchange.body_text)
     elif not response.body.length and response.complete:
-        yield say("The answer is empty.")
+        yield say("The response is empty.")
     elif response.status < 300 and response.complete:
-        yield say("The answer could not be read as SCEP.")
+        yield say("The response is not SCEP.")
 
 
 def _capabilities(content: CaCapabilities) -> Iterator[Sentence]:
@@ -212,9 +212,9 @@ def _about_set(content: CaCertificates, kind: str) -> Sentence:
     elif says_ra and has_ra:
         text = "Content type x-x509-ca-ra-cert: an RA is in use"
     elif says_ra:
-        text = "Content type x-x509-ca-ra-cert announces an RA, but no certificate of an RA is among them"
+        text = "Content type x-x509-ca-ra-cert announces an RA, but none of the certificates is an RA certificate"
     elif has_ra:
-        text = "An RA certificate is among them, though the content type does not announce one"
+        text = "One of them is an RA certificate, although the content type does not announce an RA"
     else:
         text = "No RA: the client encrypts for the CA itself"
     return say(f"{text}; {certificates}:")

@@ -85,12 +85,20 @@ def _arrows(exchange: ScepExchange, client: int, server: int, marked: frozenset[
             broken=wrong,
         )
     elif http.request is not None:
-        yield Arrow(server, client, say("no response"), None, Tone.BAD, broken=True)
+        yield Arrow(source=server, target=client, label=say("no response"), frame=None, tone=Tone.BAD, broken=True)
 
 
 def _attempt(failed: FailedConnection, client: int, server: int) -> Arrow:
     how = "connection refused (RST)" if failed.how == "refused" else "connection attempt, no answer"
-    return Arrow(client, server, say(how), failed.frames[0], Tone.BAD, broken=True, times=max(len(failed.frames), 1))
+    return Arrow(
+        source=client,
+        target=server,
+        label=say(how),
+        frame=failed.frames[0],
+        tone=Tone.BAD,
+        broken=True,
+        times=max(len(failed.frames), 1),
+    )
 
 
 def _asks(exchange: ScepExchange) -> Sentence:

@@ -49,11 +49,11 @@ def message_notes(message: PkiMessage, around: Surroundings) -> Iterator[Sentenc
     """What a request says."""
     known = MESSAGE_TYPES.get(message.message_type) if message.message_type is not None else None
     if message.message_type == MessageType.CertRep:
-        yield say("A CertRep (messageType 3) where a request belongs: an answer was sent as a request.")
+        yield say("The client sent a CertRep (messageType 3), which is a response, as a request.")
     elif known is not None:
         yield say(f"The client {known.says}.")
     if message.partial:
-        yield say("Only a part of the message can be read ({}).", message.signature.reason)
+        yield say("Only part of the message can be read ({}).", message.signature.reason)
     else:
         yield from _identifiers(message)
         yield _signature(message, around)
@@ -114,7 +114,7 @@ def _envelope(envelope: Envelope | None, transaction: Transaction | None) -> Ite
     known = offered(transaction)
     encrypted = say("Encrypted ({})", envelope.content_encryption_algorithm or "?")
     if not envelope.recipients:
-        yield encrypted + say(" for nobody: the envelope names no recipient.")
+        yield encrypted + say("; the envelope names no recipient.")
     for each in envelope.recipients:
         if each.identity is None:
             named = say(" with key identifier {}", ident(each.key_identifier)) if each.key_identifier else ()
@@ -129,7 +129,7 @@ def _envelope(envelope: Envelope | None, transaction: Transaction | None) -> Ite
                 frame(_first(source)),
             )
         else:
-            stray = ", which is none of those that the server offered" if known else ""
+            stray = ", which the server did not offer" if known else ""
             yield encrypted + say(f" for the certificate of {{}}{stray}.", _named(each.identity))
 
 
@@ -162,12 +162,16 @@ def _inside(envelope: Envelope | None, around: Surroundings) -> Iterator[Sentenc
     elif content.kind == "issuer-and-serial-number":
         yield opened + say(": names the certificate of {}.", _named((content.issuer, content.serial_number)))
     elif content.certificates or content.crls:
-        yield opened + say(f": {len(content.certificates)} certificate(s), {len(content.crls)} CRL(s).")
+        yield opened + say(f": {_count(len(content.certificates), 'certificate')}, {_count(len(content.crls), 'CRL')}.")
         for crl in content.crls:
             until = f", next update {crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update else ""
             yield say(f"CRL of {{}}: {crl.revoked} revoked{until}.", name(crl.issuer))
     else:
-        yield opened + say(f": {content.length} bytes that are nothing SCEP sends.")
+        yield opened + say(f": {content.length} bytes that are no SCEP content.")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def csr_words(csr: Csr, *, secrets: bool) -> Iterator[Sentence]:
@@ -213,7 +217,7 @@ def _reply_envelope(reply: PkiMessage, request: PkiMessage | None) -> Iterator[S
             who = say("the certificate that signed the request")
         else:
             who = say("the certificate of {}", _named(each.identity))
-        yield encrypted + who + say(": only the client's key opens it.")
+        yield encrypted + who + say("; only the client's key opens it.")
 
 
 def _others(message: PkiMessage) -> Iterator[Sentence]:
@@ -229,14 +233,14 @@ def _first(exchange: ScepExchange) -> int:
 def reply_notes(reply: PkiMessage, request: PkiMessage | None, around: Surroundings) -> Iterator[Sentence]:
     """What a CertRep says."""
     if reply.partial:
-        yield say("Only a part of the answer can be read ({}).", reply.signature.reason)
+        yield say("Only part of the response can be read ({}).", reply.signature.reason)
         yield from _reply_envelope(reply, request)
         return
     if reply.pki_status == PkiStatus.FAILURE:
         yield say("The server refuses: {}.", refusal(reply))
         if reply.fail_info == FailInfo.badRequest and reply.hresult is None and not reply.fail_info_text:
             yield say(
-                "Servers say badRequest for most things, a wrong challenge password among them; the server's log names the cause."
+                "Servers return badRequest for many reasons, also for a wrong challenge password; the server's log names the cause."
             )
     elif reply.pki_status == PkiStatus.PENDING:
         yield say("The request waits for approval; the client polls with CertPoll until it is decided.")
@@ -263,7 +267,7 @@ def _answers(reply: PkiMessage, request: PkiMessage) -> Iterator[Sentence]:
         )
     if reply.recipient_nonce is not None and request.sender_nonce is not None:
         if reply.recipient_nonce == request.sender_nonce:
-            yield say("recipientNonce equals the request's senderNonce: this answers that request.")
+            yield say("recipientNonce equals the request's senderNonce: the response belongs to this request.")
         else:
             yield say(
                 "recipientNonce {} differs from the request's senderNonce {}.",
@@ -305,7 +309,7 @@ def stranger(transaction: Transaction) -> Sentence:
     for each in request.envelope.recipients if request is not None and request.envelope is not None else ():
         if known and each.identity is not None and each.identity not in known:
             return say(
-                " The request is encrypted for the certificate of {}, which is none of those that the server offered.",
+                " The request is encrypted for the certificate of {}, which the server did not offer.",
                 _named(each.identity),
             )
     return ()

@@ -321,7 +321,7 @@ def _remark(finding: Finding, rules: Mapping[int, str]) -> Remark:
         transaction=finding.transaction,
         exchange=finding.exchange,
         frames=finding.frames,
-        evidence=tuple(Evidence(each.frame, each.path, each.value) for each in finding.facts),
+        evidence=tuple(Evidence(frame=each.frame, path=each.path, value=each.value) for each in finding.facts),
         causes=finding.causes,
         actions=finding.actions,
         sources=finding.references,

@@ -4,7 +4,8 @@ import re
 from functools import cache
 
 _RFC = re.compile(
-    r"RFC (?P<number>\d{1,5})(?:, (?:Section (?P<section>\d+(?:\.\d+)*)|Appendix (?P<appendix>[A-Z](?:\.\d+)*)))?"
+    r"RFC (?P<number>\d{1,5})(?:, (?:(?:Sections? )?(?P<section>\d+(?:\.\d+)*)(?:(?:,| and) [\d., ]+(?: and [\d.]+)?)?"
+    r"|Appendix (?P<appendix>[A-Z](?:\.\d+)*)))?"
 )
 _DRAFT = re.compile(r"(?P<name>draft-[a-z0-9-]+)(?:, Section (?P<section>\d+(?:\.\d+)*))?")
 _ISSUE = re.compile(r"(?P<repository>[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100})#(?P<number>\d{1,7})")

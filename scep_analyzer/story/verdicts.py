@@ -196,7 +196,11 @@ def verdict_about(root: Finding | None, nothing: Sentence, seen: Sentence, notes
 
 
 def _proof(root: Finding | None) -> tuple[Evidence, ...]:
-    return tuple(Evidence(each.frame, each.path, each.value) for each in root.facts) if root is not None else ()
+    return (
+        tuple(Evidence(frame=each.frame, path=each.path, value=each.value) for each in root.facts)
+        if root is not None
+        else ()
+    )
 
 
 def _first_frames(http: HttpExchange) -> list[int]:

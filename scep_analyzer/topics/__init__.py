@@ -134,7 +134,14 @@ def _topics() -> Iterator[Topic]:
 
 
 def _word(kind: str, name: str, entry: Entry, *aliases: str) -> Topic:
-    return Topic(kind, name, name, (("Meaning", (entry.meaning,)),), (entry.source,), aliases)
+    return Topic(
+        kind=kind,
+        name=name,
+        title=name,
+        sections=(("Meaning", (entry.meaning,)),),
+        references=(entry.source,),
+        aliases=aliases,
+    )
 
 
 def _other_words(name: str) -> tuple[str, ...]:
@@ -172,7 +179,7 @@ def _rule_topic(rule: Rule) -> Topic:
             ),
         ),
     ]
-    return Topic("rule", rule.id, page.title, tuple(sections), rule.references)
+    return Topic(kind="rule", name=rule.id, title=page.title, sections=tuple(sections), references=rule.references)
 
 
 def _fail_topic(info: FailInfo) -> Topic:
@@ -180,7 +187,14 @@ def _fail_topic(info: FailInfo) -> Topic:
     entry = FAIL_INFO_ENTRIES[info]
     sections = (("Meaning", (entry.meaning,)), ("Why it happens", rule.page.why), ("What to do", rule.page.do), _see((rule.id,)))  # fmt: skip
     title = f"failInfo {info.value}, {info.name}"
-    return Topic("failInfo", info.name, title, sections, (entry.source,), (f"failinfo {info.value}",))
+    return Topic(
+        kind="failInfo",
+        name=info.name,
+        title=title,
+        sections=sections,
+        references=(entry.source,),
+        aliases=(f"failinfo {info.value}",),
+    )
 
 
 def _hresult_topics() -> Iterator[Topic]:
@@ -193,7 +207,14 @@ def _hresult_topics() -> Iterator[Topic]:
         where = f"In the signed attribute ENROLL_SCEP_ERROR ({codes.HRESULT}) of a response of NDES, as {decimals[0]}."
         sections.append(("Where it appears", (f"{where} Windows clients and event 31 of NDES have the same number.",)))
         title = f"0x{number:08X} {name}"
-        yield Topic("HRESULT", f"0x{number:08X}", title, tuple(sections), ("winerror.h",), (name, *decimals))
+        yield Topic(
+            kind="HRESULT",
+            name=f"0x{number:08X}",
+            title=title,
+            sections=tuple(sections),
+            references=("winerror.h",),
+            aliases=(name, *decimals),
+        )
     for names, reason, meaning, rules in network.TABLES[0].rows:
         status = int(names.split(" | ")[1])
         if status >= 400:  # HTTP_E_STATUS_… of winerror.h
@@ -212,7 +233,14 @@ def _code(table: Table, row: tuple[str, str, str, str]) -> Topic:
     if rules:
         sections.append(_see(tuple(rules.split())))
     whole = title if name in title else f"{name}: {title}"
-    return Topic(table.kind, name, whole, tuple(sections), tuple(table.source.split("; ")), tuple(aliases))
+    return Topic(
+        kind=table.kind,
+        name=name,
+        title=whole,
+        sections=tuple(sections),
+        references=tuple(table.source.split("; ")),
+        aliases=tuple(aliases),
+    )
 
 
 def _decimals(number: int) -> tuple[str, str]:

@@ -18,8 +18,8 @@ BY_POSITION = {
     ("capture/pcap.py", "Packet"), ("capture/pcapng.py", "Packet"), ("capture/skim.py", "Segment"), ("link/decode.py", "Segment"),
     ("link/ip.py", "Datagram"), ("sieve/flow.py", "Segment"), ("tcp/connections.py", "Data"), ("tcp/connections.py", "Piece"),
 }  # fmt: skip
-NOT_YET = ("analysis.py", "report.py", "topics/", "cli/", "render/", "rules/judge.py")
-"""What is being rewritten."""
+NOT_YET = ("cli/extract.py",)
+"""Modules that are exempt while they are rewritten."""
 
 
 def _values(tree: ast.AST) -> Iterator[tuple[str, int]]:

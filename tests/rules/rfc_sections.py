@@ -19,7 +19,21 @@ _TABLES = {
 4.2 The "naturalPerson" auxiliary object class
 5 Selected attribute types
 5.1 Attribute types for use with the "pkcsEntity" object class
+5.1.1 PKCS #7 PDU
+5.1.2 PKCS #12 token
+5.1.3 PKCS #15 token
+5.1.4 PKCS #8 encrypted private key information
 5.2 Attribute types for use with the "naturalPerson" object class
+5.2.1 Electronic-mail address
+5.2.2 Unstructured name
+5.2.3 Unstructured address
+5.2.4 Date of birth
+5.2.5 Place of birth
+5.2.6 Gender
+5.2.7 Country of citizenship
+5.2.8 Country of residence
+5.2.9 Pseudonym
+5.2.10 Serial number
 5.3 Attribute types for use in PKCS #7 data
 5.3.1 Content type
 5.3.2 Message digest

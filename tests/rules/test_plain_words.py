@@ -191,6 +191,12 @@ def test_the_pattern_reads_the_forms_that_we_write() -> None:
     assert [*_cited(text)] == [(8894, "4.1"), (9110, "15"), (5652, "11.3"), (5652, "5.1"), (5652, "6")]
 
 
+def test_the_table_of_sections_is_one() -> None:
+    for number, titles in SECTIONS.items():
+        assert all(re.fullmatch(r"\d+(\.\d+)*", section) and title for section, title in titles.items()), number
+        assert all(section.rpartition(".")[0] in ("", *titles) for section in titles), number
+
+
 _CITING = [
     *sorted((ROOT / "scep_analyzer").rglob("*.py")),
     ROOT / "README.md",
