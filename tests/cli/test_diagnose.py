@@ -23,7 +23,7 @@ def test_the_root_cause_comes_first_with_its_values(scep_analyzer: Program) -> N
     result = scep_analyzer("diagnose", REFUSED)
     assert result.code == 1
     first, second, *_ = result.out.splitlines()
-    assert first == "Root cause: NDES says in a signed attribute what went wrong"
+    assert first == "Root cause: Template not published on the CA (0x80094800)"
     assert "0x80094800 CERTSRV_E_UNSUPPORTED_CERT_TYPE" in second
     assert "frame 19" in result.out
     assert "Its symptoms: certrep-failure (frame 19), certrep-badrequest" in result.out
@@ -67,7 +67,7 @@ def test_json_lines_csv_and_markdown(scep_analyzer: Program) -> None:
     rows = list(csv.DictReader(io.StringIO(scep_analyzer("diagnose", REFUSED, "-f", "csv").out)))
     assert [each["rule"] for each in rows] == [each["rule"] for each in whole]
     text = scep_analyzer("diagnose", REFUSED, "-f", "markdown").out
-    assert text.startswith("## Root cause: NDES says")
+    assert text.startswith("## Root cause: Template not published on the CA")
     assert "* **Evidence:** frame 19" in text
 
 
