@@ -183,7 +183,8 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
     if plain(verdict.unchecked):
         parts.append(verdict.unchecked)
     if any(not each.complete for each in story.sources):
-        parts.append(say("the capture is damaged: it was read as far as it goes"))
+        damage = next((each.says for each in story.oddities if each.code.startswith("capture/")), "")
+        parts.append(say("the capture is damaged and was read as far as it goes{}", say(" ({})", damage) if damage else ()))
     if parts:
         line: list[Span] = []
         for part in parts:
@@ -214,6 +215,8 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
         paper.line((Span("WIRESHARK  "), Span(display_filter(verdict.frames))))
     if verdict.rule:
         paper.line((Span("MORE  "), Span(f"explain {verdict.rule}, diagnose", Tone.QUIET)))
+    for oddity in story.oddities[:_MOST_ODDITIES]:
+        paper.line(say("! {}", oddity.says), 0, 2, Tone.WARN)
     for remark in story.about:
         if not remark.root and remark.severity.rank < 2:
             paper.line(say("! {}", remark.says), 0, 2, Tone.WARN)

@@ -26,8 +26,8 @@ KEYLOG = ROOT / "captures" / "tls" / "tls13-strongswan.keylog"
 SCHEMA = json.loads((ROOT / "scep_analyzer" / "schema" / "report-1.json").read_text(encoding="utf-8"))
 
 
-def test_a_capture_alone_is_its_timeline(scep_analyzer: Program) -> None:
-    assert scep_analyzer(CAPTURE) == scep_analyzer("timeline", CAPTURE)
+def test_a_capture_alone_is_its_answer(scep_analyzer: Program) -> None:
+    assert scep_analyzer(CAPTURE) == scep_analyzer("answer", CAPTURE)
     result = scep_analyzer(CAPTURE, "--quiet")
     assert (result.code, result.err) == (0, "")
     assert "Enrollment succeeded" in result.out
@@ -60,7 +60,7 @@ def test_an_output_file_is_never_overwritten_without_force(scep_analyzer: Progra
     assert again.code == 2
     assert "--force" in again.err
     assert scep_analyzer(CAPTURE, "-o", target, "--force").code == 0
-    assert target.read_text(encoding="utf-8").startswith("scepclient-scepserver-post.pcap")
+    assert target.read_text(encoding="utf-8").startswith("✓ device-01: certificate issued")
     assert scep_analyzer(CAPTURE, "-o", tmp_path / "no" / "where").code == 2
 
 
@@ -333,7 +333,7 @@ def test_two_requests_in_one_packet_are_two_exchanges(scep_analyzer: Program, tm
     assert [each["exchanges"] for each in lines if each["record"] == "transaction"] == [[1, 2]]
     report = json.loads(scep_analyzer(path, "-f", "json").out)
     assert [each["exchanges"] for each in report["transactions"]] == [[1, 2]]
-    assert scep_analyzer(path).out.count("GetCACaps (GET)") == 2
+    assert scep_analyzer("timeline", path).out.count("GetCACaps (GET)") == 2
     assert "DES" in scep_analyzer("show", path, "2").out
 
 
