@@ -72,6 +72,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "anomalies": anomalies,
     "help": lambda: program("--help"),
     "help timeline": lambda: program("timeline", "--help"),
+    "help report": lambda: program("report", "--help"),
     "help show": lambda: program("show", "--help"),
     "help decode": lambda: program("decode", "--help"),
     "help extract": lambda: program("extract", "--help"),

@@ -33,6 +33,7 @@ _LABEL = 7
 _MOST_PICTURE = 9
 """Rows that further steps and proofs leave to the picture, with the empty lines around it."""
 _MOST_GROUPS, _MOST_ROWS = 7, 6
+_MOST_ODDITIES = 3
 
 
 class Answer:
@@ -184,7 +185,9 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
         parts.append(verdict.unchecked)
     if any(not each.complete for each in story.sources):
         damage = next((each.says for each in story.oddities if each.code.startswith("capture/")), "")
-        parts.append(say("the capture is damaged and was read as far as it goes{}", say(" ({})", damage) if damage else ()))
+        parts.append(
+            say("the capture is damaged and was read as far as it goes{}", say(" ({})", damage) if damage else ())
+        )
     if parts:
         line: list[Span] = []
         for part in parts:

@@ -32,6 +32,8 @@ def url_of(citation: str) -> str | None:
     """The page that a citation names: a section of an RFC, an issue, a documentation page. None where no address is known."""
     if citation in _TITLES:
         return _TITLES[citation]
+    if "; " in citation:  # several sources in one: the first that has an address
+        return next(filter(None, map(url_of, citation.split("; "))), None)
     if citation.startswith("https://"):
         return citation
     for form, url in (

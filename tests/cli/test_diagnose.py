@@ -26,7 +26,7 @@ def test_the_root_cause_comes_first_with_its_values(scep_analyzer: Program) -> N
     assert first == "Root cause: Template not published on the CA (0x80094800)"
     assert "0x80094800 CERTSRV_E_UNSUPPORTED_CERT_TYPE" in second
     assert "frame 19" in result.out
-    assert "Its symptoms: certrep-failure (frame 19), certrep-badrequest" in result.out
+    assert "Leads to: certrep-failure (frame 19), certrep-badrequest" in result.out
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_the_exit_code_says_whether_there_is_something_to_act_on(
 
 
 def test_a_healthy_capture_is_said_to_be_one(scep_analyzer: Program) -> None:
-    assert scep_analyzer("diagnose", HEALTHY).out.startswith("No fault found\n")
-    assert scep_analyzer("diagnose", WEAK).out.startswith("Nothing failed")
+    assert scep_analyzer("diagnose", HEALTHY).out.startswith("No failures\n")
+    assert scep_analyzer("diagnose", WEAK).out.startswith("No failures\n\nWarnings\n")
 
 
 def test_json_is_the_report_and_min_severity_keeps_the_numbers(scep_analyzer: Program) -> None:
@@ -113,12 +113,12 @@ def test_a_capture_without_scep_and_one_that_is_none(scep_analyzer: Program, tmp
 
 
 def test_the_timeline_tells_findings_at_their_step(scep_analyzer: Program) -> None:
-    out = scep_analyzer(REFUSED).out
-    assert "Root cause: NDES says 0x80094800" in " ".join(out.split())
-    assert "here is the root cause [certrep-ndes-hresult]" in " ".join(out.split())
-    assert "certrep-failure, certrep-badrequest: because of certrep-ndes-hresult" in " ".join(out.split())
-    quiet = scep_analyzer("--quiet", REFUSED).out
+    out = scep_analyzer("timeline", REFUSED).out
+    assert "Root cause: NDES reports 0x80094800" in " ".join(out.split())
+    assert "CAUSE (see the top) [certrep-ndes-hresult]" in " ".join(out.split())
+    assert "certrep-failure, certrep-badrequest: a consequence of certrep-ndes-hresult" in " ".join(out.split())
+    quiet = scep_analyzer("timeline", "--quiet", REFUSED).out
     assert "Root cause:" in quiet
     assert "certrep-failure" not in quiet
-    assert "certrep-dummy-content" in scep_analyzer("--verbose", REFUSED).out
-    assert "certrep-dummy-content" in " ".join(scep_analyzer(REFUSED, "--min-severity", "info").out.split())
+    assert "certrep-dummy-content" in scep_analyzer("timeline", "--verbose", REFUSED).out
+    assert "certrep-dummy-content" in " ".join(scep_analyzer("timeline", REFUSED, "--min-severity", "info").out.split())

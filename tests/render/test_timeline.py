@@ -49,7 +49,7 @@ def test_color_adds_escape_sequences_and_nothing_else() -> None:
 def test_quiet_prints_headlines_and_verbose_repeats() -> None:
     report = _report("scepclient-scepserver-post")
     quiet, usual, verbose = (_printed(report, look) for look in (Look(quiet=True), Look(), Look(verbose=True)))
-    assert "Enrollment succeeded" in quiet
+    assert "Certificate issued" in quiet
     assert "GetCACaps" not in quiet
     assert verbose.count("Go-http-client") > usual.count("Go-http-client") == 1
 
