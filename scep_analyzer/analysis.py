@@ -5,6 +5,7 @@ Later stages are imported where they are used: a large capture is already being 
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scep_analyzer.engines import Engine, Reading, open_capture
@@ -18,6 +19,7 @@ from scep_analyzer.model.tls import NO_SECRETS, Secrets
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
     from scep_analyzer.events import Event, Item, Run
+    from scep_analyzer.model.scep import FailedConnection, ScepExchange
     from scep_analyzer.report import Report
 
 
@@ -44,6 +46,7 @@ class Analysis:
         self.engine: Engine = engine
         self._secrets, self._limits = secrets, limits
         self._keys, self._keep = keys, keep
+        self._paths = paths
 
     def report(self) -> "Report":
         """Read the capture to its end."""
@@ -62,7 +65,7 @@ class Analysis:
         engine = self.engine
         judge = Judge(captures=engine.facts, keylog=self._secrets.content, limits=self._limits)
         run = Run(judge, partial(engine.notices, ()), self._limits)
-        for item in self._interpreted():
+        for item in self._in_order():
             yield from run.take(item)
         yield from run.last(partial(self._complete, run))
         yield Over(
@@ -90,6 +93,21 @@ class Analysis:
             handshakes=engine.handshakes(servers or None) if worth else (),
         )
 
+    def _in_order(self) -> "Iterator[Item]":
+        """What the stages give; of a file that gives little, everything in the order of time, and what is no exchange first."""
+        from scep_analyzer.model.scep import FailedConnection, ScepExchange
+
+        items = self._interpreted()
+        most = 0 if "-" in self._paths else self._limits.held_items
+        held = list(islice(items, most))
+        if held and len(held) < most:
+            timed = [each for each in held if isinstance(each, ScepExchange | FailedConnection)]
+            yield from (each for each in held if not isinstance(each, ScepExchange | FailedConnection))
+            yield from sorted(timed, key=_when)
+        else:
+            yield from held
+        yield from items
+
     def _interpreted(self) -> "Iterator[Item]":
         from scep_analyzer.scep.exchanges import Interpreter
 
@@ -107,6 +125,15 @@ class Analysis:
         for last in interpreter.finish():
             if not (undone and isinstance(last, Anomaly) and last.code == "key-fits-nothing"):
                 yield last
+
+
+def _when(item: "ScepExchange | FailedConnection") -> tuple[int, int]:
+    """Time and frame; what has no time (pcapng simple packets) comes by frame."""
+    from scep_analyzer.model.scep import FailedConnection
+
+    if isinstance(item, FailedConnection):
+        return item.time_ns or 0, item.frames[0]
+    return item.http.time_ns or 0, item.http.frame
 
 
 def analyze(*paths: str, engine: str = "auto", secrets: Secrets = NO_SECRETS) -> "Report":

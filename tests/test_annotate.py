@@ -172,7 +172,7 @@ def test_mistakes_are_one_line(tmp_path: Path, scep_analyzer: Callable[..., Any]
         ((tmp_path / "absent", "-o", out), 3, "no such file"),
         ((REFUSED, "-o", tmp_path / "no" / "where"), 2, "cannot be written"),
         ((REFUSED, "-o", text), 2, "--force"),
-        ((REFUSED, "-o", REFUSED, "--force"), 2, "the capture itself"),
+        ((REFUSED, "-o", REFUSED, "--force"), 2, "the output is the input"),
         (("-", "-o", out), 2, "standard input"),
         ((tmp_path, "-o", out), 3, "directory"),
         ((text, "--strip", "-o", out), 3, "not a capture"),

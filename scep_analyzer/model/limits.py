@@ -151,6 +151,10 @@ class Limits(NamedTuple):
     undecided_bytes: int = 8 * MIB
     """Their targets and header fields."""
 
+    held_items: int = 500
+    """What a run is given is held until the end of a file that has no more of it: exchanges that turn out to be SCEP's in a second look
+    at the file come last, and take their place in time. A few megabytes."""
+
     reordered_exchanges: int = 1_000
     """Finished exchanges that wait for an earlier request to be answered, in streamed output."""
 
@@ -211,7 +215,7 @@ class Limits(NamedTuple):
 
 LIMITS = Limits()
 
-AT_ONCE = LIMITS._replace(reordered_exchanges=0)
+AT_ONCE = LIMITS._replace(reordered_exchanges=0, held_items=0)
 """Exchanges leave when they end, whatever was asked before and still waits: for eyes, not for order."""
 
 LIVE = AT_ONCE._replace(settled_ns=1_000_000_000, joined_ns=1_000_000_000, quiet_ns=20 * 1_000_000_000)

@@ -87,7 +87,9 @@ def _rail(lane: Lane, at: int, lanes: int, x: float) -> Rail:
     role = lane.product or ("SCEP server" if lane.role == "server" else lane.role)
     name = lane.title.removeprefix(f"{lane.product or lane.role} ")
     align, text_x = ("start", 0.0) if at == 0 else ("end", 100.0) if at == lanes - 1 else ("middle", x)
-    return Rail(_percent(x), align, _percent(text_x), cut(role, _MOST_NAME), cut(name, _MOST_NAME))
+    return Rail(
+        x=_percent(x), align=align, text_x=_percent(text_x), role=cut(role, _MOST_NAME), name=cut(name, _MOST_NAME)
+    )
 
 
 def _percent(share: float) -> str:

@@ -163,7 +163,7 @@ def test_standard_input_is_told_as_it_comes() -> None:
     rest, _ = child.communicate(content[end:])
     whole = (first + rest).decode()
     assert child.returncode == 0
-    assert "Transaction 1: Enrollment succeeded" in whole
+    assert "Transaction 1: Certificate issued" in whole
     assert "Transaction 2: Renewal succeeded" in whole
     assert "6 SCEP exchanges in 2 transactions: 2 succeeded" in whole
     assert "with the certificate that exchange 3 issued, as a renewal is" in " ".join(whole.split())
@@ -324,7 +324,7 @@ def test_enrollments_are_told_while_they_happen_and_the_packets_kept(lab: Lab, t
     lab.enroll("device-2", challenge="wrong")
     out, err = child.communicate(timeout=30)
     assert (child.returncode, err) == (0, "")
-    assert "Transaction 1: Enrollment succeeded" in out
+    assert "Transaction 1: Certificate issued" in out
     assert "CN=device-1" in out
     assert "Transaction 2: Enrollment refused" in out
     assert "Root cause: " in out
