@@ -164,8 +164,8 @@ def test_standard_input_is_told_as_it_comes() -> None:
     whole = (first + rest).decode()
     assert child.returncode == 0
     assert "Transaction 1: Certificate issued" in whole
-    assert "Transaction 2: Renewal succeeded" in whole
-    assert "6 SCEP exchanges in 2 transactions: 2 succeeded" in whole
+    assert "Transaction 2: Certificate renewed" in whole
+    assert "6 SCEP exchanges in 2 transactions: 2 issued" in whole
     assert "with the certificate that exchange 3 issued, as a renewal is" in " ".join(whole.split())
 
 

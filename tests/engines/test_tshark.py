@@ -48,8 +48,8 @@ def test_both_engines_tell_the_same_exchanges(path: Path) -> None:
 
 @needs_tshark
 def test_keys_are_used_by_the_command_line_and_exchanges_are_marked(scep_analyzer: Program) -> None:
-    result = scep_analyzer(TLS13, "--keylog", KEYLOG)
-    assert "certificate issued" in result.out
+    result = scep_analyzer("timeline", TLS13, "--keylog", KEYLOG)
+    assert "Certificate issued" in result.out
     assert "(TLS)" in result.out
     told = scep_analyzer("timeline", TLS13, "--keylog", KEYLOG, "-f", "json").json
     assert [each["tls"] for each in told["exchanges"]] == [True, True, True]
@@ -112,10 +112,10 @@ def test_keys_that_do_not_fit_are_said_with_what_is_wanted(scep_analyzer: Progra
 def test_without_keys_the_handshake_tells_what_it_can(scep_analyzer: Program) -> None:
     result = scep_analyzer("diagnose", "--all", UNREADABLE)
     said = " ".join(result.out.split())
-    assert "5 TLS connections to scep.lab.example (192.0.2.1:8443), TLS 1.3; data flowed in 5" in said
+    assert "5 TLS connections to scep.lab.example (192.0.2.1:8443), TLS 1.3, are not decrypted; data flows in 5" in said
     assert "--keylog" in said
     in_the_clear = " ".join(scep_analyzer("diagnose", "--all", TLS / "tls12-strongswan.pcap").out.split())
-    assert "certificate CN=scep.lab.example of CN=TLS-CA,O=lab" in in_the_clear
+    assert "certificate CN=scep.lab.example, issued by CN=TLS-CA,O=lab" in in_the_clear
 
 
 def test_a_client_that_does_not_know_the_ca(scep_analyzer: Program) -> None:
