@@ -39,7 +39,7 @@ _SURE = {
 }
 _WHAT = {Kind.RENEWAL: "renewal", Kind.POLL: "poll", Kind.GET_CERT: "GetCert", Kind.GET_CRL: "GetCRL"}
 _MOST_FRAMES = 12
-_HINT = "Nothing in the packets explains it."
+_HINT = "Nothing in the packets explains it"
 
 
 def common_name(subject: str) -> str:
