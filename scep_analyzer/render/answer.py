@@ -17,6 +17,7 @@ from scep_analyzer.story.model import (
     Story,
     Tone,
     Verdict,
+    count,
     cut,
     plain,
     say,
@@ -125,7 +126,7 @@ def _why(verdict: Verdict, look: Look, steps: int, because: int, fix: int) -> It
         text = (Span(f"{at + 1}. "), *action) if several else action
         yield _labelled("FIX" if at == 0 else "", Tone.GOOD, text, look, fix if at == 0 else 2)
     if len(verdict.fix) > steps:
-        more = f"{_many(len(verdict.fix) - steps, 'more step')}: diagnose"
+        more = f"{count(len(verdict.fix) - steps, 'more step')}: diagnose"
         yield _labelled("", Tone.PLAIN, (Span(more, Tone.QUIET),), look, 1)
 
 
@@ -178,9 +179,9 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
     parts: list[Sentence] = []
     before = sum(each.history for each in story.chapters)
     if before:
-        parts.append(say(f"{_many(before, 'earlier attempt')} failed: timeline"))
+        parts.append(say(f"{count(before, 'earlier attempt')} failed: timeline"))
     if verdict.notes and not look.quiet:
-        parts.append(say(f"{_many(verdict.notes, 'note')}: --all"))
+        parts.append(say(f"{count(verdict.notes, 'note')}: --all"))
     if plain(verdict.unchecked):
         parts.append(verdict.unchecked)
     if any(not each.complete for each in story.sources):
@@ -207,7 +208,7 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
             if source.first_ns is not None
             else ""
         )
-        lines = say(f"{{}}: {_many(source.packets, 'packet')}{when}", source.name)
+        lines = say(f"{{}}: {count(source.packets, 'packet')}{when}", source.name)
         paper.line((*_mark(verdict.ruling), *_strong(verdict.says), Span("   "), *lines), 0, 2)
     paper.blank()
     for line in _why(verdict, look, 2, 3, 4):
@@ -254,7 +255,7 @@ def begin(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> N
     if times:
         when = f"   {day_and_clock(min(times), look.zone)} to {clock(max(times), look.zone, 0)} {zone_name(look.zone)}"
     servers, clients = {each.server for each in tried}, {each.client for each in tried}
-    who = f"   {_many(len(servers), 'server')}, {_many(len(clients), 'client')}"
+    who = f"   {count(len(servers), 'server')}, {count(len(clients), 'client')}"
     paper.line((*_strong(say("{}", names)), *say(f"{when}{who}")), 0, 2)
     paper.line(summary(story.chapters), 0, 2)
 
@@ -271,7 +272,7 @@ def causes(story: Story, paper: Paper, look: Look, most: int | None) -> dict[int
     for group in shown:
         paper.line(_group(group, look))
     if len(shown) < len(story.groups):
-        paper.line((Span(f"… {_many(len(story.groups) - len(shown), 'more cause')}: diagnose", Tone.QUIET),), 2)
+        paper.line((Span(f"… {count(len(story.groups) - len(shown), 'more cause')}: diagnose", Tone.QUIET),), 2)
     told = set[str]()
     for remark in story.about:
         if remark.severity.rank < 2 and remark.title not in told:
@@ -333,7 +334,3 @@ def _mark(ruling: Ruling) -> Sentence:
 
 def _strong(sentence: Sentence) -> Sentence:
     return tuple(each._replace(tone=Tone.STRONG) for each in sentence)
-
-
-def _many(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'s' * (number != 1)}"

@@ -80,13 +80,10 @@ def _why(story: Story, why: str) -> Callable[[Chapter], bool]:
 def narrowed(story: Story, numbers: frozenset[int]) -> Story:
     """The story of these chapters alone. Their numbers and the letters of their causes stay what they are in the whole."""
     chapters = tuple(each for each in story.chapters if each.number in numbers)
-    letters = {group.letter: group for group in story.groups}
-    left = {letter for letter, group in letters.items() if numbers & set(group.chapters)}
-    groups = [each._replace(letter=_letter_of(story, each.chapters[0])) for each in grouped(chapters)]
     return story._replace(
         chapters=chapters,
         remarks=tuple(each for each in story.remarks if each.transaction is None or each.transaction in numbers),
-        groups=tuple(each for each in groups if each.letter in left),
+        groups=tuple(each._replace(letter=_letter_of(story, each.chapters[0])) for each in grouped(chapters)),
     )
 
 

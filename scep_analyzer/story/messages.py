@@ -18,7 +18,7 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.model.verdict import Verdict
-from scep_analyzer.story.model import Kind, Sentence, Span, frame, ident, joined, name, say, serial
+from scep_analyzer.story.model import Kind, Sentence, Span, count, frame, ident, joined, name, say, serial
 
 _OFFERED = ("ca", "ra", "ra-signing", "ra-encryption")
 
@@ -162,16 +162,12 @@ def _inside(envelope: Envelope | None, around: Surroundings) -> Iterator[Sentenc
     elif content.kind == "issuer-and-serial-number":
         yield opened + say(": names the certificate of {}.", _named((content.issuer, content.serial_number)))
     elif content.certificates or content.crls:
-        yield opened + say(f": {_count(len(content.certificates), 'certificate')}, {_count(len(content.crls), 'CRL')}.")
+        yield opened + say(f": {count(len(content.certificates), 'certificate')}, {count(len(content.crls), 'CRL')}.")
         for crl in content.crls:
             until = f", next update {crl.next_update:%Y-%m-%d %H:%M} UTC" if crl.next_update else ""
             yield say(f"CRL of {{}}: {crl.revoked} revoked{until}.", name(crl.issuer))
     else:
         yield opened + say(f": {content.length} bytes that are no SCEP content.")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def csr_words(csr: Csr, *, secrets: bool) -> Iterator[Sentence]:

@@ -99,6 +99,11 @@ def toned(sentence: Sentence, tone: Tone) -> Sentence:
     return tuple(span._replace(tone=tone) if span.tone is Tone.PLAIN else span for span in sentence)
 
 
+def count(number: int, thing: str) -> str:
+    """A number and its noun."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 def cut(text: str, limit: int) -> str:
     """At most ``limit`` characters, the end replaced by an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

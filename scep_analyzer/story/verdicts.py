@@ -19,6 +19,7 @@ from scep_analyzer.story.model import (
     Skipped,
     Verdict,
     address,
+    count,
     joined,
     name,
     plain,
@@ -57,7 +58,7 @@ def result_words(ended: Ended, attempt: int) -> Sentence:
     what = _WHAT.get(transaction.kind, "enrollment")
     if result is Result.ISSUED:
         tried = f" on attempt {attempt}" if attempt > 1 else ""
-        polled = f" after {_count(transaction.polls, 'poll')}" if transaction.polls else ""
+        polled = f" after {count(transaction.polls, 'poll')}" if transaction.polls else ""
         return say(f"certificate {'renewed' if transaction.kind is Kind.RENEWAL else 'issued'}{tried}{polled}")
     if result is Result.UNUSABLE:
         return say("certificate granted, but the client cannot use it")
@@ -121,7 +122,7 @@ def counted(exchanges: int, results: Mapping[Result, int]) -> Sentence:
     if not exchanges and not transactions:
         return say("No SCEP found.")
     ended = ", ".join(f"{number:,} {_RESULT_COUNTS[result]}" for result, number in results.items() if number)
-    return say(f"{_count(exchanges, 'SCEP exchange')} in {_count(transactions, 'transaction')}: {ended}")
+    return say(f"{count(exchanges, 'SCEP exchange')} in {count(transactions, 'transaction')}: {ended}")
 
 
 _RESULT_COUNTS = {
@@ -279,10 +280,6 @@ def attempts_of(ended: Sequence[Ended]) -> dict[int, int]:
     return found
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'s' * (number != 1)}"
-
-
 def summary(chapters: Sequence[Chapter]) -> Sentence:
     """How many there were, and what came of them."""
     counted = [each for each in chapters if each.enrollment and not each.history]
@@ -297,5 +294,5 @@ def summary(chapters: Sequence[Chapter]) -> Sentence:
     )
     parts = [say(f"{by[key]:,} {word}") for key, word in words if by[key]]
     others = sum(not each.enrollment for each in chapters)
-    more = say(f"; {_count(others, 'look')} at the CA's certificates alone") if others else ()
-    return say(f"{_count(len(counted), 'enrollment')}: {{}}{{}}", joined(parts, ", ") or say("none"), more)
+    more = say(f"; {count(others, 'look')} at the CA's certificates alone") if others else ()
+    return say(f"{count(len(counted), 'enrollment')}: {{}}{{}}", joined(parts, ", ") or say("none"), more)
