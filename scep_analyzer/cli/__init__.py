@@ -103,6 +103,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
 
 
+def console() -> None:
+    """The console script: runs the program and ends the process.
+
+    What must happen at the end happens (output is written, other processes and temporary files are gone); taking 300 modules apart,
+    which is a seventh of a short run, does not.
+    """
+    try:
+        code: str | int | None = main()
+    except SystemExit as error:
+        code = error.code
+    import atexit
+    import os
+
+    threading = sys.modules.get("threading")
+    if not isinstance(code, int | None) or (threading is not None and threading.active_count() > 1):
+        sys.exit(code)  # a thread still works, or the code is a sentence for standard error
+    atexit._run_exitfuncs()  # what os._exit leaves out; there is no other name for it
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # closed, full, or nobody reads: main has said so where it matters
+            continue
+    os._exit(code or 0)
+
+
 def _told(line: str, code: int) -> int:
     """Say what is wrong, in the one line that the contract promises, after what was found before."""
     from scep_analyzer.render.safe import safe

@@ -1,14 +1,38 @@
 """Arguments → options: argparse, whose messages are one line that ends with what to type next."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 USAGE = 2
 
+# There is no catalogue of translations, and gettext would look for one in four folders at each of argparse's forty messages: a third
+# of the time that --help takes.
+argparse._ = str  # type: ignore[attr-defined]
+
+
+class _Help(argparse.HelpFormatter):
+    """argparse makes one for each option that is added, and each asks shutil for the width, which brings bz2 and lzma."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": _width(), **options})
+
+
+def _width() -> int:
+    """Columns for help, as shutil.get_terminal_size counts them, less the two that argparse leaves."""
+    given = os.environ.get("COLUMNS", "")
+    try:
+        return int(given) - 2 if given else os.get_terminal_size(1).columns - 2
+    except (OSError, ValueError):  # standard output is no terminal, or is closed; or that is no number
+        return 78
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says what a mistyped option or value was probably meant to be."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **{"formatter_class": _Help, **options})
 
     _given: Sequence[str] = ()
 

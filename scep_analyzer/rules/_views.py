@@ -1,5 +1,6 @@
 """What a rule is given: an exchange, a transaction or the capture, with what a judgement of it needs."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -403,6 +404,15 @@ class CaptureView:
         return (each for each in self.scene.anomalies if each.code in codes)
 
 
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
+    )
+}
+_FIXDATE = re.compile(rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+"""The form of a date that RFC 9110 asks for; servers use no other, but for the odd ones."""
+
 SKEW = timedelta(minutes=5)
 """Clocks that are closer than this agree."""
 
@@ -412,12 +422,16 @@ def http_date(value: str | None) -> datetime | None:
     """An HTTP date (RFC 9110, Section 5.6.7), None where it is none."""
     if value is None:
         return None
-    from email.utils import parsedate_to_datetime
-
     try:
+        usual = _FIXDATE.fullmatch(value)
+        if usual is not None:
+            day, month, year, hour, minute, second = usual.groups()
+            return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        from email.utils import parsedate_to_datetime  # it brings fifteen modules
+
         found = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):
-        return None
+        return None  # no date, or a day that no calendar has
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 

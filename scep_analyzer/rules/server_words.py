@@ -6,7 +6,7 @@ Sources: the products' source text, manuals and issues. Fragments are matched wi
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -213,7 +213,6 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
 )  # fmt: skip
 """Fragment → meaning; the first that fits counts, so what names one thing comes before what names a kind."""
 
-_TABLE = tuple((re.compile(text, re.IGNORECASE), meaning) for text, meaning in _ROWS)
 _QUOTED = 160
 _REASONS = frozenset(each.phrase.lower() for each in HTTPStatus) | {
     "",
@@ -223,11 +222,17 @@ _REASONS = frozenset(each.phrase.lower() for each in HTTPStatus) | {
 }
 
 
+@cache
+def _pattern(row: int) -> re.Pattern[str]:
+    """Compiled when it is asked for: all of them take an eighth of the start, and most captures need none."""
+    return re.compile(_ROWS[row][0], re.IGNORECASE)
+
+
 @lru_cache(maxsize=512)
 def understood(text: str) -> tuple[Meaning, int] | None:
     """The meaning of a text, and where in it the fragment begins; None where nothing in it is known."""
-    for pattern, meaning in _TABLE:
-        match = pattern.search(text)
+    for row, (_, meaning) in enumerate(_ROWS):
+        match = _pattern(row).search(text)
         if match is not None:
             return meaning, match.start()
     return None

@@ -1,6 +1,5 @@
 """HTML → its text, in time that grows with its length: a regular expression for tags takes the square of it."""
 
-import html
 import re
 from collections.abc import Iterator
 
@@ -35,6 +34,8 @@ def without_tags(text: str) -> str:
 
 def told_once(page: str) -> str:
     """The words of a page. Its title and headings often say the same: each is told once, so that what follows is not cut."""
+    import html  # its table of 2,231 names is long, and most captures hold no page
+
     told: list[str] = []
     pieces: list[str] = []
     at = 0
