@@ -10,6 +10,7 @@ from scep_analyzer.cli.output import look_of, opened
 from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.words import count
 from scep_analyzer.report import Report
 
 if TYPE_CHECKING:
@@ -80,5 +81,5 @@ def _tell(path: str, chapters: int) -> None:
 
     size = Path(path).stat().st_size
     amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} KB"
-    many = f"{chapters:,} transaction{'s' * (chapters != 1)}"
+    many = count(chapters, "transaction")
     print(safe(f"{path}: {many}, {amount}; open it in a browser: {Path(path).resolve().as_uri()}"))  # noqa: T201

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT
-from scep_analyzer.cli.filters import add_filter_arguments, chooses, expected, told
+from scep_analyzer.cli.filters import NotAsExpectedError, add_filter_arguments, chooses, expected, told
 from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
 from scep_analyzer.cli.output import least_of, look_of, output_of
 from scep_analyzer.cli.progress import progress
@@ -64,17 +64,20 @@ def run(options: argparse.Namespace) -> int:
         return each_file(options, stream, _rendered)
 
 
-def _rendered(options: argparse.Namespace) -> tuple[str, int]:
-    """The output for one file, in a process of its own, and its exit code; ``options.first`` is its place among the files."""
+def _rendered(options: argparse.Namespace) -> tuple[str, str | None, int]:
+    """As jobs.Rendered, in a process of its own; ``options.first`` is the file's place among the files."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=options.encoding or "utf-8", newline="\n")
     analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
-    code = 0
+    code, unmet = 0, None
     if options.format == "jsonl" and not chooses(options):
         _lines(options, analysis, stream)
     else:
-        code = _whole(analysis.report(), stream, options)
+        try:
+            code = _whole(analysis.report(), stream, options)
+        except NotAsExpectedError as error:
+            code, unmet = error.exit_code, f"{options.capture[0]}: {error}"
     stream.seek(0)
-    return stream.read(), code
+    return stream.read(), unmet, code
 
 
 def _one(options: argparse.Namespace) -> int:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
+from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
 from scep_analyzer.render.ladder import draw
 from scep_analyzer.render.paper import Paper, cells
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.model import (
     Chapter,
+    Filters,
     Group,
     Kind,
     Ruling,
@@ -17,16 +19,18 @@ from scep_analyzer.story.model import (
     Story,
     Tone,
     Verdict,
-    count,
     cut,
     plain,
     say,
 )
-from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
-from scep_analyzer.story.verdicts import common_name, display_filter, summary
+from scep_analyzer.story.times import clock, day_and_clock, zone_name
+from scep_analyzer.story.verdicts import common_name, summary
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
 _TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
+_FILTER = 11
+"""Columns of WIRESHARK."""
+_PLUGIN = "  (plugin)"
 _ROWS = 23
 """Rows of a screen of 24 lines, the prompt below it."""
 _LABEL = 7
@@ -168,11 +172,18 @@ def _below(story: Story, chapter: Chapter, look: Look) -> Iterable[Sentence]:
     verdict = chapter.verdict
     if verdict.fine:
         yield (Span("CHECKED AND FINE  "), Span(", ".join(verdict.fine)))
-    if verdict.frames:
-        yield (Span("WIRESHARK  "), Span(display_filter(verdict.frames)))
+    yield from _filters(verdict.filters, look)
     more = f"explain {verdict.rule}, " if verdict.rule else ""
     yield (Span("MORE  "), Span(f"{more}timeline, diagnose, show N", Tone.QUIET))
     yield from _last(story, verdict, look)
+
+
+def _filters(filters: Filters, look: Look) -> Iterator[Sentence]:
+    """The display filters; that of the plugin where it fits into one row."""
+    if filters.frames:
+        yield (Span("WIRESHARK  "), *say("{}", filters.frames))
+    if filters.messages and cells(safe(filters.messages)) <= look.width - _FILTER - cells(_PLUGIN):
+        yield (Span(" " * _FILTER), *say("{}", filters.messages), Span(_PLUGIN, Tone.QUIET))
 
 
 def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
@@ -215,8 +226,8 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
         paper.line(line, 0, _LABEL)
     for each in _proof(verdict, look, 3):
         paper.line(each, 0, 10)
-    if verdict.frames:
-        paper.line((Span("WIRESHARK  "), Span(display_filter(verdict.frames))))
+    for line in _filters(verdict.filters, look):
+        paper.line(line)
     if verdict.rule:
         paper.line((Span("MORE  "), Span(f"explain {verdict.rule}, diagnose", Tone.QUIET)))
     for oddity in story.oddities[:_MOST_ODDITIES]:

@@ -15,10 +15,12 @@ from markupsafe import Markup
 
 from scep_analyzer.glossary import short
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
 from scep_analyzer.render.picture import Picture, anchor, picture_of
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.detail import Line
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.model import (
     Card,
     Chapter,
@@ -33,8 +35,8 @@ from scep_analyzer.story.model import (
     plain,
 )
 from scep_analyzer.story.references import url_of
-from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
-from scep_analyzer.story.verdicts import common_name, display_filter, summary
+from scep_analyzer.story.times import clock, day_and_clock, zone_name
+from scep_analyzer.story.verdicts import common_name, summary
 from scep_analyzer.version import __version__
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
@@ -354,7 +356,7 @@ def _environment(look: Look, words: _Words) -> Environment:
         plain=plain,
         cut=lambda text, most=_LONGEST: cut(text, most),
         short_value=lambda text: cut(text, _LONGEST_VALUE),
-        frames=display_filter,
+        frames=lambda frames: filters_of(frames).frames,
         url=url_of,
         percent=lambda share: f"{share:.0%}",
         number=lambda number: f"{number:,}",
@@ -370,7 +372,7 @@ def _environment(look: Look, words: _Words) -> Environment:
         "most_certificates": MOST_CERTIFICATES,
         "most_oddities": MOST_ODDITIES,
         "zone": zone_name(look.zone),
-        "many": lambda count, thing: f"{count:,} {thing}{'s' * (count != 1)}",
+        "many": count,
         "duration": _duration,
         "bar": _bar,
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
 from scep_analyzer.render.ladder import draw
 from scep_analyzer.render.paper import Paper, cells, shortened
@@ -29,7 +30,7 @@ from scep_analyzer.story.model import (
     rule,
     say,
 )
-from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
+from scep_analyzer.story.times import clock, day_and_clock, zone_name
 
 TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.NOTE}
 MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
@@ -113,7 +114,7 @@ class _Drawing:
         if source.first_ns is not None and source.last_ns is not None:
             start = day_and_clock(source.first_ns, self._look.zone)
             when = f", {start} {zone_name(self._look.zone)}, {span(source.last_ns - source.first_ns)}"
-        packets = "1 packet" if source.packets == 1 else f"{source.packets:,} packets"
+        packets = count(source.packets, "packet")
         damaged = "" if source.complete else " (damaged: read as far as it goes)"
         return say(f"{{}}: {{}}, {links}, {packets}{when}{damaged}", source.name, source.format)
 
@@ -221,6 +222,8 @@ class _Drawing:
             self.paper.line(say("Requester: {}", chapter.subject), 3)
         if chapter.transaction_id is not None:
             self.paper.line(say("transactionID {}", chapter.transaction_id), 3)
+        if chapter.filters.frames and not self._look.quiet:
+            self.paper.line(say("Wireshark: {}", chapter.filters.told), 3, 2, Tone.QUIET)
 
     # -- a step --------------------------------------------------------------------------------------------------------
 

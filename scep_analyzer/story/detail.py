@@ -20,6 +20,7 @@ from scep_analyzer.model.exchanges import Header
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
 from scep_analyzer.model.secrets import field_without_secrets, without_secrets
 from scep_analyzer.model.verdict import Verdict
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.messages import key_words
 from scep_analyzer.story.model import cut
 from scep_analyzer.story.times import iso, iso_of
@@ -50,6 +51,12 @@ def exchange_lines(
         f"Exchange {number}",
         f"{http.client} → {http.server}, tcp.stream {http.connection}{', inside TLS' if http.tls else ''}",
     )
+    frames = {frame for each in (http.request, http.response) if each is not None for frame in each.frames}
+    message = exchange.request or exchange.reply
+    filters = filters_of(frames, message.transaction_id if message is not None else None)
+    for name, value in (("Wireshark filter", filters.frames), ("with the plugin", filters.messages)):
+        if value:
+            yield Line(1, name, value)
     if http.request is None:
         yield Line(0, "Request", "not in the capture")
     else:

@@ -22,6 +22,7 @@ from scep_analyzer.model.scep import (
     ScepExchange,
     Transaction,
 )
+from scep_analyzer.model.words import count
 from scep_analyzer.story.messages import Surroundings, message_notes, refusal, reply_notes, stranger
 from scep_analyzer.story.model import Sentence, address, name, say, serial
 
@@ -203,8 +204,7 @@ def _capabilities(content: CaCapabilities) -> Iterator[Sentence]:
 
 
 def _about_set(content: CaCertificates, kind: str) -> Sentence:
-    count = len(content.certificates)
-    certificates = "1 certificate" if count == 1 else f"{count} certificates"
+    certificates = count(len(content.certificates), "certificate")
     has_ra = any((each.role or "").startswith("ra") for each in content.certificates)
     says_ra = "ca-ra-cert" in kind.lower()
     if content.form == "signed":

@@ -99,11 +99,6 @@ def toned(sentence: Sentence, tone: Tone) -> Sentence:
     return tuple(span._replace(tone=tone) if span.tone is Tone.PLAIN else span for span in sentence)
 
 
-def count(number: int, thing: str) -> str:
-    """A number and its noun."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
-
-
 def cut(text: str, limit: int) -> str:
     """At most ``limit`` characters, the end replaced by an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -291,11 +286,24 @@ class Ruling(Enum):
     OPEN = "open"
 
 
+class Filters(NamedTuple):
+    """Display filters for Wireshark; empty where there is none. ``frames`` works in any Wireshark, ``messages`` with our plugin."""
+
+    frames: str = ""
+    messages: str = ""
+
+    @property
+    def told(self) -> str:
+        """Both in a row of text."""
+        plugin = f"with plugin: {self.messages}" if self.messages else ""
+        return "   ".join(filter(None, (self.frames, plugin)))
+
+
 class Verdict(NamedTuple):
     """The answer first: what came of it, why, what to do, the proof, and what is fine.
 
     ``cause`` is the root cause in a few words, ``because`` the sentence with this capture's values, ``sure`` how certain it is. Where no
-    cause was found ``cause`` says so and ``because`` what is known. ``frames`` are those to look at in Wireshark, ``more`` is the rule.
+    cause was found ``cause`` says so and ``because`` what is known. ``frames`` are those to look at in Wireshark, ``filters`` show them.
     """
 
     ruling: Ruling
@@ -310,6 +318,7 @@ class Verdict(NamedTuple):
     proof: tuple[Evidence, ...]
     fine: tuple[str, ...]
     frames: tuple[int, ...]
+    filters: Filters
     rule: str | None
     notes: int
     unchecked: Sentence
@@ -355,6 +364,8 @@ class Chapter(NamedTuple):
     client_words: str
     """The client's product, empty where it is not known."""
     frame: int
+    filters: Filters
+    """For all its messages, where the verdict's are for those to look at."""
     ladder: Ladder
 
 

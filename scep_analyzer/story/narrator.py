@@ -17,8 +17,10 @@ from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Kind, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.secrets import without_secrets
+from scep_analyzer.model.words import count, span
 from scep_analyzer.report import Report, link_type_name
 from scep_analyzer.story import exchanges as sentences
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.ladder import ladder_of
 from scep_analyzer.story.messages import Surroundings, key_words
 from scep_analyzer.story.model import (
@@ -46,7 +48,6 @@ from scep_analyzer.story.model import (
     say,
     serial,
 )
-from scep_analyzer.story.times import span
 from scep_analyzer.story.verdicts import RULINGS, attempts_of, counted, grouped, titled, verdict_about, verdict_of
 
 _MOST_PAIRS = 1_000
@@ -341,7 +342,7 @@ def _without_any(report: Report, about: Sequence[Finding]) -> Verdict:
     """The answer where nothing of SCEP was found."""
     root = next((each for each in about if each.root_cause), None)
     seen = next((each for each in about if each.rule == "capture-no-scep-found"), None)
-    packets = "1 packet" if report.packets == 1 else f"{report.packets:,} packets"
+    packets = count(report.packets, "packet")
     summary = say("{}", seen.summary) if seen is not None else say(f"There are {packets} in the capture.")
     return verdict_about(root, say(f"no SCEP in {packets}"), summary, len(about))
 
@@ -383,6 +384,7 @@ def _chapter(
         server_words=ended.products.words,
         client_words=ended.products.client.words if ended.products.client is not None else "",
         frame=transaction.frame,
+        filters=filters_of((step.frames[0] for step in steps if step.frames), transaction.transaction_id),
         ladder=ladder_of(ended, numbered, root.frames if root is not None else ()),
     )
 

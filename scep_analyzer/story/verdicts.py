@@ -9,7 +9,9 @@ from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.findings import Finding, Severity, Strength
 from scep_analyzer.model.scep import Kind, Outcome, Transaction
 from scep_analyzer.model.verdicts import Result
+from scep_analyzer.model.words import count
 from scep_analyzer.story import exchanges as sentences
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.model import (
     Chapter,
     Evidence,
@@ -19,7 +21,6 @@ from scep_analyzer.story.model import (
     Skipped,
     Verdict,
     address,
-    count,
     joined,
     name,
     plain,
@@ -39,7 +40,6 @@ _SURE = {
     Strength.POSSIBLE: "possible: the packets cannot prove it",
 }
 _WHAT = {Kind.RENEWAL: "renewal", Kind.POLL: "poll", Kind.GET_CERT: "GetCert", Kind.GET_CRL: "GetCRL"}
-_MOST_FRAMES = 12
 _HINT = "Nothing in the packets explains it"
 
 
@@ -171,6 +171,7 @@ def verdict_of(ended: Ended, attempt: int, skipped: Iterable[Skipped]) -> Verdic
         proof=_proof(root),
         fine=tuple(each.name for each in ended.checks),
         frames=tuple(sorted(frames)),
+        filters=filters_of(frames, transaction.transaction_id),
         rule=root.rule if root is not None else None,
         notes=notes,
         unchecked=_unchecked(skipped, root),
@@ -191,6 +192,7 @@ def verdict_about(root: Finding | None, nothing: Sentence, seen: Sentence, notes
         proof=_proof(root),
         fine=(),
         frames=root.frames[:6] if root is not None else (),
+        filters=filters_of(root.frames[:6] if root is not None else ()),
         rule=root.rule if root is not None else None,
         notes=notes,
         unchecked=(),
@@ -216,11 +218,6 @@ def _unchecked(skipped: Iterable[Skipped], root: Finding | None) -> Sentence:
     if any("RA key" in each.reason for each in skipped):
         return say("the request's content was not checked: it needs the RA's key (--key)")
     return ()
-
-
-def display_filter(frames: Sequence[int]) -> str:
-    """A display filter of Wireshark for some frames, the first dozen of them; it works without the plugin, too."""
-    return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
 
 
 def group_words(chapter: Chapter) -> Sentence:

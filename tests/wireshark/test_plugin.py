@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.wireshark.filters import by_frames, by_transaction_id
+from scep_analyzer.story.filters import by_frames, by_transaction_id
 from tests.builders import wire
 from tests.conftest import ROOT
 from tests.files import pcap_header, pcap_record

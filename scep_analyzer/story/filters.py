@@ -2,6 +2,20 @@
 
 from collections.abc import Iterable
 
+from scep_analyzer.story.model import Filters
+
+_MOST_FRAMES = 12
+"""Frames in a filter that is printed: more make no line that anybody pastes."""
+
+
+def filters_of(frames: Iterable[int], transaction_id: str | None = None) -> Filters:
+    """The filters for some frames, the first dozen of them, and for the messages of their transaction."""
+    first = sorted(set(frames))[:_MOST_FRAMES]
+    return Filters(
+        by_frames(first) if first else "",
+        by_transaction_id(transaction_id) if transaction_id else "",
+    )
+
 
 def by_transaction_id(transaction_id: str) -> str:
     """The messages of a transaction; needs the plugin."""
