@@ -103,6 +103,14 @@ class Paper:
             self._out.write(row + "\n")
             start = end
 
+    def lines(self, sentences: Iterable[Sentence], hang: int = 0) -> int:
+        """Paragraphs, as :meth:`line` draws them; gives the rows they took."""
+        taken = 0
+        for each in sentences:
+            self.line(each, 0, hang)
+            taken += self.rows(each, 0, hang)
+        return taken
+
     def rows(self, sentence: Sentence, indent: int = 0, hang: int = 0) -> int:
         """How many rows :meth:`line` takes for a sentence."""
         return len(self._wrapped(safe("".join([span.text for span in sentence])), indent, hang)) + 1

@@ -131,6 +131,24 @@ def test_many_enrollments_are_one_screen_with_grouped_causes() -> None:
     assert counts == sorted(counts, reverse=True)
 
 
+def test_many_different_captures_are_one_screen(scep_analyzer: Program) -> None:
+    lines = scep_analyzer(ROOT / "captures" / "field").out.splitlines()
+    assert len(lines) <= ROWS
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("ALSO ") for line in lines) == 2
+
+
+def test_a_group_of_causes_says_how_long_it_went_on() -> None:
+    story = many()
+    group = story.groups[0]
+    assert group.first_ns is not None
+    later = story.groups[0]._replace(last_ns=group.first_ns + 7_800 * 10**9)
+    lines = screen(story._replace(groups=(later, *story.groups[1:]))).splitlines()
+    heading = next(line for line in lines if line.startswith("WHY THEY FAILED"))
+    row = next(line for line in lines if line.startswith("A ✗ "))
+    assert row[heading.index("FOR") :].startswith("2 h 10 min ")
+
+
 def test_filters_choose() -> None:
     story = many()
     group = story.groups[0]
