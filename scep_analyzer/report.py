@@ -159,7 +159,7 @@ class Report:
             anomalies=self.anomalies,
             not_checked=self.not_checked,
             passed=self.passed,
-            counts=self.counts,
+            counts=self.counts_of(only),
         )
 
     @cached_property
@@ -175,11 +175,21 @@ class Report:
     @property
     def counts(self) -> Counts:
         """How much there was."""
+        return self.counts_of(None)
+
+    def counts_of(self, only: frozenset[int] | None) -> Counts:
+        """How much there was in these transactions and about the capture as a whole; None: in all of them."""
+        chosen = [at for at in range(len(self.transactions)) if only is None or at + 1 in only]
+        of_all = only is None
         return Counts(
-            exchanges=len(self.exchanges),
-            outcomes=Counter(each.outcome for each in self.transactions),
-            results=Counter(each.result for each in self.conclusions),
-            findings=Counter(each.severity for each in self.findings),
+            exchanges=len(self.exchanges) if of_all else sum(len(self.members[at]) for at in chosen),
+            outcomes=Counter(self.transactions[at].outcome for at in chosen),
+            results=Counter(self.conclusions[at].result for at in chosen),
+            findings=Counter(
+                each.severity
+                for each in self.findings
+                if only is None or each.transaction is None or each.transaction in only
+            ),
         )
 
     @property

@@ -68,6 +68,7 @@ def choice_of(options: argparse.Namespace, report: "Report") -> "Choice":
         subject=options.subject,
         transaction=options.transaction,
         results=results,
+        standing=options.failed,
         why=options.why,
         since_ns=_time(options.since, first_ns, local=options.local),
         until_ns=_time(options.until, first_ns, local=options.local),
@@ -104,7 +105,7 @@ def told(options: argparse.Namespace, report: "Report") -> "tuple[Story, frozens
     numbers = chosen(story, choice)
     if not numbers and story.chapters:
         of = count(len(story.chapters), "transaction")
-        none = f"the filters choose nothing, of {of}; leave a filter out"
+        none = f"nothing matches the filters (the capture has {of}); leave a filter out"
         raise NotAsExpectedError(f"--expect {options.expect}: {none}") if options.expect else AnalyzerError(none)
     return narrowed(story, numbers), numbers
 

@@ -278,7 +278,8 @@ def begin(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> i
     when = ""
     if times:
         when = f"   {day_and_clock(min(times), look.zone)} to {clock(max(times), look.zone, 0)} {zone_name(look.zone)}"
-    servers, clients = {each.server for each in tried}, {each.client for each in tried}
+    of = tried or story.chapters
+    servers, clients = {each.server for each in of}, {each.client for each in of}
     who = f"   {count(len(servers), 'server')}, {count(len(clients), 'client')}"
     return paper.lines([(*_strong(say("{}", names)), *say(f"{when}{who}")), summary(story.chapters)], 2)
 

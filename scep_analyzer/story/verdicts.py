@@ -290,6 +290,8 @@ def summary(chapters: Sequence[Chapter]) -> Sentence:
         ("unknown", "with unknown result"),
     )
     parts = [say(f"{by[key]:,} {word}") for key, word in words if by[key]]
+    before = sum(each.enrollment and each.history for each in chapters)
     others = sum(not each.enrollment for each in chapters)
-    more = say(f"; {count(others, 'look')} at the CA's certificates alone") if others else ()
-    return say(f"{count(len(counted), 'enrollment')}: {{}}{{}}", joined(parts, ", ") or say("none"), more)
+    more = f"; {count(before, 'earlier attempt')} failed" * bool(before)
+    more += f"; {count(others, 'transaction')} without an enrollment" * bool(others)
+    return say(f"{count(len(counted), 'enrollment')}{': ' * bool(parts)}{{}}{more}", joined(parts, ", "))
