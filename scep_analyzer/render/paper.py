@@ -4,7 +4,7 @@ Escape sequences are made once for each look; nothing from the wire can add one,
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple, TextIO
 from zlib import crc32
@@ -42,6 +42,8 @@ _NARROW = re.compile("[\x20-\x7e\xa0-\u02ff‐-‧‰-⁞←-⇿─-╿■-◿�
 """Text whose characters take one cell each: what this program writes itself, and Latin names."""
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9./#?&=_~%()@:+,-]+")
 """URLs that are ASCII without anything that could end the escape sequence around them."""
+_SECTION = re.compile(r"(RFC \d{1,5}(?:, (?:Section )?\d+(?:\.\d+)*)?)")
+"""A section of an RFC in a sentence, as (RFC 8894, 4.2)."""
 _LEAST_ROOM = 20
 """Columns that a paragraph gets, however narrow the paper is."""
 
@@ -124,18 +126,29 @@ class Paper:
     def _inks(self, spans: Iterable[Span], tone: Tone, *, strong: bool) -> tuple[Ink, ...]:
         inks = []
         for span in spans:
-            text = safe(span.text)
             look = _look(span.tone, span.kind, tone, strong=strong)
-            inks.append(Ink(in_ascii(text) if self._ascii else text, look, self._url(span)))
+            for piece, url in self._linked(span):
+                text = safe(piece)
+                inks.append(Ink(in_ascii(text) if self._ascii else text, look, url))
         return tuple(inks) if any(ink.look or ink.url for ink in inks) else ()
 
-    def _url(self, span: Span) -> str:
-        if not self._links or span.kind is not Kind.CITATION:
-            return ""
+    def _linked(self, span: Span) -> Iterator[tuple[str, str]]:
+        """A piece of text, with what it links to: a citation as a whole, in our own words the sections of RFCs."""
+        if not self._links or span.kind not in (Kind.CITATION, Kind.WORDS):
+            yield span.text, ""
+            return
         from scep_analyzer.story.references import url_of
 
-        url = span.target or url_of(span.text) or ""
-        return url if _PLAIN_URL.fullmatch(url) else ""
+        if span.kind is Kind.CITATION:
+            yield span.text, _plain_url(span.target or url_of(span.text))
+            return
+        for at, piece in enumerate(_SECTION.split(span.text)):
+            if piece:
+                yield piece, _plain_url(url_of(piece)) if at % 2 else ""
+
+
+def _plain_url(url: str | None) -> str:
+    return url if url is not None and _PLAIN_URL.fullmatch(url) else ""
 
 
 @cache

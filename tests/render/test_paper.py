@@ -90,6 +90,13 @@ def test_citations_are_links_also_where_they_are_broken() -> None:
     assert ids[0] == ids[1]
 
 
+def test_sections_of_rfcs_in_our_own_words_are_links_and_none_in_the_wires() -> None:
+    own, foreign = say("what the URL asks for (RFC 8894, 4.1)"), say("{}", "the server says RFC 8894, 4.1")
+    assert _written(*own).count("\x1b]8;id=") == 1
+    assert "https://www.rfc-editor.org/rfc/rfc8894#section-4.1\x1b" in _written(*own)
+    assert "\x1b]" not in _written(*foreign)
+
+
 def test_where_there_are_no_links_the_text_is_all() -> None:
     assert "\x1b]" not in _written(cite("RFC 8894, Section 3.2.1.4"), links=False)
     assert "\x1b]" not in _written(cite("winerror.h"))
