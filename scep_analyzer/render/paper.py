@@ -119,9 +119,7 @@ class Paper:
 
     def _wrapped(self, text: str, indent: int, hang: int) -> list[int]:
         room = max(self.width - indent, _LEAST_ROOM)
-        # One line alone may use the room that others leave to the right of a hanging indent.
-        breaks = _breaks(text, room)
-        return _breaks(text, max(room - hang, _LEAST_ROOM)) if hang and breaks else breaks
+        return _breaks(text, room, min(max(room - hang, _LEAST_ROOM), room))
 
     def _inks(self, spans: Iterable[Span], tone: Tone, *, strong: bool) -> tuple[Ink, ...]:
         inks = []
@@ -188,8 +186,11 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
-def _breaks(text: str, room: int) -> list[int]:
-    """Where a text is broken into lines of ``room`` columns: between words, and inside of those that are longer than a line."""
+def _breaks(text: str, room: int, rest: int) -> list[int]:
+    """Where a text is broken into a line of ``room`` columns and others of ``rest``, at most as many.
+
+    Lines end between words, and inside of those that are longer than a line.
+    """
     if cells(text) <= room:
         return []
     narrow = text.isascii() or _NARROW.fullmatch(text) is not None
@@ -201,25 +202,25 @@ def _breaks(text: str, room: int) -> list[int]:
         length = measure(word.rstrip())
         if length <= room - used:
             used += measure(word)
-        elif length > room:
-            for piece in _chopped(word, room, narrow=narrow):
+        elif length > rest:
+            while word:
                 if start:
                     breaks.append(start)
-                start += len(piece)
-                used = measure(piece)
+                    room = rest
+                piece = _first_piece(word, room, narrow=narrow)
+                start, word, used = start + len(piece), word[len(piece) :], measure(piece)
         else:
-            if start:
-                breaks.append(start)
-            used = measure(word)
+            breaks.append(start)
+            room, used = rest, measure(word)
     return breaks
 
 
-def _chopped(word: str, room: int, *, narrow: bool) -> list[str]:
+def _first_piece(word: str, room: int, *, narrow: bool) -> str:
     if narrow:
-        return [word[at : at + room] for at in range(0, len(word), room)]
+        return word[:room]
     from rich.cells import chop_cells
 
-    return chop_cells(word, room)
+    return chop_cells(word, room)[0]
 
 
 def in_ascii(text: str) -> str:

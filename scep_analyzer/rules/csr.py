@@ -66,7 +66,7 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
     if envelope.problem is None:
         yield NotChecked("no RA key given")
     elif not envelope.key_fits:
-        yield NotChecked("the keys given do not open the request")
+        yield NotChecked("none of the given keys decrypts the request")
     else:
         yield Evidence(
             f"The private key of the recipient does not decrypt the request: {envelope.problem.rstrip('.')}.",
@@ -220,7 +220,7 @@ def csr_challenge_unclean(view: View, content: Content) -> Found:
     Do (ios-client, cisco-wlc): In the trustpoint, set `password 0 CHALLENGE` without a space at its end, then run `crypto pki enroll
     TRUSTPOINT`.
     Do (fleet): In Fleet, use a challenge of letters and digits only: Windows refuses other characters.
-    Not: A wrong challenge password of the right form.
+    Not: A wrong password without such characters is not detected here.
     """
     for csr in _csr(content):
         challenge = csr.challenge_password
@@ -652,7 +652,7 @@ def csr_keyusage_picks_template(view: View, content: Content) -> Found:
     Why: NDES has three templates in its registry and selects one of them by the key usage.
     Do: To use another template, put its name (not its display name) into this value under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` on
     the NDES server, then run `iisreset`.
-    Not: A fault.
+    Not: This is not a fault.
     """
     for csr in _csr(content):
         usage = set(csr.key_usage or ())
@@ -682,7 +682,7 @@ def csr_template_ignored(view: View, content: Content) -> Found:
     Do: On the server, check which template or profile it uses for this request.
     Do (ndes): On the NDES server, name the template under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` and run `iisreset`: NDES selects
     SignatureTemplate, EncryptionTemplate or GeneralPurposeTemplate by key usage.
-    Not: A fault.
+    Not: This is not a fault.
     """
     for csr in _csr(content):
         for each in (*csr.extensions, *csr.attributes):
@@ -700,7 +700,7 @@ def csr_eku_missing(view: View, content: Content) -> Found:
     Seen: The request contains no extendedKeyUsage extension.
     Why: The client leaves the extended key usage to the CA.
     Do: No action is needed where the CA sets the extended key usage. Otherwise, add it to the request on the client.
-    Not: A fault.
+    Not: This is not a fault.
     """
     for csr in _csr(content):
         if csr.extended_key_usage is None:
@@ -742,7 +742,7 @@ def csr_sid_absent(view: View, content: Content) -> Found:
 def csr_requests_identity(view: View, content: Content) -> Found:
     """The requester chooses the identity in the certificate.
 
-    Seen: A UPN or a SID in a request for client authentication.
+    Seen: The request contains a UPN or a SID and asks for client authentication.
     Why: The certificate template takes the names from the request (“Supply in the request”).
     Matters: Where nothing else checks the names, anyone with a challenge password can impersonate any user.
     Do: On the server, check the requested names against the device, for example by a policy module or by the MDM, and limit who may enroll.

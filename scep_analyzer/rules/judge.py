@@ -186,7 +186,7 @@ class Judge:
         request, reply = view.request, view.reply
         if request is not None and request.envelope is not None and request.envelope.content is None:
             given = request.envelope.problem is not None
-            reason = "the keys given do not open the request" if given else "no RA key given"
+            reason = "none of the given keys decrypts the request" if given else "no RA key given"
             for rule in _BY_SUBJECT["csr"]:
                 self._unchecked[rule.id, reason] += 1
         if reply is not None and reply.pki_status == PkiStatus.SUCCESS and reply.issued is None:

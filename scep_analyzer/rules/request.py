@@ -170,7 +170,7 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
     Do (strongswan): On the client, run `pki --scepca --url URL --caout ca.crt --raout ra.crt`, then `pki --scep` with the new files.
     Do (certmonger): On the client, run `getcert refresh-ca -c CA`, then `getcert resubmit -i ID`.
     Do (openxpki): Update OpenXPKI: newer versions select the key that fits the request and still decrypt it (openxpki#745).
-    Not: A request for another server.
+    Not: The request is not meant for another server.
     """
     if len(view.offers) < 2:
         return
@@ -371,7 +371,7 @@ def req_cipher_obsolete(view: View, message: PkiMessage) -> Found:
     Matters: Some of these ciphers can be broken, and the request contains the challenge password. Many servers refuse them.
     Do: On the client, set the encryption algorithm to AES or, for an old server, to 3DES.
     Do (sscep): On the client, replace the `-E` option of `sscep enroll` with `-E aes256` (or `-E 3des`).
-    Not: A refusal by the server.
+    Not: The server does not refuse the request for this.
     """
     cipher = _cipher(message)
     if cipher.lower().startswith(_OBSOLETE):

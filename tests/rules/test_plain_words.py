@@ -7,13 +7,10 @@ from pathlib import Path
 import pytest
 
 from scep_analyzer.rules._rule import Rule
-from scep_analyzer.rules.catalogue import BY_ID, RULES
+from scep_analyzer.rules.catalogue import RULES
 from tests.conftest import ROOT
 from tests.corpus.test_faults import SIDECARS, judged
 from tests.rules.rfc_sections import SECTIONS
-
-NOT_YET: frozenset[str] = frozenset()
-"""Modules whose sentences are not rewritten yet. This list only shrinks."""
 
 _MANY = (
     "acknowledgments|alerts|attempts|attributes|bytes|certificates|characters|clients|connections|copies|days|devices|digits|enrollments|errors|exchanges"
@@ -63,10 +60,6 @@ _NO_VERBS = frozenset(
 _CITED = re.compile(r"\bRFC (\d+),? (?:Sections? )?(\d+(?:\.\d+)+|(?<=Section )\d+)(?: and (\d+(?:\.\d+)*))?")
 
 
-def _module(rule: Rule) -> str:
-    return rule.check.__module__.rpartition(".")[2]
-
-
 def _plain(text: str) -> str:
     """Without what is quoted from the wire, typed, or named: only our own words are judged."""
     return re.sub(r"“[^”]*”|`[^`]*`", "…", text)
@@ -109,7 +102,7 @@ def _told(label: str, text: str, faults: Iterator[str]) -> list[str]:
     return [f"{label}: {fault}: {text}" for fault in faults]
 
 
-@pytest.mark.parametrize("rule", [each for each in RULES if _module(each) not in NOT_YET], ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_page_is_in_plain_words(rule: Rule) -> None:
     page = rule.page
     faults = _told("title", page.title, _faults_of_title(page.title))
@@ -126,8 +119,6 @@ def test_what_is_said_of_a_capture_is_in_plain_words(sidecar: Path) -> None:
     report, _ = judged(sidecar, near=False)
     faults: list[str] = []
     for finding in report.findings:
-        if _module(BY_ID[finding.rule]) in NOT_YET:
-            continue
         faults += _told(f"{finding.rule} title", finding.title, _faults_of_title(finding.title))
         for label, texts in (("summary", (finding.summary,)), ("cause", finding.causes)):
             for each in texts:
@@ -135,10 +126,6 @@ def test_what_is_said_of_a_capture_is_in_plain_words(sidecar: Path) -> None:
         for each in finding.actions:
             faults += _told(f"{finding.rule} action", each, _faults_of_sentence(each, advice=True))
     assert faults == []
-
-
-def test_not_yet_names_modules_that_exist() -> None:
-    assert {_module(each) for each in RULES} >= NOT_YET
 
 
 @pytest.mark.parametrize(
