@@ -11,6 +11,8 @@ from scep_analyzer.rules.products import Recognised
 _USUAL = ("ndes", "step-ca", "ejbca", "scepman", "ios-ca")
 """The servers met most often: what an unknown one may be, where no mark says more."""
 _LIKELY = 2
+_ON_A_SERVER = frozenset({"On the server", "On the web server", "On the SCEP server", "Update the server software"})
+"""Places that any server's advice begins with."""
 _TELLS: dict[str, re.Pattern[str]] = {
     "ndes": re.compile(
         r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv|\bevents? \d|W3SVC|NetworkDeviceEnrollment|\bIntune policy module\b"
@@ -29,11 +31,20 @@ _TELLS: dict[str, re.Pattern[str]] = {
 def actions(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str, ...]:
     """What to do about a finding: what its own evidence speaks for, then what fits the products, then what holds for all.
 
-    For an unknown server the advice for all comes first, then that for the likeliest products, each saying for which.
+    For an unknown server the advice for all comes first, then that for the likeliest products, each saying for which. Advice for all that
+    sends the reader where the products' own advice has sent him says less than that, and is left out.
     """
     keys = _keys(recognised)
-    fitting = [each.text for each in page.do_for if each.products & keys]
-    neutral = _of_others_left_out(page.do, recognised)
+    own = [each for each in page.do_for if each.products & keys]
+    fitting = [each.text for each in own]
+    places = {_place(each) for each in fitting}
+    if recognised.server is not None:
+        on_server = (each.text for each in own if recognised.server.key in each.products)
+        if not all(each.startswith("On the client") for each in on_server):
+            places |= _ON_A_SERVER
+    neutral = [each for each in _of_others_left_out(page.do, recognised) if _place(each) not in places]
+    if evidence.settled:
+        neutral = []
     found = [*_of_others_left_out(evidence.actions, recognised), *fitting, *neutral]
     if recognised.server is None:
         found += _if_it_is(page, recognised.likely)
@@ -45,6 +56,11 @@ def causes(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str,
     return tuple(
         dict.fromkeys((*_of_others_left_out(evidence.causes, recognised), *_of_others_left_out(page.why, recognised)))
     )
+
+
+def _place(text: str) -> str:
+    """Where the reader is sent: what comes before the first comma, or all of a step that names no place."""
+    return re.split(r"[,.] ", text, maxsplit=1)[0]
 
 
 def _keys(recognised: Recognised) -> set[str]:

@@ -652,7 +652,7 @@ def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     Why: The server mixes up the responses to several clients.
     Why: The server looks up the client's certificate by name and finds an older one.
     Matters: The client cannot decrypt the response and gets no certificate.
-    Do: On the server, remove older certificates of the same name, then retry. If it stays, update the server software.
+    Do: On the server, remove older certificates of the same name, then retry. If the fault remains, update the server software.
     Not: It is not a wrong key on the client.
     """
     signer = view.request.signer if view.request is not None else None

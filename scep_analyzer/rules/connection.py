@@ -157,7 +157,7 @@ def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view:
     Seen: The SYN gets an RST.
     Why: No program listens on this port: the SCEP service is stopped, or the port in the enrollment URL is wrong.
     Why: A firewall on the server, or in front of it, rejects the connection.
-    Do: On the server, check that the SCEP service listens on this port (Linux: `ss -ltnp`, Windows: `netstat -ano`); then check the port in the
+    Do: Check that the SCEP service listens on this port of the server (Linux: `ss -ltnp`, Windows: `netstat -ano`); then check the port in the
         enrollment URL on the client.
     Do (ndes): On the NDES server, start the World Wide Web Publishing Service (`net start w3svc`) and check the site's Bindings in IIS Manager.
     Do (step-ca): For HTTP, set `"insecureAddress": ":8080"` in ca.json and restart step-ca: without it, step-ca listens for HTTPS only.
@@ -372,6 +372,7 @@ def client_gave_up(view: View) -> Found:
         yield Evidence(
             f"The client resets the connection while the response to {view.operation or 'its request'} arrives.",
             (view.a("http.response", "not whole"), Fact(frame, "tcp.flags", "the client's end")),
+            title="The client closes the connection before the response is complete",
         )
 
 

@@ -372,6 +372,8 @@ def not_cms(view: View) -> Found:
             yield Evidence(
                 f"The message of the request is {view.exchange.request_kind} instead of a SCEP pkiMessage.",
                 (view.q("message", view.exchange.request_kind),),
+                actions=("On the client, send a SCEP pkiMessage, which is signed and encrypted, instead.",),
+                settled=True,
                 title=f"The request contains {view.exchange.request_kind} instead of a SCEP message",
             )
     kind = view.exchange.response_kind
@@ -385,6 +387,8 @@ def not_cms(view: View) -> Found:
         yield Evidence(
             f"The response to PKIOperation is {kind} instead of a SCEP pkiMessage.",
             (view.a("http.file_data", kind),),
+            actions=("On the client, check that the enrollment URL is the SCEP URL of the server.",),
+            settled=True,
             title=f"The response is {kind} instead of a SCEP message",
         )
 

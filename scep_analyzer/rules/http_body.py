@@ -26,8 +26,9 @@ def html_in_200(view: View) -> Found:
 
     Seen: The status is 200, and the body is HTML.
     Why: The page is a sign-in, a Wi-Fi portal or a block page of a proxy.
-    Why: The enrollment URL is wrong: another web site answers for this name or path, or the operation is missing.
-    Do: On the client, correct the enrollment URL; or exempt the SCEP path from the sign-in or block page on the proxy that sends it.
+    Why: The enrollment URL is wrong: another web site responds at this name or path, or the operation is missing.
+    Do: On the client, correct the enrollment URL.
+    Do: If a proxy or Wi-Fi portal sends the page, exempt the SCEP path from the sign-in or the block page there.
     Do (ndes): On the client, set the path of the enrollment URL to /certsrv/mscep/mscep.dll. Without the operation, NDES returns its welcome page.
     Not: This is not a response of the SCEP service.
     """
@@ -217,7 +218,7 @@ def chunked_to_http10(view: View) -> Found:
 
 @rule.exchange(WARNING, "RFC 9112, Section 3.2", strength=INFERRED)
 def http10_no_host(view: View) -> Found:
-    """The request has no Host header, and the wrong site answers.
+    """The request has no Host header, and the wrong site responds.
 
     Seen: An HTTP/1.0 request without a Host header gets 400, 404 or a web page.
     Why: The web server selects the site by the host name, and this client does not send one.
@@ -237,7 +238,7 @@ def http10_no_host(view: View) -> Found:
 
 @rule.exchange(ERROR, "RFC 9110, Section 9.2.3", "RFC 9111, Section 5.1")
 def pkioperation_cached(view: View) -> Found:
-    """A cache answers the enrollment request.
+    """A cache responds to the enrollment request.
 
     Seen: The response to PKIOperation has an Age header or X-Cache: HIT, or the same response comes for different requests.
     Why: A cache in the path treats GET as cacheable.

@@ -199,8 +199,8 @@ def http_401_on_scep(view: View) -> Found:
     Do: On the web server, allow anonymous access to the SCEP path only. Anyone can then send requests; the challenge password decides which are
         granted.
     Do: Compare the enrollment URL on the client with the URL that the server's documentation gives.
-    Do (ndes): In IIS Manager, open the application CertSrv/mscep, Authentication: enable Anonymous, disable Windows Authentication. Leave
-        CertSrv/mscep_admin as it is: only that page needs a login.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, Authentication: enable Anonymous, disable Windows Authentication. The
+        challenge password then decides who may enroll. Leave CertSrv/mscep_admin as it is: only that page needs a login.
     Not: The challenge password is not the cause: it is inside the encrypted message.
     """
     if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
@@ -871,7 +871,7 @@ def http_vendor_error(view: View) -> Found:
     Seen: The response is 4xx with an error header or a text whose meaning is known.
     Why: The reason is in the words of the server.
     Matters: The words come from the software that refused. They are worth more than any conclusion from the status.
-    Do: Correct what the words of the server name; the server's log has the details.
+    Do: Correct what the server's words name. Its log has the details.
     Do (ejbca): For 401, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
         `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
     Do (fleet): Send the profile again: the one-time challenge in it has expired.

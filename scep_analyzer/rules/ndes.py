@@ -416,6 +416,8 @@ def clock_skew(view: View) -> Found:
         _alone(times, alone) if alone is not None else _apart(times),
         tuple(each for _, each in times.values()),
         severity=Severity.INFO if off == ["the capture"] else None,
+        actions=(f"Set the clock of {_host(alone)}, and switch on NTP there.",) if alone is not None else (),
+        settled=alone is not None,
         title=_title(times, alone),
     )
 
@@ -443,8 +445,11 @@ def _title(times: _Times, alone: str | None) -> str:
         return f"The clocks of {', '.join(first)} and {last} differ by up to {long(widest)}"
     value = times[alone][0]
     nearest = min((other for name, (other, _) in times.items() if name != alone), key=lambda each: abs(each - value))
-    host = "capturing host" if alone == "the capture" else alone.removeprefix("the ")
-    return f"The {host}'s clock is {long(value - nearest)} {'ahead' if value > nearest else 'behind'}"
+    return f"The {_host(alone).removeprefix('the ')}'s clock is {long(value - nearest)} {'ahead' if value > nearest else 'behind'}"
+
+
+def _host(whose: str) -> str:
+    return "the capturing host" if whose == "the capture" else whose
 
 
 def _troubled(view: CaptureView, since_ns: int) -> int | None:

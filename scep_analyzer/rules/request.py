@@ -271,7 +271,7 @@ def req_recipient_by_key_id(view: View, message: PkiMessage) -> Found:
     Why: This is a setting or a default of the client's CMS library.
     Matters: CMS allows both forms, but several servers read only issuer and serial number and fail with this one.
     Do: On the client, identify the recipient by issuer and serial number (CMS version 0).
-    Do (ejbca): Change the client: EJBCA has no setting for this and logs an IllegalArgumentException (ejbca-ce#924).
+    Do (ejbca): On the client, identify the recipient by issuer and serial number: EJBCA has no setting for this (ejbca-ce#924).
     Not: Proof that the request is encrypted for the wrong certificate.
     """
     for at, each in enumerate(_recipients(message)):
@@ -463,7 +463,7 @@ def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
     Why: The client does not add its certificate to the message.
     Matters: The server cannot check the signature or encrypt the response. RFC 8894, Section 2.3 requires the certificate.
     Do: On the client, include the requester's certificate in the SignedData; a client that cannot do this needs an update.
-    Do (ndes): Change the client: it has to include its certificate. On the NDES server, event 17 reports this fault.
+    Do (ndes): On the client, include the requester's certificate in the SignedData. On the NDES server, event 17 reports this fault.
     Not: A certificate that the server does not trust.
     """
     if message.partial:

@@ -134,6 +134,7 @@ def tls_handshake_alert(view: CaptureView) -> Found:
                     title=f"The TLS handshake fails: the {side} sends {name}",
                     causes=(meaning,) if meaning else (),
                     actions=_ACTIONS.get(alert.code, ()),
+                    settled=alert.code in _ACTIONS,
                 )
                 break
 

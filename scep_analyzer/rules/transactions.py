@@ -209,7 +209,7 @@ def pending_never_resolved(view: TransactionView) -> Found:
     first, end = waiting[0].http.time_ns, view.scene.last_ns
     lasted = f" over {seconds(end - first)}" if first is not None and end is not None else ""
     yield Evidence(
-        f"The server responds with PENDING {count(len(waiting), 'time')}{lasted}.",
+        f"The server responds with PENDING {'once' if len(waiting) == 1 else f'{len(waiting):,} times{lasted}'}.",
         tuple(each.a("CertRep.signedAttrs.pkiStatus", "3") for each in waiting[:4]),
         exchange=waiting[-1].number,
     )

@@ -101,7 +101,8 @@ def _failed(transaction: Transaction) -> Sentence:
     if outcome is Outcome.UNANSWERED:
         return say(": no response")
     if outcome is Outcome.HTTP_ERROR and decisive is not None and decisive.http.response is not None:
-        return say(f": HTTP {decisive.http.response.status}")
+        status = decisive.http.response.status
+        return say(f": HTTP {status}" if status >= 300 else ": no SCEP response")
     if outcome is Outcome.SUCCESS and transaction.kind is Kind.CA_CERTIFICATES:
         return say(": the client stopped after GetCACert")
     if outcome is Outcome.SUCCESS:
