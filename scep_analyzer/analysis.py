@@ -117,7 +117,7 @@ class Analysis:
             if isinstance(item, Anomaly | Tick):
                 yield item
             else:
-                # A key that has undone TLS was of use, though it may open no envelope.
+                # A key that has decrypted TLS was of use, though it may open no envelope.
                 undone |= isinstance(item, HttpExchange) and item.tls and bool(self._secrets.rsa_keys)
                 yield from interpreter.feed(item)
         for earlier in self.engine.exchanges_at(interpreter.endpoints):

@@ -107,7 +107,7 @@ def expand(paths: list[str]) -> list[str]:
 
 
 def is_file(path: str) -> bool:
-    """Whether a path is that of a file that can be read again; no name is too odd or too long to ask."""
+    """Whether a path is that of a file that can be read again; no name is too unusual or too long to ask."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):

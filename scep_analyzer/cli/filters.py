@@ -102,12 +102,26 @@ def told(options: argparse.Namespace, report: "Report") -> "tuple[Story, frozens
     choice = choice_of(options, report)
     if choice.is_any:
         return story, None
+    if options.why is not None:
+        _check_cause(options.why, story)
     numbers = chosen(story, choice)
     if not numbers and story.chapters:
         of = count(len(story.chapters), "transaction")
         none = f"nothing matches the filters (the capture has {of}); leave a filter out"
         raise NotAsExpectedError(f"--expect {options.expect}: {none}") if options.expect else AnalyzerError(none)
     return narrowed(story, numbers), numbers
+
+
+def _check_cause(why: str, story: "Story") -> None:
+    """That a cause is one that there is: a letter of the table, or a rule."""
+    from scep_analyzer.rules.catalogue import BY_ID
+
+    if why in BY_ID or any(each.letter == why.upper() for each in story.groups):
+        return
+    from scep_analyzer.cli.suggest import did_you_mean
+
+    hint = did_you_mean(why, BY_ID) or "`scep-analyzer list` shows the letters, `scep-analyzer explain rule` the rules"
+    raise AnalyzerError(f"no cause is called {why!r}; {hint}")
 
 
 def expected(options: argparse.Namespace, story: "Story", code: int = 0) -> int:

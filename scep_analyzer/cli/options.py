@@ -89,7 +89,7 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
     zone.add_argument("--local", action="store_true", help="times in this machine's time zone (text only)")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quiet", action="store_true", help="headlines only")
-    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
+    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every anomaly")
     add_page_arguments(parser)
 
 

@@ -31,7 +31,7 @@ class Engine(Protocol):
         """Name lookups of these clients (all where None) or for these hosts, and ICMP errors, once :meth:`exchanges` has run out."""
 
     def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick]:
-        """Every HTTP exchange of the capture that may be SCEP's, and what was odd."""
+        """Every HTTP exchange of the capture that may be SCEP's, and what was unusual."""
 
     def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
         """The TLS handshakes with servers at these addresses (all where None), after :meth:`exchanges` has run out."""
@@ -59,7 +59,7 @@ class Reading(NamedTuple):
 def _builtin(reading: Reading) -> Engine:
     if reading.secrets.keylog is not None:
         raise AnalyzerError(
-            "the builtin engine does not undo TLS: leave --engine out, and --keylog takes tshark beside it"
+            "the builtin engine does not decrypt TLS: leave --engine out, and --keylog takes tshark beside it"
         )
     return BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
 
@@ -71,7 +71,7 @@ def _tshark(reading: Reading) -> Engine:
 
 
 def _auto(reading: Reading) -> Engine:
-    """The builtin engine, and tshark beside it where TLS may be undone."""
+    """The builtin engine, and tshark beside it where TLS may be decrypted."""
     if not _may_decrypt(reading.paths, reading.secrets):
         return _apart(reading) or BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
     from scep_analyzer.engines.tshark import TsharkEngine

@@ -1,4 +1,4 @@
-"""The engine that lets tshark undo TLS, and reassemble TCP where it is asked to.
+"""The engine that lets tshark decrypt TLS, and reassemble TCP where it is asked to.
 
 tshark gives bytes with frames and times; they go through the same HTTP stage as the builtin engine's, so that both engines tell HTTP
 alike. What is not HTTP (failed connections, name lookups, handshakes in the clear) comes from the builtin engine, over the same file.
@@ -215,7 +215,7 @@ class TsharkEngine:
             yield from _events(stream, chunks, times)
 
     def _opaque(self, told: Anomaly) -> Iterator[Anomaly]:
-        """What is left of the builtin engine's word that TLS cannot be read."""
+        """The builtin engine's anomaly about unread TLS, reduced to the connections that tshark could not decrypt either."""
         talks = self._decryption.talks.values()
         decrypted = sum(each.decrypted for each in talks)
         if not decrypted:
@@ -226,7 +226,7 @@ class TsharkEngine:
 
 
 def stopped(error: StoppedError) -> Anomaly:
-    """The oddity that is told of it."""
+    """The anomaly that reports it."""
     return Anomaly("tls", "tshark-stopped", (), f"tshark stopped ({error}); what it had told before is here")
 
 

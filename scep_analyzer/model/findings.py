@@ -29,7 +29,7 @@ _SEVERITIES = list(Severity)
 
 
 class Fact(NamedTuple):
-    """One observation: where (frame, path of the field) and what stands there. ``frame`` is None where no frame can be named."""
+    """One observation: where (frame, path of the field) and what is there. ``frame`` is None where no frame can be named."""
 
     frame: int | None
     path: str

@@ -100,9 +100,9 @@ def reversed_key(key: bytes) -> bytes:
 
 
 class Lookup(NamedTuple):
-    """A name that a client asked a name server for. ``code`` is the answer's (2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED), None without one.
+    """A name that a client asked a name server for. ``code`` is the response's (2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED), None without one.
 
-    ``asked`` are the frames of the questions, ``answered`` that of the last answer.
+    ``asked`` are the frames of the questions, ``answered`` that of the last response.
     """
 
     asked: tuple[int, ...]

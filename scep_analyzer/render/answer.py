@@ -103,7 +103,7 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
 
 
 def _headline(chapter: Chapter, paper: Paper, look: Look) -> int:
-    """Who, what, where and when; gives the rows they took."""
+    """Who, what, where and when; returns the rows they took."""
     verdict = chapter.verdict
     left = (*_mark(verdict.ruling), *_strong(verdict.whom), Span(": "), *_strong(verdict.says))
     paper.line(left, 0, 2)
@@ -271,7 +271,7 @@ def _several(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -
 
 
 def begin(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> int:
-    """Draw what was read, and what came of it; gives the rows it took."""
+    """Draw what was read, and what came of it; returns the rows it took."""
     sources = story.sources
     names = sources[0].name if len(sources) == 1 else f"{len(sources)} files"
     times = [each for source in sources for each in (source.first_ns, source.last_ns) if each is not None]
@@ -285,7 +285,7 @@ def begin(story: Story, tried: Sequence[Chapter], paper: Paper, look: Look) -> i
 
 
 def causes(story: Story, paper: Paper, look: Look, most: int | None) -> tuple[dict[int, str], int]:
-    """Draw why the failed ones failed; gives the letter of each chapter that failed, and the rows it took."""
+    """Draw why the failed ones failed; returns the letter of each chapter that failed, and the rows it took."""
     letters = {number: group.letter for group in story.groups for number in group.chapters}
     about = list(_about(story, most))
     also = sum(paper.rows(each, 0, _LABEL) for each in about)

@@ -111,7 +111,7 @@ def capture_of(facts: CaptureFacts) -> Json:
 
 
 def anomaly_of(anomaly: Anomaly) -> Json:
-    """One oddity."""
+    """One anomaly."""
     return {"layer": anomaly.layer, "code": anomaly.code, "frames": list(anomaly.frames), "detail": anomaly.detail}
 
 

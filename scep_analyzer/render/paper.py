@@ -81,7 +81,7 @@ class Paper:
         self._out.write(row + "\n")
 
     def row(self, sentence: Sentence, tone: Tone = Tone.PLAIN) -> None:
-        """A row of a table: not wrapped, blanks at its end left out. Who calls it has made it fit."""
+        """A row of a table: not wrapped, spaces at its end left out. Who calls it has made it fit."""
         text = safe("".join([span.text for span in sentence])).rstrip()
         inks = self._inks(sentence, tone, strong=False) if self._color else ()
         plain = in_ascii(text) if self._ascii else text
@@ -106,7 +106,7 @@ class Paper:
             start = end
 
     def lines(self, sentences: Iterable[Sentence], hang: int = 0) -> int:
-        """Paragraphs, as :meth:`line` draws them; gives the rows they took."""
+        """Paragraphs, as :meth:`line` draws them; returns the rows they took."""
         taken = 0
         for each in sentences:
             self.line(each, 0, hang)

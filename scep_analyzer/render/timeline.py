@@ -133,7 +133,7 @@ class _Drawing:
         if not oddities:
             return
         self.paper.blank()
-        self.paper.line("Damage and oddities in the capture", strong=True)
+        self.paper.line("Damage and anomalies in the capture", strong=True)
         shown = oddities if self._look.verbose else oddities[:_MOST_ODDITIES]
         for each in shown:
             where = f"frame {each.frame}: " if each.frame is not None else ""

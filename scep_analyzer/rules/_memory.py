@@ -52,7 +52,7 @@ class Capabilities(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """A certificate that was issued, and the answer that carried it; ``message`` is the fingerprint of the request."""
+    """A certificate that was issued, and the response that carried it; ``message`` is the fingerprint of the request."""
 
     certificate: Certificate
     number: int
@@ -103,9 +103,9 @@ class Attempt(NamedTuple):
     csr_key: str | None
     recipient: Identity | None
     before_issued: str | None
-    """The subject of the first certificate inside the answer, where it is not the issued one."""
+    """The subject of the first certificate inside the response, where it is not the issued one."""
     sealed: int
-    """Bytes of the answer's encrypted content."""
+    """Bytes of the response's encrypted content."""
     cipher: str | None
     reply_cipher: str | None
     client_product: str | None
@@ -390,12 +390,12 @@ class Memory:
         return ((key, lists) for key, lists in self._capabilities.items() if isinstance(key, Endpoint))
 
     def all_answers(self) -> Iterator[tuple[Endpoint, list[Answer]]]:
-        """The answers of each server."""
+        """The responses of each server."""
         return ((key, answers) for key, answers in self._answers.items() if isinstance(key, Endpoint))
 
 
 def _before_issued(reply: PkiMessage | None) -> str | None:
-    """The first certificate inside an answer, where another one than the issued one stands first."""
+    """The first certificate inside a response, where another one than the issued one stands first."""
     inside = reply.envelope.content if reply is not None and reply.envelope is not None else None
     issued = reply.issued if reply is not None else None
     if inside is None or issued is None or issued.identity not in {each.identity for each in inside.certificates}:

@@ -150,9 +150,9 @@ class rule:  # noqa: N801  # it reads as the decorator that it holds: @rule.repl
     exchange: "Subject[[View]]" = Subject()
     """Every exchange."""
     status: "Subject[[View]]" = Subject()
-    """Every exchange whose answer has a status of 300 or more."""
+    """Every exchange whose response has a status of 300 or more."""
     offer: "Subject[[View, CaCertificates]]" = Subject()
-    """An answer that holds CA certificates."""
+    """A response that holds CA certificates."""
     request: "Subject[[View, PkiMessage]]" = Subject()
     """A pkiMessage that is a request."""
     csr: "Subject[[View, Content]]" = Subject(needs="ra")

@@ -103,7 +103,7 @@ ISSUED: Names = (
 
 # -- the table ----------------------------------------------------------------------------------------------------------
 EXPLAINED_BY: dict[str, Names] = {
-    # an answer that refuses
+    # a response that refuses
     "certrep-failure": (
         *SAID, *BEHIND, "certrep-ndes-hresult", "pending-then-failure", "certrep-badalg", "certrep-badtime", "getcrl-refused", "certrep-badcertid",
         "certrep-badmessagecheck", "certrep-badrequest", "certrep-failinfo-missing",
@@ -126,7 +126,7 @@ EXPLAINED_BY: dict[str, Names] = {
     "certrep-failinfotext": (*SAID, *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *RENEWAL_FORM, *RENEWAL_ITSELF, *REQUEST, *ALGORITHM),
     "renewal-refused": (*RENEWAL_SIGNER, *RENEWAL_FORM, *RECIPIENT),
     "pending-then-failure": ("transid-changed-while-pending", "poll-issuer-subject-mismatch", "certrep-ndes-hresult"),
-    # no answer, or none that is SCEP
+    # no response, or none that is SCEP
     "txn-no-reply": (
         *NETWORK, *HTTP, *BODY, "http-no-response", "client-gave-up", *CAPTURE, *ENCODING, *MESSAGE, "cacert-expired",
         *RENEWAL_SIGNER, *REQUEST, *ALGORITHM_UNKNOWN,
@@ -160,7 +160,7 @@ EXPLAINED_BY: dict[str, Names] = {
     "req-recipient-is-ca-not-ra": ("cacert-ra-no-keyusage",),
     "inner-decrypt-fails": ("encrypted-key-size-odd",),
     "nonce-missing": ("req-attr-missing",),
-    # an answer that is not this request's, or not whole
+    # a response that is not this request's, or not whole
     "certrep-digest-mismatch": (*CAPTURE, "body-length-mismatch"),
     "certrep-signature-invalid": (*CAPTURE, "certrep-digest-mismatch"),
     "certrep-signer-unknown": ("cacert-changed", "mixed-servers"),
@@ -307,7 +307,7 @@ def linked_alone(found: Sequence[Finding]) -> list[Finding]:
 
 
 def _is_over(finding: Finding, end: End) -> bool:
-    """Whether a finding is about an attempt, or an answer on the way, that a later success made good."""
+    """Whether a finding is about an attempt, or a response on the way, that a later success made good."""
     if finding.exchange in end.earlier:
         return True
     before = finding.exchange is not None and end.decisive is not None and finding.exchange < end.decisive
@@ -358,7 +358,7 @@ def _root(found: Sequence[Finding], end: End) -> Finding | None:
 
 
 def _allowed(finding: Finding, end: End) -> Names:
-    """What may explain a finding. Where the server's words are understood, they say what can explain its answer."""
+    """What may explain a finding. Where the server's words are understood, they say what can explain its response."""
     names = explanations(finding.rule, finding.code)
     if end.said is None or finding.rule not in _ANSWERS or (finding.exchange or end.decisive) != end.decisive:
         return names

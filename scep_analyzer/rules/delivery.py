@@ -29,7 +29,8 @@ def tcp_reply_never_acked(view: View) -> Found:
     Do: On the tunnel or router, clamp the TCP MSS (for example to 1360), and allow ICMP "fragmentation needed" and "packet too big" to the server.
     Do (ios-client): On the tunnel interface, set `ip tcp adjust-mss 1360`. `ping SERVER size 1500 df-bit` shows whether full-size packets get
         through.
-    Do (ndes): On the tunnel or router, clamp the TCP MSS to 1360, and allow ICMP "fragmentation needed" to the server. On the NDES server, `ping -f -l 1472 CLIENT` shows whether full-size packets get through.
+    Do (ndes): On the tunnel or router, clamp the TCP MSS to 1360, and allow ICMP "fragmentation needed" to the server. On the
+        NDES server, `ping -f -l 1472 CLIENT` shows whether full-size packets get through.
     Not: It is not a client that rejects the response: the client never received it.
     """
     facts = view.facts

@@ -94,7 +94,7 @@ def query_length(view: View) -> int:
 
 
 def short_ones_work(view: View) -> int | None:
-    """The frame of an answer of 200 to a short GET of the same path, None where there is none."""
+    """The frame of a response of 200 to a short GET of the same path, None where there is none."""
     found = (
         each.frame
         for each in view.memory.answers(view.http.server)
@@ -304,8 +304,8 @@ def http_403_client_cert(view: View) -> Found:
     Matters: A device that enrolls for the first time has no certificate to send.
     Do: On the web server, stop requiring client certificates on the SCEP path. The challenge password then is the only proof that a device may
         enroll.
-    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
-        CertificateRegistrationSvc as it is: it needs client certificates.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. The
+        challenge password then decides who may enroll. Leave CertificateRegistrationSvc as it is: it needs client certificates.
     Do (ndes): Read the sub-status in the IIS log: 403.7 no certificate was sent, 403.13 it is revoked, 403.16 it is not trusted, 403.17 it has
         expired.
     Do (ndes): For 403.16, list intermediate CA certificates in the Root store with `Get-ChildItem Cert:\\LocalMachine\\Root | ? {$_.Issuer -ne

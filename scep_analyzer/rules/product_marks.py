@@ -112,7 +112,7 @@ HEADERS: dict[str, Table] = {
     "x-amzn-errortype": Table(("aws-c4scep", P, r"")),
     "x-amzn-errormessage": Table(("aws-c4scep", P, r"")),
 }  # fmt: skip
-"""By a header of the answer."""
+"""By a header of the response."""
 
 TEXTS = Table(
     ("step-ca", P, r"^(scep (get|post) request failed|invalid scep get request|provisioner \S+ not found|provisioner must be of type SCEP)"),
@@ -129,7 +129,7 @@ TEXTS = Table(
     ("fleet", L, r"fleet"),
     ("ndes", P, r"mscep_admin|Network Device Enrollment Service"),
 )  # fmt: skip
-"""By what an answer that is not SCEP, the reason phrase or failInfoText says."""
+"""By what a response that is not SCEP, the reason phrase or failInfoText says."""
 
 CAPABILITIES: dict[tuple[tuple[str, ...], str], tuple[tuple[str, Strength], ...]] = {
     (("Renewal", "SHA-1", "SHA-256", "AES", "DES3", "SCEPStandard", "POSTPKIOperation"), "crlf"): (("step-ca", L),),

@@ -255,8 +255,8 @@ def tls_client_cert_requested(view: CaptureView) -> Found:
     Matters: A device that enrolls for the first time has no certificate. Some clients then stop.
     Do: On the web server, do not ask for client certificates on the SCEP path. The challenge password then is the only proof that a device may
         enroll.
-    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
-        CertificateRegistrationSvc as it is: it needs client certificates.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. The
+        challenge password then decides who may enroll. Leave CertificateRegistrationSvc as it is: it needs client certificates.
     Not: This is harmless if the server continues without a certificate.
     """
     seen: set[object] = set()

@@ -1,4 +1,4 @@
-"""The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
+"""The words of a response that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
 import re
 

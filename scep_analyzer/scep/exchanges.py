@@ -66,7 +66,7 @@ def content_type(headers: tuple[tuple[str, str], ...]) -> str | None:
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of one message, and the oddities met on the way."""
+    """What was read of one message, and the anomalies met on the way."""
 
     content: ResponseContent | None
     notes: Notes
@@ -272,7 +272,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         return _Read(message, notes, encoded)
 
     def _response(self, item: HttpExchange, query: Query, asked: ResponseContent | None) -> _Read:
-        """What an answer holds, judged by its bytes and not by its type."""
+        """What a response holds, judged by its bytes and not by its type."""
         response = item.response
         if response is None or not response.body.content:
             return _Read(read_capabilities(b"")[0], []) if _means_no_capabilities(response, query) else _Read(None, [])

@@ -194,7 +194,7 @@ def _bare_hex(line: bytes) -> bytes:
 
 
 def _in_base64(data: bytes) -> list[Found]:
-    """Blocks of base64, parted by blank lines or by padding."""
+    """Blocks of base64, separated by empty lines or by padding."""
     found = []
     for block in re.split(rb"\r?\n[ \t]*\r?\n", data.strip()):
         if not _BASE64.fullmatch(block):

@@ -65,7 +65,7 @@ def read_message(encoded: bytes, known: Known, keys: "Sequence[PrivateKey]" = ()
 def from_signed(
     signed: Signed, encoded: bytes, known: Known, keys: "Sequence[PrivateKey]" = ()
 ) -> tuple[PkiMessage, Notes]:
-    """Give the pkiMessage that a SignedData is, and its oddities."""
+    """Give the pkiMessage that a SignedData is, and its anomalies."""
     notes: Notes = list(signed.notes)
     if not signed.signers:
         raise DecodeError("a SignedData without a signer, where a pkiMessage is expected")

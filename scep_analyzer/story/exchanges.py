@@ -159,7 +159,7 @@ def response_title(exchange: ScepExchange) -> Sentence:
 
 
 def response_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sentence]:
-    """What the answer means, a sentence each."""
+    """What the response means, a sentence each."""
     response, content = exchange.http.response, exchange.response
     if response is None:
         return
@@ -221,7 +221,7 @@ def _about_set(content: CaCertificates, kind: str) -> Sentence:
 
 
 def certificates_to_show(exchange: ScepExchange) -> tuple[Certificate, ...]:
-    """The certificates of an answer that a reader wants to see: a CA's set, or the one that was issued."""
+    """The certificates of a response that a reader wants to see: a CA's set, or the one that was issued."""
     content = exchange.response
     if isinstance(content, CaCertificates):
         return content.certificates

@@ -54,7 +54,7 @@ _MOST_PAIRS = 1_000
 """Clients and servers whose last exchanges are remembered, for sentences that refer to them."""
 _MOST_EXCHANGES = 8
 _MOST_TOLD = 10_000
-"""Sets of certificates and sentences remembered as told, certificates as issued, and oddities as told at their step."""
+"""Sets of certificates and sentences remembered as told, certificates as issued, and anomalies as told at their step."""
 _SAID_ONCE = ("User-Agent: ", "Server: ", "In words: ")
 """How sentences start that are the same for every message of a host."""
 _TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
@@ -73,7 +73,7 @@ class Narrator:
         self._told: dict[object, int] = {}
         """What has been told before, and in which exchange."""
         self._said: set[Anomaly] = set()
-        """Oddities that were told at their step."""
+        """Anomalies that were told at their step."""
         self._recent: OrderedDict[tuple[str, Endpoint], list[ScepExchange]] = OrderedDict()
         self._leg: tuple[str, Endpoint] | None = None
         self._about: list[Finding] = []

@@ -1,6 +1,7 @@
 """The rules speak plainly, in whole sentences and the field's words, on their pages and of captures; and they cite sections that exist."""
 
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +160,32 @@ def test_the_habits_are_found_outside_quotations_only(text: str, found: int) -> 
 )
 def test_a_paragraph_without_a_verb_is_told(text: str, verbless: bool) -> None:
     assert _has_no_verb(text) is verbless
+
+
+_IN_SOURCES = (
+    "mend: say fix, correct",
+    "anew: say again",
+    "in vain: say without success",
+    "likewise",
+    "as a rule: say usually",
+    "see there",
+)
+"""Habits that have no other meaning, so that comments and docstrings can be held to them, too."""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scep_analyzer").rglob("*.py")), ids=lambda path: path.stem)
+def test_comments_and_docstrings_have_given_up_the_habits_too(path: Path) -> None:
+    with path.open("rb") as source:
+        tokens = [
+            each for each in tokenize.tokenize(source.readline) if each.type in (tokenize.COMMENT, tokenize.STRING)
+        ]
+    wrong = [
+        f"line {each.start[0]}: {habit}"
+        for each in tokens
+        for habit in _IN_SOURCES
+        if re.search(HABITS[habit], each.string, re.IGNORECASE)
+    ]
+    assert wrong == []
 
 
 def _cited(text: str) -> Iterator[tuple[int, str]]:

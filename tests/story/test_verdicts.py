@@ -237,6 +237,10 @@ def test_a_filter_that_chooses_nothing_says_so(scep_analyzer: Program) -> None:
     result = scep_analyzer(POOL, "--client", "192.0.2.1")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert scep_analyzer(POOL, "--since", "yesterday").code == 2
+    mistyped = scep_analyzer(POOL, "--why", "mixed-server")
+    assert (mistyped.code, mistyped.err.count("\n")) == (2, 1)
+    assert "did you mean mixed-servers?" in mistyped.err
+    assert scep_analyzer(POOL, "--why", "Z").code == 2
 
 
 def test_expect_issued_decides_the_exit_code(scep_analyzer: Program) -> None:
