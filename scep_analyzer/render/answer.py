@@ -1,5 +1,6 @@
 """The first screen: the verdict of one enrollment, or the table of several with their causes grouped above it."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
@@ -29,6 +30,7 @@ from scep_analyzer.story.verdicts import common_name, summary
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
 _TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
+_LONG_ID = re.compile(r"\b([0-9A-Fa-f]{6})[0-9A-Fa-f]{12,}([0-9A-Fa-f]{6})\b")
 _FILTER = 11
 """Columns of WIRESHARK."""
 _PLUGIN = "  (plugin)"
@@ -73,22 +75,23 @@ RENDERER = Answer()
 def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
     verdict = chapter.verdict
     used = _headline(chapter, paper, look)
-    below = list(_below(story, chapter, look))
-    foot = sum(paper.rows(each, 0, 10) for each in below)
     picture = min(len(chapter.ladder.arrows) + 3, _MOST_PICTURE)
-    # The picture wants room: further steps of the fix and further proofs make way for it; a screen that is full cuts sentences.
-    for steps, proofs, because, fix in (
-        (2, 3, 3, 4),
-        (1, 2, 3, 4),
-        (1, 1, 3, 4),
-        (1, 0, 2, 3),
-        (1, 0, 1, 3),
-        (1, 0, 1, 2),
+    # The picture wants room: further steps of the fix and further proofs make way for it, and the plugin's filter; a screen that is full
+    # cuts sentences.
+    for steps, proofs, because, fix, plugin in (
+        (2, 3, 3, 4, True),
+        (1, 2, 3, 4, True),
+        (1, 1, 3, 4, True),
+        (1, 1, 3, 4, False),
+        (1, 0, 2, 3, False),
+        (1, 0, 1, 3, False),
+        (1, 0, 1, 2, False),
     ):
         why, proof = list(_why(verdict, look, steps, because, fix)), _proof(verdict, look, proofs)
-        rows = used + foot + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
-        free = _ROWS - rows
-        if free >= (picture if proofs > 1 else 0):
+        below = list(_below(story, chapter, look, plugin=plugin))
+        rows = used + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
+        free = _ROWS - rows - sum(paper.rows(each, 0, 10) for each in below)
+        if free >= (picture if plugin else 0):
             break
     for line in why:
         paper.line(line, 0, _LABEL)
@@ -126,7 +129,7 @@ def _why(verdict: Verdict, look: Look, steps: int, because: int, fix: int) -> It
     named = bool(plain(verdict.cause))
     if named:
         yield _labelled("CAUSE", Tone.BAD, (*_strong(verdict.cause), Span(".")), look, 2)
-    yield _labelled("", Tone.PLAIN, verdict.because, look, because)
+    yield _labelled("", Tone.PLAIN, _with_short_ids(verdict.because), look, because)
     if verdict.sure:
         yield _labelled("", Tone.PLAIN, (Span(verdict.sure, Tone.QUIET),), look, 1)
     several = len(verdict.fix) > 1
@@ -136,6 +139,11 @@ def _why(verdict: Verdict, look: Look, steps: int, because: int, fix: int) -> It
     if len(verdict.fix) > steps:
         more = f"{count(len(verdict.fix) - steps, 'more step')}: diagnose"
         yield _labelled("", Tone.PLAIN, (Span(more, Tone.QUIET),), look, 1)
+
+
+def _with_short_ids(sentence: Sentence) -> Sentence:
+    """Serial numbers, transactionIDs and nonces with their two ends only; `diagnose` and `show` have them whole."""
+    return tuple(each._replace(text=_LONG_ID.sub(r"\1…\2", each.text)) for each in sentence)
 
 
 def _labelled(label: str, tone: Tone, sentence: Sentence, look: Look, most: int) -> Sentence:
@@ -172,11 +180,11 @@ def _proof(verdict: Verdict, look: Look, most: int) -> list[Sentence]:
     return lines
 
 
-def _below(story: Story, chapter: Chapter, look: Look) -> Iterable[Sentence]:
+def _below(story: Story, chapter: Chapter, look: Look, *, plugin: bool) -> Iterable[Sentence]:
     verdict = chapter.verdict
     if verdict.fine:
         yield (Span("CHECKED AND FINE  "), Span(", ".join(verdict.fine)))
-    yield from _filters(verdict.filters, look)
+    yield from _filters(verdict.filters if plugin else Filters(verdict.filters.frames), look)
     more = f"explain {verdict.rule}, " if verdict.rule else ""
     yield (Span("MORE  "), Span(f"{more}timeline, diagnose, show N", Tone.QUIET))
     yield from _last(story, verdict, look)

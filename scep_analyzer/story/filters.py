@@ -23,14 +23,15 @@ def by_transaction_id(transaction_id: str) -> str:
 
 
 def by_frames(frames: Iterable[int]) -> str:
-    """These frames, in any Wireshark from 4.0 on; runs of numbers are ranges."""
+    """These frames, in any Wireshark from 4.0 on; three and more in a row are a range."""
     runs: list[list[int]] = []
     for frame in sorted(set(frames)):
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
+        if runs and frame == runs[-1][-1] + 1:
+            runs[-1].append(frame)
         else:
-            runs.append([frame, frame])
-    return f"frame.number in {{{', '.join(str(a) if a == b else f'{a}..{b}' for a, b in runs)}}}"
+            runs.append([frame])
+    pieces = (f"{run[0]}..{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return f"frame.number in {{{', '.join(pieces)}}}"
 
 
 def _quoted(text: str) -> str:

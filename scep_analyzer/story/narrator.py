@@ -247,6 +247,7 @@ class Narrator:
         self, exchange: ScepExchange, number: int, request: Request, around: Surroundings, since_ns: int | None
     ) -> Step:
         client = exchange.http.client.address
+        says = self._notes(sentences.request_notes(exchange, around), client, number)
         return Step(
             number=number,
             kind=StepKind.REQUEST,
@@ -256,8 +257,8 @@ class Narrator:
             since_ns=since_ns,
             frames=request.frames,
             title=sentences.request_title(exchange),
-            says=self._notes(sentences.request_notes(exchange, around), client, number),
-            odd=_odd(exchange, request.frames),
+            says=says,
+            odd=_odd(exchange, request.frames, says),
             tls=exchange.http.tls,
         )
 
@@ -268,6 +269,7 @@ class Narrator:
         certificates = sentences.certificates_to_show(exchange)
         told_in = self._told.setdefault(certificates, number) if certificates else number
         moment = _moment(response.time_ns)
+        says = self._notes(sentences.response_notes(exchange, around), server, number)
         return Step(
             number=number,
             kind=StepKind.RESPONSE,
@@ -277,10 +279,10 @@ class Narrator:
             since_ns=since_ns,
             frames=response.frames,
             title=sentences.response_title(exchange),
-            says=self._notes(sentences.response_notes(exchange, around), server, number),
+            says=says,
             cards=tuple(_card(each, moment) for each in certificates),
             same_as=told_in if told_in != number else None,
-            odd=_odd(exchange, response.frames),
+            odd=_odd(exchange, response.frames, says),
             tls=exchange.http.tls,
             tone=Tone.BAD if response.status >= 400 else Tone.PLAIN,
         )
@@ -424,8 +426,14 @@ def _attempt(failed: FailedConnection) -> Step:
     )
 
 
-def _odd(exchange: ScepExchange, frames: tuple[int, ...]) -> tuple[Sentence, ...]:
-    return tuple(say(f"Note: {{}} [{each.code}]", each.detail) for each in exchange.anomalies if each.frames == frames)
+def _odd(exchange: ScepExchange, frames: tuple[int, ...], said: Iterable[Said]) -> tuple[Sentence, ...]:
+    """The anomalies of a message that its sentences do not tell already."""
+    told = "\n".join(plain(each.sentence) for each in said)
+    return tuple(
+        say(f"Note: {{}} [{each.code}]", each.detail)
+        for each in exchange.anomalies
+        if each.frames == frames and each.detail not in told
+    )
 
 
 def _card(certificate: Certificate, moment: datetime | None) -> Card:
