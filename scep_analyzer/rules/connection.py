@@ -370,7 +370,7 @@ def client_gave_up(view: View) -> Found:
         )
     elif view.answer is not None and not view.answer.complete and facts.reset_by_client and view.answer.cut_by == "rst":
         yield Evidence(
-            f"The client resets the connection while the response to {view.operation or 'its request'} arrives.",
+            f"The client resets the connection while the response to {view.operation or 'its request'} arrives. A challenge password that is valid once is used up by then.",
             (view.a("http.response", "not whole"), Fact(frame, "tcp.flags", "the client's end")),
             title="The client closes the connection before the response is complete",
         )

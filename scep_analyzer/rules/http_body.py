@@ -43,14 +43,24 @@ def html_in_200(view: View) -> Found:
         )
 
 
+_EMPTY_PKIOPERATION = {
+    "GET": (
+        "On the client, send PKIOperation by POST if the server supports it.",
+        "On the server, read the log at the time of the request, and update the SCEP software.",
+    ),
+    "POST": ("On the server, read the log at the time of the request, and update the SCEP software.",),
+}
+"""What to do about an empty response to PKIOperation, by the method of the request."""
+
+
 @rule.exchange(ERROR, "smallstep/certificates#916", "micromdm/scep#155")
 def empty_200(view: View) -> Found:
     """The response is empty.
 
     Seen: The status is 200, and the response has no body.
     Why: The server does not support PKIOperation by this method, or its SCEP code failed without a message.
-    Do: On the client, use POST for PKIOperation if it uses GET now. On the server, read the log at the time of the request and update the SCEP
-        software.
+    Do: On the server, read the log at the time of the request, and update the SCEP software.
+    Do: On the client, use POST for PKIOperation if it uses GET now and the server supports POST.
     Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
     Not: This is not a SCEP refusal: a refusal has a body, too.
     """
@@ -60,6 +70,8 @@ def empty_200(view: View) -> Found:
             yield Evidence(
                 f"{who_first(view)} returns HTTP 200 without a body for {view.operation}{f' by {view.method}' if view.method else ''}.",
                 (view.a("http.content_length", "0"),),
+                actions=_EMPTY_PKIOPERATION.get(view.method or "", ()) if view.operation == "PKIOperation" else (),
+                settled=view.operation == "PKIOperation" and view.method in _EMPTY_PKIOPERATION,
                 title=f"The response to {view.operation} is empty",
                 severity=Severity.WARNING if view.operation == "GetCACaps" else None,
             )

@@ -175,7 +175,7 @@ def verdict_of(ended: Ended, attempt: int, skipped: Iterable[Skipped]) -> Verdic
         filters=filters_of(frames, transaction.transaction_id),
         rule=root.rule if root is not None else None,
         notes=notes,
-        unchecked=_unchecked(skipped, root),
+        unchecked=() if known else _unchecked(skipped),
     )
 
 
@@ -212,10 +212,8 @@ def _first_frames(http: HttpExchange) -> list[int]:
     return [each.frames[0] for each in (http.request, http.response) if each is not None and each.frames]
 
 
-def _unchecked(skipped: Iterable[Skipped], root: Finding | None) -> Sentence:
-    """The option that would let more be judged, where nothing is proved yet."""
-    if root is not None and root.strength is Strength.PROVED:
-        return ()
+def _unchecked(skipped: Iterable[Skipped]) -> Sentence:
+    """The option that would let more be judged."""
     if any("RA key" in each.reason for each in skipped):
         return say("the request's content was not checked: it needs the RA's key (--key)")
     return ()
