@@ -40,6 +40,8 @@ _LABEL = 7
 """Columns of CAUSE and FIX."""
 _MOST_PICTURE = 9
 """Rows that further steps and proofs leave to the picture, with the empty lines around it."""
+_LEAST_PICTURE = 5
+"""Rows of a picture of one exchange, with its heading and the empty lines around it."""
 _MOST_GROUPS, _MOST_ABOUT = 9, 2
 """Rows of the causes and of what is about the whole capture, and findings of the latter."""
 _LEAST_ROWS = 3
@@ -76,26 +78,28 @@ def _one(story: Story, chapter: Chapter, paper: Paper, look: Look) -> None:
     verdict = chapter.verdict
     used = _headline(chapter, paper, look)
     picture = min(len(chapter.ladder.arrows) + 3, _MOST_PICTURE)
-    # The picture wants room: further steps of the fix and further proofs make way for it, and the plugin's filter; a screen that is full
-    # cuts sentences.
-    for steps, proofs, because, fix, plugin in (
-        (2, 3, 3, 4, True),
-        (1, 2, 3, 4, True),
-        (1, 1, 3, 4, True),
-        (1, 1, 3, 4, False),
-        (1, 0, 2, 3, False),
-        (1, 0, 1, 3, False),
-        (1, 0, 1, 2, False),
+    # The picture wants room: further steps of the fix and further proofs make way for it, and the plugin's filter. A screen that is full
+    # cuts sentences; then an exchange of the picture is enough, or none.
+    for steps, proofs, because, fix, plugin, least in (
+        (2, 3, 3, 4, True, picture),
+        (1, 2, 3, 4, True, picture),
+        (1, 1, 3, 4, True, picture),
+        (1, 1, 3, 4, False, _LEAST_PICTURE),
+        (1, 1, 2, 4, False, _LEAST_PICTURE),
+        (1, 1, 3, 4, False, 0),
+        (1, 0, 2, 3, False, 0),
+        (1, 0, 1, 3, False, 0),
+        (1, 0, 1, 2, False, 0),
     ):
         why, proof = list(_why(verdict, look, steps, because, fix)), _proof(verdict, look, proofs)
         below = list(_below(story, chapter, look, plugin=plugin))
         rows = used + len(proof) + sum(paper.rows(each, 0, _LABEL) for each in why)
         free = _ROWS - rows - sum(paper.rows(each, 0, 10) for each in below)
-        if free >= (picture if plugin else 0):
+        if free >= least:
             break
     for line in why:
         paper.line(line, 0, _LABEL)
-    if free >= 5 and chapter.ladder.arrows:
+    if free >= _LEAST_PICTURE and chapter.ladder.arrows:
         paper.blank()
         draw(chapter.ladder, paper, most=free - 2)
         paper.blank()

@@ -236,7 +236,7 @@ class _Drawing:
             paper.line(f"{step.number:>3}  ({plain(step.title)})", tone=Tone.WARN)
             return
         if step.kind is StepKind.ABSENT_RESPONSE:
-            paper.line(say("     (no answer) {}", step.title), tone=Tone.BAD)
+            paper.line(say("     (no response) {}", step.title), tone=Tone.BAD)
         else:
             paper.line(self._first_line(step, leg), 0, 5)
         for said in step.says:

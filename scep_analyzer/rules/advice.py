@@ -46,7 +46,7 @@ def actions(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str
     if evidence.settled:
         neutral = []
     found = [*_of_others_left_out(evidence.actions, recognised), *fitting, *neutral]
-    if recognised.server is None:
+    if recognised.server is None and not evidence.settled:
         found += _if_it_is(page, recognised.likely)
     return tuple(dict.fromkeys(found))
 

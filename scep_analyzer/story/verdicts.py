@@ -215,7 +215,7 @@ def _first_frames(http: HttpExchange) -> list[int]:
 def _unchecked(skipped: Iterable[Skipped]) -> Sentence:
     """The option that would let more be judged."""
     if any("RA key" in each.reason for each in skipped):
-        return say("the request's content was not checked: it needs the RA's key (--key)")
+        return say("the request's content was not checked: give the RA key (--key)")
     return ()
 
 
