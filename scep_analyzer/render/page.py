@@ -34,7 +34,7 @@ from scep_analyzer.story.model import (
 )
 from scep_analyzer.story.references import url_of
 from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
-from scep_analyzer.story.verdicts import common_name, display_filter, summary
+from scep_analyzer.story.verdicts import common_name, display_filter, summary, transaction_filter
 from scep_analyzer.version import __version__
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
@@ -355,6 +355,7 @@ def _environment(look: Look, words: _Words) -> Environment:
         cut=lambda text, most=_LONGEST: cut(text, most),
         short_value=lambda text: cut(text, _LONGEST_VALUE),
         frames=display_filter,
+        by_id=transaction_filter,
         url=url_of,
         percent=lambda share: f"{share:.0%}",
         number=lambda number: f"{number:,}",

@@ -223,6 +223,21 @@ def display_filter(frames: Sequence[int]) -> str:
     return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
 
 
+def transaction_filter(transaction_id: str) -> str:
+    """A display filter for the messages of a transaction; it needs the plugin."""
+    return f"scep.transaction_id == {_quoted(transaction_id)}"
+
+
+def _quoted(text: str) -> str:
+    r"""A string of the filter language: quotes, backslashes and everything unprintable as ``\xhh``."""
+    plain = set(range(0x20, 0x7F)) - set(b'"\\')
+    return (
+        '"'
+        + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
+        + '"'
+    )
+
+
 def group_words(chapter: Chapter) -> Sentence:
     """The name of a cause in a list of causes."""
     return chapter.verdict.cause if chapter.root is not None else chapter.verdict.says

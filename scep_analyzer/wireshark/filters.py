@@ -1,11 +1,6 @@
-"""Display filters that the outputs print: with the plugin by transactionID, without it by frame numbers."""
+"""The display filter that ``annotate`` prints; those of the other outputs are in :mod:`scep_analyzer.story.verdicts`."""
 
 from collections.abc import Iterable
-
-
-def by_transaction_id(transaction_id: str) -> str:
-    """The messages of a transaction; needs the plugin."""
-    return f"scep.transaction_id == {_quoted(transaction_id)}"
 
 
 def by_frames(frames: Iterable[int]) -> str:
@@ -17,9 +12,3 @@ def by_frames(frames: Iterable[int]) -> str:
         else:
             runs.append([frame, frame])
     return f"frame.number in {{{', '.join(str(a) if a == b else f'{a}..{b}' for a, b in runs)}}}"
-
-
-def _quoted(text: str) -> str:
-    r"""A string of the filter language: quotes, backslashes and everything unprintable as ``\xhh``."""
-    plain = set(range(0x20, 0x7F)) - set(b'"\\')
-    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in text.encode()) + '"'

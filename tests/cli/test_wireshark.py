@@ -165,7 +165,17 @@ def test_versions() -> None:
 
 def overlaid(capture: Path, script: Path, *fields: str, twice: bool = False) -> list[list[str]]:
     words = [word for each in fields for word in ("-e", each)]
-    command = ["tshark", "-n", *(["-2"] if twice else []), "-r", capture, "-X", f"lua_script:{script}", "-Y", "scepan || _ws.lua.error"]
+    command = [
+        "tshark",
+        "-n",
+        *(["-2"] if twice else []),
+        "-r",
+        capture,
+        "-X",
+        f"lua_script:{script}",
+        "-Y",
+        "scepan || _ws.lua.error",
+    ]
     out = subprocess.check_output([*command, "-T", "fields", *words], text=True)
     return [line.split("\t") for line in out.splitlines()]
 

@@ -11,7 +11,8 @@ import pytest
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.model.tls import NO_SECRETS, Secrets
-from scep_analyzer.wireshark.filters import by_frames, by_transaction_id
+from scep_analyzer.story.verdicts import transaction_filter
+from scep_analyzer.wireshark.filters import by_frames
 from tests.builders import wire
 from tests.conftest import ROOT, TLS_CAPTURES
 from tests.files import pcap_header, pcap_record
@@ -216,9 +217,9 @@ def test_the_recipient_of_the_envelope_can_be_filtered() -> None:
 def test_filters_work_with_the_plugin_and_without_it() -> None:
     for plugin in (True, False):
         assert filtered(REFUSED, by_frames([17, 19, 20, 21, 19]), plugin=plugin) == [17, 19, 20, 21]
-    assert filtered(REFUSED, by_transaction_id("5C1E83D6A07B4F2990D1E8A6B35C7F42")) == [17, 19]
-    assert filtered(REFUSED, by_transaction_id('a"b\\c\nd é')) == []  # valid, whatever the wire says
-    assert filtered(REFUSED, by_transaction_id("5C1E"), plugin=False) is None
+    assert filtered(REFUSED, transaction_filter("5C1E83D6A07B4F2990D1E8A6B35C7F42")) == [17, 19]
+    assert filtered(REFUSED, transaction_filter('a"b\\c\nd é')) == []  # valid, whatever the wire says
+    assert filtered(REFUSED, transaction_filter("5C1E"), plugin=False) is None
 
 
 def test_mail_and_cmp_are_dissected_as_before(tmp_path: Path) -> None:
