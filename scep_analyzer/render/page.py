@@ -20,7 +20,7 @@ from scep_analyzer.render import Look
 from scep_analyzer.render.picture import Picture, anchor, picture_of
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.detail import Line
-from scep_analyzer.story.filters import filters_of
+from scep_analyzer.story.filters import by_transaction_id, filters_of
 from scep_analyzer.story.model import (
     Card,
     Chapter,
@@ -357,6 +357,7 @@ def _environment(look: Look, words: _Words) -> Environment:
         cut=lambda text, most=_LONGEST: cut(text, most),
         short_value=lambda text: cut(text, _LONGEST_VALUE),
         frames=lambda frames: filters_of(frames).frames,
+        by_id=by_transaction_id,
         url=url_of,
         percent=lambda share: f"{share:.0%}",
         number=lambda number: f"{number:,}",

@@ -37,4 +37,8 @@ def by_frames(frames: Iterable[int]) -> str:
 def _quoted(text: str) -> str:
     r"""A string of the filter language: quotes, backslashes and everything unprintable as ``\xhh``."""
     plain = set(range(0x20, 0x7F)) - set(b'"\\')
-    return '"' + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in text.encode()) + '"'
+    return (
+        '"'
+        + "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in text.encode("utf-8", "surrogatepass"))
+        + '"'
+    )
