@@ -88,7 +88,7 @@ TESTED_TOGETHER |= {
     "model/tls": "tls/test_handshakes", "model/products": "rules/test_catalogue",
     "annotate": "test_annotate", "notes": "test_annotate", "cli/annotate": "test_annotate", "wireshark/lua": "wireshark/test_lua",
     "wireshark/tables": "wireshark/test_lua", "wireshark/overlay": "cli/test_wireshark", "wireshark/folders": "cli/test_wireshark",
-    "wireshark/filters": "wireshark/test_plugin",
+    "story/filters": "story/test_filters",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
     "model/verdicts": "story/test_verdicts", "rules/verdicts": "story/test_verdicts", "render/answer": "story/test_verdicts",
     "story/choice": "story/test_verdicts", "render/rows": "story/test_verdicts", "cli/filters": "story/test_verdicts",
