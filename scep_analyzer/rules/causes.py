@@ -98,7 +98,7 @@ OFFER: Names = (
 )  # fmt: skip
 ISSUED: Names = (
     "certrep-success-without-envelope", "certrep-not-for-requester", "certrep-nonce-mismatch", "certrep-signature-invalid", "certrep-signer-unknown",
-    "issued-key-differs", "issued-leaf-not-found", "issued-order", "certrep-cipher-not-the-requests", "issued-validity-odd", "issued-chain-not-cacert",
+    "issued-key-differs", "issued-leaf-not-found", "issued-order", "certrep-cipher-not-the-requests", "certrep-digest-not-the-requests", "issued-validity-odd", "issued-chain-not-cacert",
 )  # fmt: skip
 
 # -- the table ----------------------------------------------------------------------------------------------------------
@@ -109,11 +109,11 @@ EXPLAINED_BY: dict[str, Names] = {
         "certrep-badmessagecheck", "certrep-badrequest", "certrep-failinfo-missing",
     ),
     "certrep-badmessagecheck": (
-        "certrep-ndes-hresult", *SAID, *MESSAGE, "cacert-expired", "req-oaep", *RENEWAL_SIGNER, *NO_CHALLENGE, "client-gave-up", *REQUEST, *RENEWAL_FORM, *RENEWAL_ITSELF,
+        "certrep-ndes-hresult", *SAID, "post-empty-body", *MESSAGE, "cacert-expired", "req-oaep", *RENEWAL_SIGNER, *NO_CHALLENGE, "client-gave-up", *REQUEST, *RENEWAL_FORM, *RENEWAL_ITSELF,
         "signer-clock-odd", *BEHIND,
     ),
     "certrep-badrequest": (
-        "certrep-ndes-hresult", *SAID, *BEHIND, "getcrl-refused", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *RENEWAL_FORM, *NO_CHALLENGE, "client-gave-up", *REQUEST,
+        "certrep-ndes-hresult", *SAID, *BEHIND, "getcrl-refused", "post-empty-body", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *RENEWAL_FORM, *NO_CHALLENGE, "client-gave-up", *REQUEST,
         *RENEWAL_ITSELF,
         "transid-reused-other-key", "transid-changed-while-pending", "transid-of-empty-input",
     ),
@@ -142,11 +142,11 @@ EXPLAINED_BY: dict[str, Names] = {
     "http-400-bad-message": ENCODING,
     "post-used-not-offered": ("http-405-post",),
     "ndes-http-500-pkioperation-only": (
-        *SAID, *ENCODING, "not-cms", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *REQUEST, *ALGORITHM, *BEHIND,
+        *SAID, *ENCODING, "not-cms", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *REQUEST, *ALGORITHM_UNKNOWN, "req-cipher-obsolete", *BEHIND,
     ),
     "ndes-http-500-all-operations": (*SAID, "operation-unknown", "cacert-expired"),
     "html-in-200": ("query-malformed", "ndes-admin-used-as-scep-url", "operation-unknown"),
-    "empty-200": (*ENCODING, "poll-issuer-subject-mismatch"),
+    "empty-200": (*ENCODING, "poll-issuer-subject-mismatch", *RECIPIENT, "cacert-expired", *ALGORITHM_UNKNOWN),
     "body-length-mismatch": ("tcp-zero-window", "tcp-reset-during-exchange", "client-gave-up"),
     "tcp-reset-during-exchange": ("tcp-reply-never-acked", "tcp-zero-window"),
     "slow-operation": BEHIND,
@@ -213,9 +213,9 @@ _HEADLINES: dict[Outcome, Names] = {
     Outcome.PENDING: ("pending-never-resolved", "pending-not-polled"),
     Outcome.UNKNOWN: ("certrep-status-undefined", "certrep-not-type-3", *CAPTURE, "body-length-mismatch", "not-cms", "tcp-reset-during-exchange"),
     Outcome.SUCCESS: (
-        "certrep-success-without-envelope", "issued-leaf-not-found", "issued-key-differs", "certrep-not-for-requester", "certrep-transid-mismatch",
+        "tcp-reply-never-acked", "client-gave-up", "certrep-success-without-envelope", "issued-leaf-not-found", "issued-key-differs", "certrep-not-for-requester", "certrep-transid-mismatch",
         "certrep-nonce-mismatch", "certrep-digest-mismatch", "certrep-signature-invalid", "certrep-signer-unknown", "certrep-contenttype-missing",
-        "nextca-bad-signature", "attr-duplicate", "success-then-reenrol", "issued-order", "certrep-cipher-not-the-requests",
+        "nextca-bad-signature", "attr-duplicate", "success-then-reenrol", "issued-order", "certrep-cipher-not-the-requests", "certrep-digest-not-the-requests",
     ),
 }  # fmt: skip
 """The finding that says how a transaction ended. After a SUCCESS only an error counts: the client cannot use what it got."""

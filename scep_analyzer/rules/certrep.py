@@ -255,7 +255,7 @@ def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     Not: It is not a damaged message: the server read it.
     """
     if _fails(reply, FailInfo.badRequest):
-        what = view.request.message_type_words if view.request is not None else "The request"
+        what = view.request.message_type_words if view.request is not None else "the request"
         first = (
             ()
             if view.is_ndes or reply.fail_info_text or view.is_server("ejbca")

@@ -18,6 +18,9 @@ _LOGIN = (
 IIS_QUERY, IIS_URL = 2048, 4096
 """Default limits of IIS in characters: maxQueryString (404.15), and maxUrl, which counts the URL without its query (404.14)."""
 _IIS_BODY = 30_000_000
+_LAST_REDIRECT = 308
+"""IANA registers no higher 3xx; SCEPman's manual has 329 for "too many requests"."""
+_TOO_MANY = frozenset({329, 429})
 _STALL_NS = 1_000_000_000
 _BLOCKERS = (
     "web application firewall", "waf", "forbidden by", "blocked", "access denied", "request rejected", "incapsula",
@@ -161,7 +164,7 @@ def http_redirect(view: View) -> Found:
     Not: This is not a refusal: the server did not look at the request.
     """
     location = view.response_header("location")
-    if not 300 <= view.status < 400 or view.status == 304:
+    if not 300 <= view.status <= _LAST_REDIRECT or view.status == 304:
         return
     if location and any(each in location.lower() for each in _LOGIN):
         return
@@ -203,7 +206,7 @@ def http_401_on_scep(view: View) -> Found:
         CertSrv/mscep_admin as it is: only that page needs a login.
     Not: The challenge password is not the cause: it is inside the encrypted message.
     """
-    if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
+    if view.status == 401 and is_scep_path(view) and _means_refusal(view) is None:
         scheme = view.response_header("www-authenticate")
         yield Evidence(
             f"{who_first(view)} returns HTTP 401 for {view.operation or 'the request'} to {shown(view.path)} and asks for "
@@ -363,13 +366,19 @@ def http_404_wrong_path(view: View) -> Found:
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
         return
-    if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
+    if _identifier_rejected(view) is not None or short_ones_work(view) is not None or _says_unknown_ca(view):
         return  # the path is right
     yield Evidence(
         f"{who_first(view)} returns HTTP 404 for {view.operation} to {shown(view.path)}.",
         (view.q("http.request.uri", shown(view.plain_target, 100)), status_fact(view)),
         title=f"The server has no SCEP service at {shown(view.path, 45)} (HTTP 404)",
     )
+
+
+def _says_unknown_ca(view: View) -> bool:
+    """Whether the server itself says that it knows no CA of this name."""
+    spoken = heard(view.exchange)
+    return spoken is not None and spoken.meaning is not None and spoken.meaning.key == "identifier"
 
 
 def _identifier_rejected(view: View) -> int | None:
@@ -390,16 +399,27 @@ def _identifier_rejected(view: View) -> int | None:
 def http_404_ca_identifier(view: View) -> Found:
     """The server does not know the CA identifier.
 
-    Seen: GetCACaps works on this path; GetCACert with a CA identifier in `message=` gets 404 or 400.
+    Seen: GetCACaps works on this path; GetCACert with a CA identifier in `message=` gets 404 or 400. Or the server says that it finds no such CA.
     Why: The identifier in `message=` names no CA of this server. Some clients send a default value ("CAIdentifier").
+    Why: The client sends no identifier, and the server has no default CA.
     Do: On the client, enter the CA identifier that the server knows, or leave it empty.
     Do (ejbca): On the client, enter the CA's name as the CA identifier, or set `scep.defaultca` in ejbca.properties. In RA mode, select the default
         CA in the SCEP alias.
     Do (sscep): On the client, set the identifier with `sscep getca -i NAME`.
-    Not: The path is not wrong: GetCACaps works on it.
+    Not: The path is not wrong: the SCEP service responds on it.
     """
     frame = _identifier_rejected(view)
-    if view.status in (400, 404) and frame is not None:
+    if view.status >= 400 and frame is None and _says_unknown_ca(view):
+        named = view.exchange.message_parameter
+        sent = f"the CA identifier {shown(named)}" if named else "no CA identifier"
+        yield Evidence(
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'} with {sent}{said(view)}.",
+            (view.q("message", named or "none"), status_fact(view)),
+            title=f"The server does not know the CA identifier {shown(named, 40)}"
+            if named
+            else "The server needs a CA identifier, and the client sends none",
+        )
+    elif view.status in (400, 404) and frame is not None:
         yield Evidence(
             f"{who_first(view)} returns HTTP {view.status} for {view.operation} with the CA identifier {shown(view.exchange.message_parameter or '')}, "
             f"but HTTP 200 for GetCACaps on the same path (frame {frame}).",
@@ -788,16 +808,17 @@ def ndes_http_503_app_pool(view: View) -> Found:
 def http_503_load(view: View) -> Found:
     """The server is overloaded or in maintenance (HTTP 503).
 
-    Seen: The response is 503 with Retry-After, or other requests to the same server get 200.
-    Why: The server receives more requests at a time than it can process.
+    Seen: The response is 503 with Retry-After, or other requests to the same server get 200; or it is 429 (329 from SCEPman), too many requests.
+    Why: The server receives more requests at a time than it can process, or more than it allows to one client.
     Why: A proxy has no working server behind it.
-    Do: On the server or proxy that returns 503, check load and health; enroll fewer devices at a time or add servers.
+    Do: On the server or proxy that returns this status, check load, health and rate limits; enroll fewer devices at a time or add servers.
     Do (ndes): Read httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: QueueFull and ConnLimit mean load. Raise the queue length of the
         application pool SCEP, or add an NDES server.
     Do (scepman): Raise AppConfig:ConcurrentSCEPRequestLimit (default 50) or scale out the App Service.
     Not: This is not a refusal of this request.
     """
-    if view.status != 503 or _HTTP_SYS in view.server_name:
+    limited = view.status in _TOO_MANY
+    if not limited and (view.status != 503 or _HTTP_SYS in view.server_name):
         return
     fine = other_operations(view, lambda each: each == 200)
     later = view.response_header("retry-after")
@@ -809,8 +830,9 @@ def http_503_load(view: View) -> Found:
         else ""
     )
     yield Evidence(
-        f"{who_first(view)} returns HTTP 503 for {view.operation or 'the request'}{more}{said(view)}.",
+        f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'}{more}{said(view)}.",
         (status_fact(view), *_proxy_facts(view)),
+        title=f"The server limits the number of requests (HTTP {view.status})" if limited else None,
     )
 
 
@@ -850,14 +872,21 @@ _REFUSALS: dict[tuple[str, int], str] = {
     ("xipki", 403): "XiPKI returns 403 if the certificate is issued already or revoked.",
 }
 """The meaning of a bare status of a product that is known to refuse with it."""
+_NO_LOGIN = (
+    "The SCEP software itself refuses the request, most likely its challenge password: a 401 that asks for a login would name it in WWW-Authenticate."
+)
+"""RFC 9110, Section 11.6.1. IIS leaves the field out where every way to log in is switched off."""
 
 
 def _means_refusal(view: View) -> str | None:
     """What this status means at this server, where it is no question of HTTP."""
     product = view.server_product
-    if product is None or view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
+    if view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
         return None
-    return _REFUSALS.get((product.key, view.status))
+    told = _REFUSALS.get((product.key, view.status)) if product is not None else None
+    if told is None and view.status == 401 and "microsoft" not in view.server_name:
+        return _NO_LOGIN
+    return told
 
 
 @rule.status(

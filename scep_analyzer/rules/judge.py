@@ -165,10 +165,13 @@ class Judge:
             self._failures.add(failed.connection)
             found += self._run("failure", (failed, transaction, self._whole()), number, None)
         found += self._run("transaction", (whole,), number, None)
+        abandoned = {each.exchange for each in found if each.rule == "client-gave-up"}
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
-                self.memory.attempt(view.exchange, view.number, number, transaction, leg=leg)
+                self.memory.attempt(
+                    view.exchange, view.number, number, transaction, leg=leg, gave_up=view.number in abandoned
+                )
         self.memory.ended(whole.ending)
         decisive = whole.decisive
         end = End(

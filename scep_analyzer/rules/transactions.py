@@ -12,6 +12,7 @@ from scep_analyzer.rules._memory import Attempt, Identity
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 from scep_analyzer.rules._words import count, day, long, seconds, serial, shown
+from scep_analyzer.rules.http_status import meant, said
 from scep_analyzer.rules.requester import is_renewal
 
 _SECOND = 1_000_000_000
@@ -97,13 +98,14 @@ def txn_no_reply(view: TransactionView) -> Found:
         return
     how = f"HTTP {decisive.status}" if decisive.answer is not None else "no response"
     yield Evidence(
-        f"PKIOperation in frame {decisive.ask} gets {how} and no CertRep.",
+        f"PKIOperation in frame {decisive.ask} gets {how} and no CertRep{said(decisive)}.",
         (
             decisive.q("PKIOperation", "sent"),
             *((decisive.a("http.response.code", str(decisive.status)),) if decisive.answer is not None else ()),
         ),
         exchange=decisive.number,
         title=f"The enrollment request got {how} instead of a SCEP response" if decisive.answer is not None else None,
+        causes=meant(decisive),
     )
 
 
@@ -742,34 +744,73 @@ def certrep_cipher_not_the_requests(view: CaptureView) -> Found:
         cipher.
     Not: It is not a fault if the client then uses its certificate.
     """
-    loops = {each.number for each in looping(view)}
-    again = {earlier.number for earlier, _ in _again(view)}
-    for each in _first_legs(view):
-        if (
-            each.status != PkiStatus.SUCCESS
-            or not each.cipher
-            or not each.reply_cipher
-            or each.cipher == each.reply_cipher
-        ):
+    for each, severity in _unread(view):
+        if not each.cipher or not each.reply_cipher or each.cipher == each.reply_cipher:
             continue
-        stuck = each.number in loops or each.number in again
         yield Evidence(
             f"The request is encrypted with {each.cipher}, and the response with {each.reply_cipher}"
-            + ("; the client asks again." if stuck else "."),
+            + ("; the client asks again." if severity is not None else "."),
             (
                 Fact(each.frame, "contentEncryptionAlgorithm", each.cipher),
                 Fact(each.reply_frame, "CertRep.contentEncryptionAlgorithm", each.reply_cipher),
             ),
-            severity=(Severity.ERROR if each.number in loops else Severity.WARNING)
-            if stuck and each.client_product in _FEW_CIPHERS
-            else None,
+            severity=severity,
             transaction=each.transaction,
             exchange=each.number,
         )
 
 
-_FEW_CIPHERS = frozenset({"ios-client", "cisco-asa", None})
-"""Clients that may know only the cipher that they send."""
+@rule.capture(WARNING, "RFC 8894, Section 3.5.2", strength=INFERRED)
+def certrep_digest_not_the_requests(view: CaptureView) -> Found:
+    """The client does not accept the response, which is signed with a newer digest than its request.
+
+    Seen: The request is signed with MD5 or SHA-1, the CertRep with a digest of the SHA-2 family, and after this SUCCESS the client asks again.
+    Why: The server has a fixed digest for its responses, and this client supports only the older one.
+    Matters: The client cannot verify the response, so it discards the certificate; the server issues one certificate after another.
+    Do: On the client, update the software and use SHA-256; where that is impossible, set the digest of the server's responses to the one that the
+        client sends.
+    Do (ios-client): On the device, set `hash sha256` under the trustpoint. If the release does not support it, update IOS.
+    Not: It is not a fault if the client then uses its certificate.
+    """
+    for each, severity in _unread(view):
+        if severity is None or each.digest not in _OLD_DIGESTS or not (each.reply_digest or "").startswith(_SHA2):
+            continue
+        yield Evidence(
+            f"The request is signed with {each.digest}, and the response with {each.reply_digest}; the client asks again.",
+            (
+                Fact(each.frame, "SignerInfo.digestAlgorithm", each.digest),
+                Fact(each.reply_frame, "CertRep.SignerInfo.digestAlgorithm", each.reply_digest or ""),
+            ),
+            severity=severity,
+            transaction=each.transaction,
+            exchange=each.number,
+        )
+
+
+_OLD_DIGESTS = frozenset({"md5", "sha1"})
+_SHA2 = ("sha224", "sha256", "sha384", "sha512")
+
+
+def _unread(view: CaptureView) -> Iterator[tuple[Attempt, Severity | None]]:
+    """Each success, and how severe it is that its client may support only the algorithms that it sends; None where it does not ask again."""
+    loops = {each.number for each in looping(view)}
+    pairs = list(_again(view))
+    again = {earlier.number for earlier, _ in pairs}
+    # The last one of a client that is known to be such a one has no better response than those before.
+    known = {each.number for earlier, each in pairs if earlier.client_product in _FEW_ALGORITHMS} | again
+    for each in _first_legs(view):
+        if each.status != PkiStatus.SUCCESS:
+            continue
+        severity = None
+        if each.client_product in _FEW_ALGORITHMS:
+            severity = Severity.ERROR if each.number in known else None
+        elif each.client_product is None and (each.number in loops or each.number in again):
+            severity = Severity.ERROR if each.number in loops else Severity.WARNING
+        yield each, severity
+
+
+_FEW_ALGORITHMS = frozenset({"ios-client", "cisco-asa"})
+"""Clients that may know only the algorithms that they send."""
 
 
 def _again(view: CaptureView) -> Iterator[tuple[Attempt, Attempt]]:
