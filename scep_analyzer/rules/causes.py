@@ -24,7 +24,7 @@ SAID: Names = (
 # Whether the request arrives as it was sent.
 ENCODING: Names = (
     "ndes-admin-used-as-scep-url", "get-truncated", "get-double-encoded", "get-plus-became-space", "get-not-base64", "get-base64url",
-    "get-padding-stripped", "get-reserved-unescaped", "post-empty-body", "post-form-encoded", "post-body-base64", "post-without-operation", "query-malformed",
+    "get-padding-stripped", "get-reserved-unescaped", "post-empty-body", "body-length-mismatch", "post-form-encoded", "post-body-base64", "post-without-operation", "query-malformed",
     "operation-unknown",
 )  # fmt: skip
 # Whether it can be read: its signature, its envelope, its parts.
@@ -262,6 +262,8 @@ class End(NamedTuple):
     """The number of the exchange that decided."""
     earlier: frozenset[int] = frozenset()
     """The numbers of the PKIOperations of earlier attempts."""
+    legs: frozenset[int] = frozenset()
+    """The numbers of all exchanges that carry the deciding message: a proxy's other leg is numbered after the first."""
     said: Names | None = None
     """The rules that can explain the deciding answer, by what the server says in it; None where its words are not understood."""
 
@@ -350,6 +352,7 @@ def _root(found: Sequence[Finding], end: End) -> Finding | None:
             [each for each in candidates if each.rule not in seen],
             current.exchange or decisive,
             even=end.said or (),
+            legs=end.legs,
         )
         if deeper is None:
             break
@@ -372,15 +375,22 @@ def _may_explain(finding: Finding, end: End) -> frozenset[str]:
     return below | frozenset(end.said) if end.said is not None and finding.rule in _ANSWERS else below
 
 
-def _best(names: Iterable[str], found: Iterable[Finding], at: int | None, even: Names = ()) -> Finding | None:
-    """The first of these that was found, at this exchange or, failing that, before it.
+def _best(
+    names: Iterable[str],
+    found: Iterable[Finding],
+    at: int | None,
+    even: Names = (),
+    legs: frozenset[int] = frozenset(),
+) -> Finding | None:
+    """The first of these that was found, at this exchange or, failing that, before it, or on another leg of its message.
 
     What is only good to know explains nothing, but for the rules in ``even``: those that the server's own words name.
     """
     by_rule: dict[str, list[Finding]] = {}
     for each in found:
         counts = each.severity is not Severity.INFO or each.rule in _EVEN_INFO or each.rule in even
-        if counts and (each.exchange is None or at is None or each.exchange <= at):
+        in_time = each.exchange is None or at is None or each.exchange <= at or (at in legs and each.exchange in legs)
+        if counts and in_time:
             by_rule.setdefault(each.rule, []).append(each)
     for name in names:
         if name in by_rule:

@@ -159,16 +159,30 @@ def content_encoded_body(view: View) -> Found:
         )
 
 
+_RESPONSE_SHORT = "The response is shorter than it should be"
+
+
 @rule.exchange(ERROR, "RFC 9112, Section 8")
 def body_length_mismatch(view: View) -> Found:
-    """The response is shorter than it should be.
+    """A message is shorter than it should be.
 
-    Seen: The body ends before its Content-Length, before its last chunk, or before the end that its DER length gives.
+    Seen: The body of a response ends before its Content-Length, before its last chunk, or before the end that its DER length gives. Or the body of
+        a POST ends before the end that its DER length gives.
     Why: A proxy or the server closes the connection too early.
-    Do: On the host that sent the FIN or RST, read the log at this time, and raise the size limit or the timer that ended the response.
+    Why: A proxy, or a buffer of the client, cuts the body of the POST and adapts its Content-Length.
+    Do: On the host that sent the FIN or RST, read the log at this time, and raise the size limit or the timer that ended the message.
     Not: The capture did not lose these bytes: it has everything up to the end of the connection.
     """
     answer = view.answer
+    cut = view.odd("message-unreadable")
+    asked = view.asked
+    if cut is not None and "truncated" in cut.detail and view.method == "POST" and asked is not None and asked.complete:
+        if cut.frames == asked.frames and not view.holes(client=True):
+            yield Evidence(
+                f"The message in the body of the POST is {cut.detail}, though the body is complete by HTTP ({asked.body.length:,} bytes).",
+                (view.q("http.content_length", asked.body.length), view.q("http.file_data", cut.detail)),
+                title="The message in the POST is truncated",
+            )
     if answer is None or view.operation is None:
         return
     claimed = view.response_header("content-length")
@@ -178,11 +192,13 @@ def body_length_mismatch(view: View) -> Found:
         yield Evidence(
             f"The body of the response to {view.operation} ends after {count(answer.body.length, 'byte')}, but {what}; {how} ends the connection.",
             (view.a("http.content_length", claimed or "chunked"), view.a("body", f"{answer.body.length} bytes")),
+            title=_RESPONSE_SHORT,
         )
     elif answer.complete and view.exchange.response_kind is not None and "DER that ends" in view.exchange.response_kind:
         yield Evidence(
             f"The body of the response to {view.operation} is {view.exchange.response_kind}.",
             (view.a("body", view.exchange.response_kind),),
+            title=_RESPONSE_SHORT,
         )
     elif (
         answer.complete and view.reply is not None and view.reply.partial and "truncated" in view.reply.signature.reason
@@ -190,6 +206,7 @@ def body_length_mismatch(view: View) -> Found:
         yield Evidence(
             f"The message in the response to {view.operation} is {view.reply.signature.reason}.",
             (view.a("body", view.reply.signature.reason),),
+            title=_RESPONSE_SHORT,
         )
 
 

@@ -872,6 +872,19 @@ _REFUSALS: dict[tuple[str, int], str] = {
     ("xipki", 403): "XiPKI returns 403 if the certificate is issued already or revoked.",
 }
 """The meaning of a bare status of a product that is known to refuse with it."""
+_EJBCA_401 = (
+    "On the EJBCA server, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then "
+    "`bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.",
+)
+_STEPS = {
+    "ejbca-handle": "On the EJBCA server, check the SCEP alias with `bin/ejbca.sh config scep dumpconfig --alias ALIAS`: polls need RA mode, which "
+    "Community does not have; the profiles must fit the request.",
+    "challenge-expired": "On the client, get a new challenge password and enroll again within its lifetime.",
+    "challenge-used": "On the client, get a new challenge password and enroll again: each is good for one request.",
+    "challenge-missing": "On the client, enter the challenge password that the server issued for this device.",
+    "challenge": "On the client, enter the challenge password again, or get a new one.",
+}
+"""What to do about what the server says, by the meaning of its words."""
 _NO_LOGIN = (
     "The SCEP software itself refuses the request, most likely its challenge password: a 401 that asks for a login would name it in WWW-Authenticate."
 )
@@ -901,9 +914,8 @@ def http_vendor_error(view: View) -> Found:
     Why: The reason is in the words of the server.
     Matters: The words come from the software that refused. They are worth more than any conclusion from the status.
     Do: Correct what the words of the server name; the server's log has the details.
-    Do (ejbca): For 401, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
-        `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
-    Do (fleet): Send the profile again: the one-time challenge in it has expired.
+    Do (ejbca): On the EJBCA server, read WildFly's standalone/log/server.log at the time of the response.
+    Do (fleet): In Fleet, resend the configuration profile: it contains a new one-time challenge.
     Do (digicert): Correct the enrollment code for 401 (wrong), 406 (expired) and 412 (used or locked); for 400, correct the values of the request.
     Do (aws-c4scep): Correct what the error names. For "must contain base64", send PKIOperation by POST; for LimitExceededException, raise the quota;
         for a CA that is not active, activate it in AWS Private CA.
@@ -922,6 +934,7 @@ def http_vendor_error(view: View) -> Found:
             (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
             title=f"The server explains HTTP {view.status}: {shown(spoken.text, 60)}",
             causes=(meaning.says,),
+            actions=(_STEPS[meaning.key],) if meaning.key in _STEPS else (),
             strength=INFERRED,
         )
     elif refusal is not None and not found:
@@ -930,6 +943,7 @@ def http_vendor_error(view: View) -> Found:
             (status_fact(view),),
             title=f"The server refuses the request with HTTP {view.status}",
             causes=(refusal,),
+            actions=_EJBCA_401 if view.status == 401 and view.is_server("ejbca") else (),
             strength=INFERRED,
         )
     elif found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):

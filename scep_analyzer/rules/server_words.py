@@ -20,7 +20,7 @@ _DECODING: Names = (
     "get-reserved-unescaped", "get-line-breaks", "post-body-base64", "post-form-encoded",
 )  # fmt: skip
 _PARSING: Names = (
-    "post-empty-body", "post-form-encoded", "post-body-base64", "get-truncated", "get-plus-became-space", "not-cms", "ber-indefinite-length",
+    "post-empty-body", "body-length-mismatch", "post-form-encoded", "post-body-base64", "get-truncated", "get-plus-became-space", "not-cms", "ber-indefinite-length",
     "envelope-structure-bad", "inner-not-pkcs10", "trailing-bytes",
 )  # fmt: skip
 _UNREADABLE: Names = tuple(dict.fromkeys((*(each for each in _DECODING if each not in ("get-reserved-unescaped", "get-line-breaks")), *_PARSING)))

@@ -311,6 +311,10 @@ def tls_on_http_port(view: CaptureView) -> Found:
             )
 
 
+_TLS_WANTED = ("https port", "https server", "ssl-enabled server port", "https scheme", "host and port requires tls")
+"""How nginx, Go, Apache httpd and Tomcat say that their port speaks TLS."""
+
+
 @rule.exchange(ERROR, "RFC 8446, Section 6.2")
 def http_on_tls_port(view: View) -> Found:
     """The client speaks HTTP to a port that speaks TLS.
@@ -328,7 +332,7 @@ def http_on_tls_port(view: View) -> Found:
             f"{view.http.server} returns a TLS alert for {view.operation or 'a request'} over HTTP.",
             (view.q("http", "a plain request"), Fact(facts.server.start_frame, "tls.alert", "the answer")),
         )
-    elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
+    elif view.status == 400 and any(each in text for each in _TLS_WANTED):
         yield Evidence(
             f"{view.http.server} returns HTTP 400 for {view.operation or 'a request'} over HTTP: {shown(text, 80)}.",
             (view.q("http", "a plain request"), view.a("http.response.code", "400")),

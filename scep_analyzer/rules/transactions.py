@@ -793,11 +793,8 @@ _SHA2 = ("sha224", "sha256", "sha384", "sha512")
 
 def _unread(view: CaptureView) -> Iterator[tuple[Attempt, Severity | None]]:
     """Each success, and how severe it is that its client may support only the algorithms that it sends; None where it does not ask again."""
-    loops = {each.number for each in looping(view)}
-    pairs = list(_again(view))
-    again = {earlier.number for earlier, _ in pairs}
-    # The last one of a client that is known to be such a one has no better response than those before.
-    known = {each.number for earlier, each in pairs if earlier.client_product in _FEW_ALGORITHMS} | again
+    loops, known = {each.number for each in looping(view)}, repeated(view)
+    again = {earlier.number for earlier, _ in _again(view)}
     for each in _first_legs(view):
         if each.status != PkiStatus.SUCCESS:
             continue
@@ -831,6 +828,11 @@ def _again(view: CaptureView) -> Iterator[tuple[Attempt, Attempt]]:
                 break
         if each.status == PkiStatus.SUCCESS:
             had.update(dict.fromkeys(places, each))
+
+
+def repeated(view: CaptureView) -> set[int]:
+    """The requests of clients that asked again after a success, the last of each with them: its response is no better than those before."""
+    return {each.number for pair in _again(view) for each in pair}
 
 
 def looping(view: CaptureView) -> list[Attempt]:
