@@ -24,6 +24,18 @@ _TELLS: dict[str, re.Pattern[str]] = {
     },
 }
 """Words by which a sentence speaks of a product."""
+_TELLS_CLIENT: dict[str, re.Pattern[str]] = {
+    "ios-client": re.compile(r"\bCisco\b|\bIOS\b"),
+    "cisco-asa": re.compile(r"\bCisco\b|\bASA\b"),
+    "cisco-wlc": re.compile(r"\bCisco\b|\bWLC\b"),
+    "ftd": re.compile(r"\bCisco\b|\bFMC\b"),
+    "apple": re.compile(r"\bApple\b|\biPhone\b"),
+    "sscep": re.compile(r"\bsscep\b"),
+    "jscep": re.compile(r"\bjscep\b"),
+    "certmonger": re.compile(r"\bcertmonger\b"),
+    "strongswan": re.compile(r"\bstrongSwan\b"),
+}
+"""The same for clients."""
 
 
 def actions(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str, ...]:
@@ -63,12 +75,14 @@ def _if_it_is(page: Page, likely: Iterable[str]) -> Iterator[str]:
 
 
 def _of_others_left_out(texts: tuple[str, ...], recognised: Recognised) -> list[str]:
-    """The texts without those that speak of other servers only."""
-    server = recognised.server
-    if server is None:
-        return list(texts)
-    return [each for each in texts if not (spoken := _spoken_of(each)) or server.key in spoken]
+    """The texts without those that speak of other servers only, or of other clients only; what is said of clients stays where nothing else is."""
+    server, client = recognised.server, recognised.client
+    kept = [each for each in texts if server is None or _fits(each, server.key, _TELLS)]
+    if client is not None:
+        kept = [each for each in kept if _fits(each, client.key, _TELLS_CLIENT)] or kept
+    return kept
 
 
-def _spoken_of(text: str) -> set[str]:
-    return {key for key, pattern in _TELLS.items() if pattern.search(text)}
+def _fits(text: str, key: str, tells: dict[str, re.Pattern[str]]) -> bool:
+    spoken = {each for each, pattern in tells.items() if pattern.search(text)}
+    return not spoken or key in spoken

@@ -581,7 +581,7 @@ def certrep_dummy_content(view: View, reply: PkiMessage) -> Found:
 
     Seen: The content of a FAILURE or PENDING response is 1 to 7 bytes long.
     Why: NDES sends one zero byte where other servers send no content. sscep calls it "illegal size of payload".
-    Do: Nothing: it is normal for NDES.
+    Do: Nothing: clients ignore this byte.
     Not: It is not a fault, and not the reason for the refusal.
     """
     if reply.pki_status in (PkiStatus.FAILURE, PkiStatus.PENDING) and reply.content_length and reply.content_length < 8:

@@ -733,8 +733,9 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
     Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService: events 16, 17 and 18 mean that NDES cannot
         read the message, event 31 that the CA refused it.
-    Do (step-ca, micromdm): Read the text of the response and the server's log (`scepserver -debug -log-json` for MicroMDM). These servers return 500
-        for every fault inside a message.
+    Do (step-ca): Read the text of the response and the log of step-ca: it returns 500 for every fault inside a message.
+    Do (micromdm): Read the text of the response, and start the server with `scepserver -debug -log-json`: it returns 500 for every fault inside a
+        message.
     Do (ejbca): Look for the exception in WildFly's standalone/log/server.log.
     Do (openxpki): Look for "Unable to unwrap" (50010) in the log of the backend, openxpki.log.
     Not: The service is not down: it responds to other requests.
@@ -885,9 +886,7 @@ _STEPS = {
     "challenge": "On the client, enter the challenge password again, or get a new one.",
 }
 """What to do about what the server says, by the meaning of its words."""
-_NO_LOGIN = (
-    "The SCEP software itself refuses the request, most likely its challenge password: a 401 that asks for a login would name it in WWW-Authenticate."
-)
+_NO_LOGIN = "The SCEP software itself refuses the request, most likely its challenge password: a 401 that asks for a login would name it in WWW-Authenticate."
 """RFC 9110, Section 11.6.1. IIS leaves the field out where every way to log in is switched off."""
 
 

@@ -23,7 +23,11 @@ _PARSING: Names = (
     "post-empty-body", "body-length-mismatch", "post-form-encoded", "post-body-base64", "get-truncated", "get-plus-became-space", "not-cms", "ber-indefinite-length",
     "envelope-structure-bad", "inner-not-pkcs10", "trailing-bytes",
 )  # fmt: skip
-_UNREADABLE: Names = tuple(dict.fromkeys((*(each for each in _DECODING if each not in ("get-reserved-unescaped", "get-line-breaks")), *_PARSING)))
+_UNREADABLE: Names = tuple(
+    dict.fromkeys(
+        (*(each for each in _DECODING if each not in ("get-reserved-unescaped", "get-line-breaks")), *_PARSING)
+    )
+)
 """A server that cannot read the structure does not say whether the base64 or what is in it was wrong."""
 _DECRYPTING: Names = (
     "cacert-expired", "req-recipient-stale", "req-recipient-is-ca-not-ra", "req-recipient-is-signing-ra", "mixed-servers", "req-wrong-recipient",

@@ -222,7 +222,7 @@ def tls_too_old_client(view: CaptureView) -> Found:
     """The client supports only outdated TLS.
 
     Seen: The highest version that the client offers is TLS 1.1 or older, or it offers only RC4, DES and 3DES.
-    Why: The client has old firmware: an IOS, a printer, a camera.
+    Why: The client has old firmware, as routers, printers and cameras often have.
     Do: On the client, update the firmware; or give it an http URL, since SCEP messages are encrypted and signed themselves. Over HTTP an observer
         still sees who enrolls.
     Not: The server's certificate is not the cause.
