@@ -84,5 +84,7 @@ def _of_others_left_out(texts: tuple[str, ...], recognised: Recognised) -> list[
 
 
 def _fits(text: str, key: str, tells: dict[str, re.Pattern[str]]) -> bool:
-    spoken = {each for each, pattern in tells.items() if pattern.search(text)}
-    return not spoken or key in spoken
+    """Whether a text speaks of no product of this table, or of the one with this key among others."""
+    if key in tells and tells[key].search(text):
+        return True
+    return not any(each.search(text) for each in tells.values())

@@ -1,6 +1,7 @@
 """The advice of every rule, as it is chosen for every product: none speaks of a product that is not there."""
 
 import re
+from functools import cache
 
 import pytest
 
@@ -12,7 +13,8 @@ from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.products import NOTHING, Product, Recognised
 
 SPEAKS_OF = {
-    "ndes": r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv\.msc|iisreset|W3SVC|certutil|Application log|Event Viewer|HKLM|application pool",
+    "ndes": r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv\.msc|iisreset|W3SVC|certutil"
+    r"|Application log|Event Viewer|HKLM|application pool",
     "intune": r"\bIntune\b",
     "entra-app-proxy": r"\bEntra\b|connector host",
     "scepman": r"SCEPman|AppConfig:",
@@ -75,7 +77,7 @@ ABOUT_ONE = {
     "certmonger": {"post-not-used"},
     "strongswan": {"capture-tls-opaque"},
 }
-"""Rules that fire only where the bytes themselves speak of the product (its header, its page, its form), or that name who usually does something."""
+"""Rules that fire only where the bytes themselves speak of the product (header, page, form), or that name who usually does something."""
 OF_NDES_ALONE = ("ndes-", "windows-aik")
 MENTIONS = {
     ("step-ca", "csr-challenge-unexpected", "ios-client"),
@@ -107,9 +109,14 @@ def _strangers(rule: Rule, recognised: Recognised, there: set[str]) -> list[str]
     return [
         f"{rule.id} speaks of {key}: {text}"
         for text in _told(rule, recognised)
-        for key, pattern in PATTERNS.items()
-        if not _allowed(rule, key, there) and pattern.search(text)
+        for key in _spoken_of(text)
+        if not _allowed(rule, key, there)
     ]
+
+
+@cache
+def _spoken_of(text: str) -> tuple[str, ...]:
+    return tuple(key for key, pattern in PATTERNS.items() if pattern.search(text))
 
 
 @pytest.mark.parametrize("server", SERVERS)
