@@ -220,7 +220,8 @@ _HEADLINES: dict[Outcome, Names] = {
 }  # fmt: skip
 """The finding that says how a transaction ended. After a SUCCESS only an error counts: the client cannot use what it got."""
 _STOPPED: Names = (
-    "tcp-reply-never-acked", "tcp-zero-window", "post-without-operation", "operation-unknown", "txn-stopped-after-cacert", "nextca-bad-signature",
+    "tcp-reply-never-acked", "tcp-zero-window", "tls-handshake-alert", "post-without-operation", "operation-unknown", "txn-stopped-after-cacert",
+    "nextca-bad-signature",
 )  # fmt: skip
 """The same where the client got certificates and asked for none of its own."""
 _ALONE: Names = (
@@ -234,6 +235,7 @@ _ALONE_EXPLAINED_BY: dict[str, Names] = {
         "tls-server-cert-expired",
         "tls-too-old-client",
         "tls-inspection-suspected",
+        "tls-server-cert-apple-limits",
     ),
 }
 

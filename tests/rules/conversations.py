@@ -15,7 +15,8 @@ from tests.rules.stories import LONE_CA, START, Message, Reply, Story, page, ref
 import der  # isort: skip  # stories has put the recipes on the path
 from faults_delivery import _window as window  # isort: skip
 from faults_ndes import visit  # isort: skip
-from faults_tls import tls_server_name_mismatch  # isort: skip
+from faults_tls import GOOD, begin, leaf, tls_server_name_mismatch, whole  # isort: skip
+from tls_wire import alert, certificates, hello_done, server_hello  # isort: skip
 from faults_transactions import NAMES, goes_on  # isort: skip
 from world import (  # isort: skip
     AGENT, ALL_USAGE, BOTH, CA, CA_NAME, CA_TYPE, CAPS, CLIENT, DEVICE, ENCRYPTS, FULL_CAPS, ISSUED, MESSAGE_TYPE, PENDING, RA_CRYPT,
@@ -1476,7 +1477,7 @@ def request_cut_by_proxy(s: Story) -> None:
     m = Message().encoded(s.chance)
     c = s.connect()
     q = s.question(
-        "POST", s.path + "?operation=PKIOperation", m[:900], ("Content-Length: %d" % len(m),), kind=MESSAGE_TYPE
+        "POST", s.path + "?operation=PKIOperation", m[:900], (f"Content-Length: {len(m)}",), kind=MESSAGE_TYPE
     )
     c.send("C", q)
     s.wire.pause(30)
@@ -1775,3 +1776,47 @@ def jamf_many_devices_one_bad(s: Story) -> None:
         ),
         refusal(1),
     )
+
+
+# -- TLS that ends before any SCEP -------------------------------------------------------------------------------------
+
+
+def handshake(s: Story, certificate: bytes, *, alerts: int | None = None) -> None:
+    """The client ends a handshake after the server's certificate."""
+    tcp = begin(s, server_hello() + certificates(certificate) + hello_done())
+    if alerts is not None:
+        tcp.send("C", alert(alerts))
+    tcp.close("C")
+
+
+@story("an Apple device closes after a certificate for five years", {0: "tls-server-cert-apple-limits"})
+def apple_closes(s: Story) -> None:
+    handshake(s, leaf("DNS:ndes.corp.example", days=1825, start=START - dt.timedelta(days=30)))
+
+
+@story("a client closes three times after a good certificate", {0: "tls-handshake-alert"})
+def closes_again_and_again(s: Story) -> None:
+    for _ in range(3):
+        handshake(s, GOOD)
+        s.wire.pause(10)
+
+
+@story("one close may be a monitor", {})
+def monitor(s: Story) -> None:
+    handshake(s, GOOD)
+
+
+@story("the certificate has another name, and the client goes on", {})
+def another_name_accepted(s: Story) -> None:
+    whole(s, leaf("DNS:ndes01.internal"))
+
+
+@story("the certificate expired, and the client closes", {0: "tls-server-cert-expired"})
+def expired_and_closed(s: Story) -> None:
+    handshake(s, leaf("DNS:ndes.corp.example", days=100))
+
+
+@story("certificates over HTTP, then HTTPS fails", {1: "tls-handshake-alert"})
+def https_fails_later(s: Story) -> None:
+    s.lead()
+    handshake(s, GOOD, alerts=48)
