@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scep_analyzer.model.findings import Evidence
-from scep_analyzer.model.products import SERVERS
-from scep_analyzer.rules._rule import Page
+from scep_analyzer.model.products import FRONTS, SERVERS
+from scep_analyzer.rules._rule import Advice, Page
 from scep_analyzer.rules.products import Recognised
 
 _USUAL = ("ndes", "step-ca", "ejbca", "scepman", "ios-ca")
 """The servers met most often: what an unknown one may be, where no mark says more."""
 _LIKELY = 2
+_SERVERS_AND_FRONTS = frozenset({*SERVERS, *FRONTS})
 _TELLS: dict[str, re.Pattern[str]] = {
     "ndes": re.compile(
         r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv|\bevents? \d|W3SVC|NetworkDeviceEnrollment|\bIntune policy module\b"
@@ -44,12 +45,19 @@ def actions(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str
     For an unknown server the advice for all comes first, then that for the likeliest products, each saying for which.
     """
     keys = _keys(recognised)
-    fitting = [each.text for each in page.do_for if each.products & keys]
-    neutral = _of_others_left_out(page.do, recognised)
+    fits = [each for each in page.do_for if each.products & keys]
+    fitting = [each.text for each in fits]
+    neutral = _of_others_left_out(page.do if _say_it_all(page, fits) else page.neutral, recognised)
     found = [*_of_others_left_out(evidence.actions, recognised), *fitting, *neutral]
     if recognised.server is None:
         found += _if_it_is(page, recognised.likely)
     return tuple(dict.fromkeys(found))
+
+
+def _say_it_all(page: Page, fits: list[Advice]) -> bool:
+    """Whether the advice that fits stands in place of the general one. Advice for a client does not replace what is to do on a server."""
+    of_servers = [each for each in page.do_for if each.products & _SERVERS_AND_FRONTS]
+    return any(each in of_servers for each in fits) if of_servers else bool(fits)
 
 
 def causes(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str, ...]:

@@ -286,7 +286,7 @@ def tcp_request_never_acked(view: View) -> Found:
     Seen: Small segments are acknowledged; full-size segments are sent several times and never acknowledged.
     Why: A tunnel (GRE, IPsec, PPPoE) in the path carries only smaller packets, and a firewall filters the ICMP message that says so.
     Matters: PKIOperation is often the first large packet that a device sends.
-    Do: On the tunnel endpoint, reduce the TCP MSS to fit the tunnel (for example 1360), and let ICMP "fragmentation needed" and "packet too big"
+    Else: On the tunnel endpoint, reduce the TCP MSS to fit the tunnel (for example 1360), and let ICMP "fragmentation needed" and "packet too big"
         through.
     Do (ios-client): On the tunnel interface, enter `ip tcp adjust-mss 1360`; `ping SERVER size 1500 df-bit` shows the limit.
     Not: This is not a refusal: the server never got the request.

@@ -48,7 +48,7 @@ def empty_200(view: View) -> Found:
 
     Seen: The status is 200, and the response has no body.
     Why: The server does not support PKIOperation by this method, or its SCEP code failed without a message.
-    Do: On the client, use POST for PKIOperation if it uses GET now. On the server, read the log at the time of the request and update the SCEP
+    Else: On the client, use POST for PKIOperation if it uses GET now. On the server, read the log at the time of the request and update the SCEP
         software.
     Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
     Not: This is not a SCEP refusal: a refusal has a body, too.
@@ -238,7 +238,7 @@ def http10_no_host(view: View) -> Found:
 
     Seen: An HTTP/1.0 request without a Host header gets 400, 404 or a web page.
     Why: The web server selects the site by the host name, and this client does not send one.
-    Do: On the web server, make the SCEP site the default site of this address: give it a binding without a host name.
+    Else: On the web server, make the SCEP site the default site of this address: give it a binding without a host name.
     Do (ndes): In IIS Manager, open the site, Bindings, and add an http binding with an empty host name.
     Do (scepman): Put an Application Gateway in front: App Service cannot serve requests without a host name.
     Not: The path is not wrong if it works with a Host header.

@@ -199,7 +199,7 @@ def http_401_on_scep(view: View) -> Found:
     Seen: The server returns 401 with WWW-Authenticate on the SCEP path.
     Why: Anonymous access is switched off on the SCEP path.
     Why: The enrollment URL is the URL of an administration page, or it contains a wrong enrollment code.
-    Do: On the web server, allow anonymous access to the SCEP path only. Anyone can then send requests; the challenge password decides which are
+    Else: On the web server, allow anonymous access to the SCEP path only. Anyone can then send requests; the challenge password decides which are
         granted.
     Do: Compare the enrollment URL on the client with the URL that the server's documentation gives.
     Do (ndes): In IIS Manager, open the application CertSrv/mscep, Authentication: enable Anonymous, disable Windows Authentication. Leave
@@ -281,7 +281,7 @@ def http_403_tls_required(view: View) -> Found:
 
     Seen: An operation over HTTP gets 403, and the page says that TLS (SSL) is required, or HTTPS to the same host works.
     Why: The web server is configured to require TLS for the site or the directory.
-    Do: On the client, change the enrollment URL to https, or allow HTTP on the SCEP path of the web server. SCEP messages are encrypted and signed
+    Else: On the client, change the enrollment URL to https, or allow HTTP on the SCEP path of the web server. SCEP messages are encrypted and signed
         themselves; over HTTP an observer still sees who enrolls.
     Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and clear Require SSL; or change the enrollment URL on the client to
         https. The IIS log shows 403.4.
@@ -305,7 +305,7 @@ def http_403_client_cert(view: View) -> Found:
     Why: The web server requires a TLS client certificate on the SCEP path.
     Why: The client sent a certificate that the web server does not accept: not trusted, revoked or expired.
     Matters: A device that enrolls for the first time has no certificate to send.
-    Do: On the web server, stop requiring client certificates on the SCEP path. The challenge password then is the only proof that a device may
+    Else: On the web server, stop requiring client certificates on the SCEP path. The challenge password then is the only proof that a device may
         enroll.
     Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
         CertificateRegistrationSvc as it is: it needs client certificates.
@@ -349,7 +349,7 @@ def http_404_wrong_path(view: View) -> Found:
     Seen: A short request, such as GetCACaps or GetCACert, gets 404.
     Why: The path in the enrollment URL is wrong or incomplete.
     Why: The SCEP service is not installed or not enabled on this server.
-    Do: On the client, correct the path in the enrollment URL.
+    Else: On the client, correct the path in the enrollment URL.
     Do (ndes): On the client, set the path to /certsrv/mscep/mscep.dll.
     Do (ndes): On the NDES server, check that the role is installed: `Get-WindowsFeature ADCS-Device-Enrollment`. The IIS log has the sub-status
         (404.0, 404.2, 404.17).
@@ -402,7 +402,7 @@ def http_404_ca_identifier(view: View) -> Found:
     Seen: GetCACaps works on this path; GetCACert with a CA identifier in `message=` gets 404 or 400. Or the server says that it finds no such CA.
     Why: The identifier in `message=` names no CA of this server. Some clients send a default value ("CAIdentifier").
     Why: The client sends no identifier, and the server has no default CA.
-    Do: On the client, enter the CA identifier that the server knows, or leave it empty.
+    Else: On the client, enter the CA identifier that the server knows, or leave it empty.
     Do (ejbca): On the client, enter the CA's name as the CA identifier, or set `scep.defaultca` in ejbca.properties. In RA mode, select the default
         CA in the SCEP alias.
     Do (sscep): On the client, set the identifier with `sscep getca -i NAME`.
@@ -504,7 +504,7 @@ def http_414_uri_too_long(view: View) -> Found:
 
     Seen: The response is 414 (URI Too Long).
     Why: The server or proxy that returns 414 has a limit for the request line, and a PKIOperation by GET is several thousand characters long.
-    Do: On the server or proxy that returns 414, raise the limit for the request line to 65,534 bytes, or send PKIOperation by POST.
+    Else: On the server or proxy that returns 414, raise the limit for the request line to 65,534 bytes, or send PKIOperation by POST.
     Do (nginx): In nginx.conf, set `large_client_header_buffers 4 64k;` and reload nginx.
     Do (apache): In the Apache configuration, set `LimitRequestLine 65534` and reload Apache httpd.
     Do (http-sys): On the Windows server, set the DWORD values MaxFieldLength and MaxRequestBytes to 65534 under
@@ -574,7 +574,7 @@ def http_405_post(view: View) -> Found:
     Seen: A POST gets 405 (Method Not Allowed) or 501 (Not Implemented).
     Why: The server does not support POST for PKIOperation.
     Why: A firewall or proxy in front of the server allows only GET.
-    Do: On the client, send PKIOperation by GET; or enable POST for the SCEP path on the server or proxy that returns the error.
+    Else: On the client, send PKIOperation by GET; or enable POST for the SCEP path on the server or proxy that returns the error.
     Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
     Not: This is not a refusal of the request: the server did not read it.
     """
@@ -610,7 +610,7 @@ def http_413_too_large(view: View) -> Found:
 
     Seen: The response is 413 (Content Too Large).
     Why: The server or proxy that returns 413 limits the size of request bodies.
-    Do: On the server or proxy that returns 413, raise the limit for request bodies on the SCEP path to 1 MB.
+    Else: On the server or proxy that returns 413, raise the limit for request bodies on the SCEP path to 1 MB.
     Do (nginx): In nginx.conf, set `client_max_body_size 1m;` for the SCEP path and reload nginx.
     Not: This is not a SCEP refusal: the server did not read the message.
     """
@@ -689,7 +689,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
     Why: The service cannot start or is configured wrongly: its certificates, its private keys, its account, or a name in the URL that it does not
         know.
     Matters: No client can enroll.
-    Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
+    Else: On the server, read the log of the SCEP service at the time of the request; it names the reason.
     Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService. Events 2 and 10 mean that NDES cannot
         start, event 53 that its policy module failed.
     Do (ndes): Check the RA certificates: `certutil -store My`. If they have expired, enroll CEP Encryption and Exchange Enrollment Agent (Offline
@@ -730,7 +730,7 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     Seen: PKIOperation gets 500, while GetCACert or GetCACaps work on the same server.
     Why: The server cannot decode, decrypt or process the message.
     Matters: The client learns nothing from this response; the server's log holds the reason.
-    Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
+    Else: On the server, read the log of the SCEP service at the time of the request; it names the reason.
     Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService: events 16, 17 and 18 mean that NDES cannot
         read the message, event 31 that the CA refused it.
     Do (step-ca): Read the text of the response and the log of step-ca: it returns 500 for every fault inside a message.
@@ -762,7 +762,7 @@ def http_502(view: View) -> Found:
     Seen: The response is 502 (Bad Gateway).
     Why: The proxy cannot reach the SCEP server: its address, its port, its name or its TLS certificate does not fit.
     Why: The internal URL in the proxy's configuration does not match the server's host name.
-    Do: On the proxy itself, open the internal SCEP URL, for example with `curl -v URL?operation=GetCACaps`, and correct the URL in the proxy's
+    Else: On the proxy itself, open the internal SCEP URL, for example with `curl -v URL?operation=GetCACaps`, and correct the URL in the proxy's
         configuration.
     Do (entra-app-proxy): On the connector host, open the internal URL in a browser, and correct Internal URL in the Application proxy settings of
         the enterprise application.
@@ -844,7 +844,7 @@ def http_504(view: View) -> Found:
     Seen: The response is 504 (Gateway Timeout).
     Why: The SCEP server, or the connector between proxy and server, is down.
     Why: The SCEP server waits for its CA, and the proxy's timer is shorter.
-    Do: On the proxy, check that the SCEP server or the connector is running, and measure how long the server takes without the proxy.
+    Else: On the proxy, check that the SCEP server or the connector is running, and measure how long the server takes without the proxy.
     Do (entra-app-proxy): On the connector host, open services.msc, start the application proxy connector service and set it to Automatic.
     Not: This is not a response of the SCEP server.
     """

@@ -61,7 +61,7 @@ def issued_subject_rewritten(view: View, reply: PkiMessage) -> Found:
     Seen: The subject of the issued certificate differs from the subject of the request.
     Why: The CA's template builds the subject from a directory such as Active Directory.
     Why: The CA's policy changes the subject.
-    Do: On the CA, change the template or policy so that it takes the subject from the request. Then restrict who may use it: the requester can choose
+    Else: On the CA, change the template or policy so that it takes the subject from the request. Then restrict who may use it: the requester can choose
         any name.
     Do (ndes): On the CA, set the template's Subject Name to "Supply in the request" and give Enroll to the NDES service account only: otherwise
         anyone who may enroll can get any name.

@@ -276,7 +276,7 @@ def ndes_admin_used_as_scep_url(view: View) -> Found:
 
     Seen: A SCEP operation is sent to /certsrv/mscep_admin.
     Why: The client's profile or configuration contains the URL of the administration page.
-    Do: On the client, change the enrollment URL to http://SERVER/certsrv/mscep/mscep.dll.
+    Else: On the client, change the enrollment URL to http://SERVER/certsrv/mscep/mscep.dll.
     Do (ios-client): On the device, set `enrollment url http://SERVER/certsrv/mscep/mscep.dll` under the trustpoint.
     Not: It is not a wrong challenge password.
     """

@@ -195,7 +195,7 @@ def tls_server_cert_expired(view: CaptureView) -> Found:
 
     Seen: The time of the packet is outside the validity period of the certificate in the handshake.
     Why: The TLS certificate was not renewed, or the web server still uses the old one.
-    Do: On the web server, renew the TLS certificate and bind the new one to the site.
+    Else: On the web server, renew the TLS certificate and bind the new one to the site.
     Do (ndes): In IIS Manager, open the site, Bindings, https, and select the renewed certificate.
     Not: The RA certificates of SCEP are not meant: these are other certificates.
     """
@@ -310,7 +310,7 @@ def tls_client_cert_requested(view: CaptureView) -> Found:
     Seen: The SCEP host sends a CertificateRequest in the TLS handshake.
     Why: The web server is configured to accept or to require client certificates.
     Matters: A device that enrolls for the first time has no certificate. Some clients then stop.
-    Do: On the web server, do not ask for client certificates on the SCEP path. The challenge password then is the only proof that a device may
+    Else: On the web server, do not ask for client certificates on the SCEP path. The challenge password then is the only proof that a device may
         enroll.
     Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
         CertificateRegistrationSvc as it is: it needs client certificates.

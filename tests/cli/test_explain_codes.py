@@ -125,7 +125,7 @@ def _printed() -> list[tuple[str, str]]:
     found = set()
     for rule in RULES:
         page = rule.page
-        for text in (page.title, *page.why, *page.do, *(each.text for each in page.do_for)):
+        for text in (page.title, *page.why, *page.neutral, *(each.text for each in page.do_for)):
             for number, pattern in enumerate(PRINTED):
                 for match in pattern.finditer(text):
                     code = match[match.lastindex or 0]
