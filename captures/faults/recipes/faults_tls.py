@@ -84,7 +84,7 @@ def rejected(story: Story, certificate: bytes, code: int) -> None:
     tcp.close("C")
 
 
-@fault("self", errors="tls-handshake-alert")
+@fault(errors="tls-handshake-alert")
 def tls_server_cert_expired(story: Story, near: bool) -> None:
     """The binding's certificate expired 200 days before, and the client ends the handshake: certificate_expired.
     Near: It expires tomorrow."""
@@ -94,7 +94,7 @@ def tls_server_cert_expired(story: Story, near: bool) -> None:
         rejected(story, leaf("DNS:" + HOST, days=100), 45)
 
 
-@fault("self", errors="tls-handshake-alert")
+@fault(errors="tls-handshake-alert")
 def tls_server_name_mismatch(story: Story, near: bool) -> None:
     """The certificate has the internal name, the client uses the external one and ends the handshake: certificate_unknown.
     Near: The certificate has a wildcard that covers the name."""
@@ -164,7 +164,7 @@ def http_on_tls_port(story: Story, near: bool) -> None:
     tcp.close("S")
 
 
-@fault("self", errors="tls-handshake-alert")
+@fault(errors="tls-handshake-alert")
 def tls_server_cert_apple_limits(story: Story, near: bool) -> None:
     """The certificate is valid for five years; the client closes after the handshake.
     Near: It is valid for a year."""
