@@ -50,12 +50,14 @@ def run(options: argparse.Namespace) -> int:
 def depth_of(report: Report, *, secrets: bool) -> "Depth":
     """The fields of an exchange, by its number."""
     from scep_analyzer.cms.extensions import extensions_of
-    from scep_analyzer.story.detail import exchange_lines
+    from scep_analyzer.story.detail import certificates_in, exchange_lines
+
+    known = certificates_in(report.exchanges)
 
     def depth(number: int) -> "Iterator[Line]":
         exchange = report.exchanges[number - 1]
         digits = report.files.digits(report.files.index(exchange.http.frame))
-        return exchange_lines(exchange, number, digits, extensions_of, secrets=secrets)
+        return exchange_lines(exchange, number, digits, extensions_of, secrets=secrets, known=known)
 
     return depth
 

@@ -155,13 +155,13 @@ def _text(report: Report, numbers: list[int], stream: TextIO, options: argparse.
     from scep_analyzer.render import tree
     from scep_analyzer.story import detail
 
-    paper, secrets = paper_for(options, stream), options.show_secrets
+    paper, secrets, known = paper_for(options, stream), options.show_secrets, detail.certificates_in(report.exchanges)
     for at, number in enumerate(numbers):
         if at:
             paper.blank()
         exchange = report.exchanges[number - 1]
         digits = report.files.digits(report.files.index(exchange.http.frame))
-        lines = detail.exchange_lines(exchange, number, digits, extensions_of, secrets=secrets)
+        lines = detail.exchange_lines(exchange, number, digits, extensions_of, secrets=secrets, known=known)
         tree.draw(lines, paper)
         if options.bytes:
             for name, encoded in _messages(exchange):

@@ -108,10 +108,14 @@ class Attempt(NamedTuple):
     """Bytes of the response's encrypted content."""
     cipher: str | None
     reply_cipher: str | None
+    digest: str | None
+    reply_digest: str | None
     client_product: str | None
     """The key of the product that asked."""
     leg: bool
     """The other leg of an attempt that is here already."""
+    gave_up: bool
+    """Whether the client hung up before it had the answer."""
     final_ok: bool
 
 
@@ -273,7 +277,9 @@ class Memory:
             if len(kept) > _MOST_ATTEMPTS:
                 kept.popitem(last=False)
 
-    def attempt(self, exchange: ScepExchange, number: int, transaction: int, whole: Transaction, *, leg: bool) -> None:
+    def attempt(
+        self, exchange: ScepExchange, number: int, transaction: int, whole: Transaction, *, leg: bool, gave_up: bool
+    ) -> None:
         """Remember a PKIOperation of a judged transaction."""
         request, reply = exchange.request, exchange.reply
         if request is None:
@@ -318,8 +324,11 @@ class Memory:
                 sealed=(answered.ciphertext_length or 0) if answered is not None else 0,
                 cipher=request.envelope.content_encryption_algorithm if request.envelope is not None else None,
                 reply_cipher=answered.content_encryption_algorithm if answered is not None else None,
+                digest=request.digest_algorithm,
+                reply_digest=reply.digest_algorithm if reply is not None else None,
                 client_product=client.key if client is not None else None,
                 leg=leg,
+                gave_up=gave_up,
                 final_ok=whole.outcome is Outcome.SUCCESS,
             )
         )

@@ -311,8 +311,8 @@ def cacert_expired(view: View) -> Found:
     Seen: The notAfter date of a certificate is before the time of the packet.
     Why: RA certificates are valid for one or two years, and most servers do not renew them automatically.
     Matters: Clients reject the certificate, or the server itself can no longer use its key and fails on every request.
-    Do: On the server, renew the expired certificate.
-    Do: Then have the clients fetch the CA certificates again.
+    Else: On the server, renew the expired certificate.
+    Do: Then have the clients fetch the CA certificates again: they still have the old one.
     Do (ndes): On the NDES server, re-enroll "CEP Encryption" (computer store) and "Exchange Enrollment Agent (Offline request)" with the same
         subjects; `certutil -store My` shows the old ones.
     Do (ndes): Exchange Enrollment Agent is a user template: enroll it as a user with an exportable key, then import it into LocalMachine\\My.

@@ -170,7 +170,7 @@ def csr_challenge_missing(view: View, content: Content) -> Found:
     Why: The tool that created the PKCS #10 request does not add the attribute.
     Why: The request is meant as a renewal, but the server treats it as a first enrollment.
     Matters: Without a challenge password, servers refuse the request or wait for an administrator to approve it (RFC 8894, Section 2.4).
-    Do: On the client, set the challenge password that the administrator of the CA gives out, and enroll again.
+    Else: On the client, set the challenge password that the administrator of the CA gives out, and enroll again.
     Do (ndes): Open `https://NDES-SERVER/certsrv/mscep_admin/`, get a new challenge password, set it on the client and enroll again.
     Do (step-ca): On the client, set the challenge of the provisioner. To change it on the CA: `step ca provisioner update NAME --challenge
     CHALLENGE`.
@@ -321,7 +321,7 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
     challenge password.
     Why: The server issues one-time passwords: each is valid for one request and for a limited time.
     Why: The client enrolls again with the password of an earlier attempt.
-    Do: On the client, set a new challenge password and enroll again.
+    Else: On the client, set a new challenge password and enroll again.
     Do (ndes): Open `https://NDES-SERVER/certsrv/mscep_admin/`, get a new challenge password and enroll again within 60 minutes (the default
     lifetime).
     Do (intune, scepman): On the device, start a synchronisation with Intune: the device then gets a new challenge.
@@ -417,7 +417,7 @@ def csr_challenge_unexpected(view: View, content: Content) -> Found:
     Seen: The server refuses a request that contains a challengePassword, but accepts requests without one.
     Why: The server is configured without a challenge password and refuses a request that contains one.
     Why: Cisco devices always ask for a challenge password; their prompt describes it as a password for revocation.
-    Do: On the client, leave the challenge password empty, or configure the same challenge password on the server.
+    Else: On the client, leave the challenge password empty, or configure the same challenge password on the server.
     Do (step-ca): On the CA, set the challenge that the client sends: `step ca provisioner update NAME --challenge CHALLENGE`. Cisco IOS
     sends one even if none is set.
     Not: A wrong challenge password on a server that requires one.
@@ -453,7 +453,7 @@ def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
     Seen: The same challengePassword is in requests for different keys.
     Why: The server or the profile of the MDM uses one static challenge password.
     Matters: Anyone who knows the static challenge password can get a certificate.
-    Do: On the server, use a one-time challenge password for each device.
+    Else: On the server, use a one-time challenge password for each device.
     Do (ndes): On the NDES server, set `UseSinglePassword` under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` to 0, then run `iisreset`.
     Each device then needs its own password from `/certsrv/mscep_admin/`.
     Do (step-ca): On the CA, add a SCEPCHALLENGE webhook to the provisioner that checks a challenge for each device.
@@ -679,7 +679,7 @@ def csr_template_ignored(view: View, content: Content) -> Found:
     Seen: The request contains a certificateTemplateName or certificateTemplate extension.
     Why: The client or its profile names a template of a Microsoft CA.
     Matters: A SCEP server usually selects the template or profile itself.
-    Do: On the server, check which template or profile it uses for this request.
+    Else: On the server, check which template or profile it uses for this request.
     Do (ndes): On the NDES server, name the template under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` and run `iisreset`: NDES selects
     SignatureTemplate, EncryptionTemplate or GeneralPurposeTemplate by key usage.
     Not: This is not a fault.

@@ -88,7 +88,7 @@ def dns_answers_differ(view: CaptureView) -> Found:
     Why: A name server still returns the address of the old server: an outdated zone, a hosts file or an old cache.
     Why: Split DNS returns different addresses inside and outside on purpose, and only one of them leads to the SCEP server.
     Matters: Clients of one name server can enroll, and clients of the other cannot.
-    Do: On the name server that returns the failing address, correct the record; then flush the DNS caches of the clients and resolvers.
+    Else: On the name server that returns the failing address, correct the record; then flush the DNS caches of the clients and resolvers.
     Do (windows-mdm): On the name server, correct the record; then run `ipconfig /flushdns` on the device.
     Not: It is not a wrong path in the enrollment URL: the same URL works at the other address.
     """

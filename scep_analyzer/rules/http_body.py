@@ -59,8 +59,8 @@ def empty_200(view: View) -> Found:
 
     Seen: The status is 200, and the response has no body.
     Why: The server does not support PKIOperation by this method, or its SCEP code failed without a message.
-    Do: On the server, read the log at the time of the request, and update the SCEP software.
-    Do: On the client, use POST for PKIOperation if it uses GET now and the server supports POST.
+    Else: On the server, read the log at the time of the request, and update the SCEP software.
+    Else: On the client, use POST for PKIOperation if it uses GET now and the server supports POST.
     Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
     Not: This is not a SCEP refusal: a refusal has a body, too.
     """
@@ -172,16 +172,30 @@ def content_encoded_body(view: View) -> Found:
         )
 
 
+_RESPONSE_SHORT = "The response is shorter than it should be"
+
+
 @rule.exchange(ERROR, "RFC 9112, Section 8")
 def body_length_mismatch(view: View) -> Found:
-    """The response is shorter than it should be.
+    """A message is shorter than it should be.
 
-    Seen: The body ends before its Content-Length, before its last chunk, or before the end that its DER length gives.
+    Seen: The body of a response ends before its Content-Length, before its last chunk, or before the end that its DER length gives. Or the body of
+        a POST ends before the end that its DER length gives.
     Why: A proxy or the server closes the connection too early.
-    Do: On the host that sent the FIN or RST, read the log at this time, and raise the size limit or the timer that ended the response.
+    Why: A proxy, or a buffer of the client, cuts the body of the POST and adapts its Content-Length.
+    Do: On the host that sent the FIN or RST, read the log at this time, and raise the size limit or the timer that ended the message.
     Not: The capture did not lose these bytes: it has everything up to the end of the connection.
     """
     answer = view.answer
+    cut = view.odd("message-unreadable")
+    asked = view.asked
+    if cut is not None and "truncated" in cut.detail and view.method == "POST" and asked is not None and asked.complete:
+        if cut.frames == asked.frames and not view.holes(client=True):
+            yield Evidence(
+                f"The message in the body of the POST is {cut.detail}, though the body is complete by HTTP ({asked.body.length:,} bytes).",
+                (view.q("http.content_length", asked.body.length), view.q("http.file_data", cut.detail)),
+                title="The message in the POST is truncated",
+            )
     if answer is None or view.operation is None:
         return
     claimed = view.response_header("content-length")
@@ -191,11 +205,13 @@ def body_length_mismatch(view: View) -> Found:
         yield Evidence(
             f"The body of the response to {view.operation} ends after {count(answer.body.length, 'byte')}, but {what}; {how} ends the connection.",
             (view.a("http.content_length", claimed or "chunked"), view.a("body", f"{answer.body.length} bytes")),
+            title=_RESPONSE_SHORT,
         )
     elif answer.complete and view.exchange.response_kind is not None and "DER that ends" in view.exchange.response_kind:
         yield Evidence(
             f"The body of the response to {view.operation} is {view.exchange.response_kind}.",
             (view.a("body", view.exchange.response_kind),),
+            title=_RESPONSE_SHORT,
         )
     elif (
         answer.complete and view.reply is not None and view.reply.partial and "truncated" in view.reply.signature.reason
@@ -203,6 +219,7 @@ def body_length_mismatch(view: View) -> Found:
         yield Evidence(
             f"The message in the response to {view.operation} is {view.reply.signature.reason}.",
             (view.a("body", view.reply.signature.reason),),
+            title=_RESPONSE_SHORT,
         )
 
 
@@ -234,7 +251,7 @@ def http10_no_host(view: View) -> Found:
 
     Seen: An HTTP/1.0 request without a Host header gets 400, 404 or a web page.
     Why: The web server selects the site by the host name, and this client does not send one.
-    Do: On the web server, make the SCEP site the default site of this address: give it a binding without a host name.
+    Else: On the web server, make the SCEP site the default site of this address: give it a binding without a host name.
     Do (ndes): In IIS Manager, open the site, Bindings, and add an http binding with an empty host name.
     Do (scepman): Put an Application Gateway in front: App Service cannot serve requests without a host name.
     Not: The path is not wrong if it works with a Host header.

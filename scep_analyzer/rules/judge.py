@@ -165,10 +165,13 @@ class Judge:
             self._failures.add(failed.connection)
             found += self._run("failure", (failed, transaction, self._whole()), number, None)
         found += self._run("transaction", (whole,), number, None)
+        abandoned = {each.exchange for each in found if each.rule == "client-gave-up"}
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
-                self.memory.attempt(view.exchange, view.number, number, transaction, leg=leg)
+                self.memory.attempt(
+                    view.exchange, view.number, number, transaction, leg=leg, gave_up=view.number in abandoned
+                )
         self.memory.ended(whole.ending)
         decisive = whole.decisive
         end = End(
@@ -176,6 +179,7 @@ class Judge:
             kind=transaction.kind,
             decisive=decisive.number if decisive is not None else None,
             earlier=whole.earlier,
+            legs=_legs(views, decisive),
             said=_said(decisive),
         )
         checks = fine(whole, {each.rule for each in found})
@@ -285,6 +289,14 @@ class Judge:
         # About the whole capture: what is the same for all of it.
         servers = {each.server.key: each for each in self.recognised if each.server is not None}
         return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+def _legs(views: Sequence[View], decisive: View | None) -> frozenset[int]:
+    """The exchanges that carry the deciding message, on every leg."""
+    message = decisive.request.sha256 if decisive is not None and decisive.request is not None else None
+    if message is None:
+        return frozenset()
+    return frozenset(each.number for each in views if each.request is not None and each.request.sha256 == message)
 
 
 def _said(decisive: View | None) -> tuple[str, ...] | None:

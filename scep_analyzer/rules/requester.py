@@ -80,7 +80,7 @@ def signer_weak_key(view: View, message: PkiMessage) -> Found:
     """The requester's RSA key is shorter than 2048 bits.
 
     Seen: An RSA key of less than 2048 bits in the certificate that signs the request.
-    Why: The default key size of the device is small (old Cisco IOS: 512 bits), or the device cannot create longer keys.
+    Why: The default key size of the device is small (512 bits on some old devices), or the device cannot create longer keys.
     Matters: Most certificate templates and profiles require at least 2048 bits. A Microsoft CA refuses shorter keys with 0x80094811.
     Do: On the client, create a new RSA key of at least 2048 bits and enroll again.
     Do (ios-client, cisco-wlc): On the device, set `rsakeypair KEY 2048` in the trustpoint, run `crypto key generate rsa modulus 2048 label

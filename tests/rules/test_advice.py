@@ -101,3 +101,41 @@ def test_what_this_captures_evidence_speaks_for_comes_before_all() -> None:
     assert advice.actions(PAGE, own, Recognised(server=_product("step-ca")))[0] == "Renew it."
     assert "Restart IIS." not in advice.actions(PAGE, own, Recognised(server=_product("step-ca")))
     assert advice.causes(PAGE, own, Recognised(server=_product("ndes")))[0] == "It ran out."
+
+
+def test_general_advice_gives_way_to_that_of_the_server() -> None:
+    page = Page.of(
+        """A title.
+
+        Seen: Something.
+        Else: Approve the request.
+        Do: Then enroll again.
+        Do (ejbca): Approve it in the RA Web.
+        Do (ios-client): Set `enrollment retry`.
+        Not: Anything else.
+        """
+    )
+    ejbca = Recognised(server=_product("ejbca"))
+    assert advice.actions(page, NONE, ejbca) == ("Approve it in the RA Web.", "Then enroll again.")
+    ios = Recognised(server=_product("xipki"), client=_product("ios-client"))
+    assert advice.actions(page, NONE, ios) == (
+        "Set `enrollment retry`.",
+        "Approve the request.",
+        "Then enroll again.",
+    )
+    assert advice.actions(page, NONE, NOTHING)[:2] == ("Approve the request.", "Then enroll again.")
+    assert page.sections[-2][1][0] == "Approve the request."
+
+
+def test_where_only_clients_have_advice_it_replaces_the_general_one() -> None:
+    page = Page.of(
+        """A title.
+
+        Seen: Something.
+        Else: Poll less often.
+        Do (sscep): Use `-t 60`.
+        Not: Anything else.
+        """
+    )
+    assert advice.actions(page, NONE, Recognised(client=_product("sscep"))) == ("Use `-t 60`.",)
+    assert advice.actions(page, NONE, Recognised(server=_product("ndes"))) == ("Poll less often.",)

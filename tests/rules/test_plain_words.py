@@ -110,7 +110,7 @@ def test_a_page_is_in_plain_words(rule: Rule) -> None:
     for label, texts in (("Seen", (page.seen,)), ("Why", page.why), ("Matters", page.matters), ("Not", (page.is_not,))):
         for each in texts:
             faults += _told(label, each, _faults_of_sentence(each))
-    for each in (*page.do, *(advice.text for advice in page.do_for)):
+    for each in (*page.neutral, *(advice.text for advice in page.do_for)):
         faults += _told("Do", each, _faults_of_sentence(each, advice=True))
     assert faults == []
 
