@@ -1,7 +1,7 @@
 """HTTP exchanges → SCEP exchanges: which ones are SCEP's, and what they say."""
 
 from collections import ChainMap, OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from scep_analyzer.model.scep import (
     Bystander,
     CaCertificates,
     FailedConnection,
+    Kept,
     MessageType,
     PkiMessage,
     PkiStatus,
@@ -78,10 +79,12 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
 
     An exchange is SCEP's by its operation, its content type or body, or because its server and path carry SCEP elsewhere in
     the capture; for the last, exchanges without a known operation are remembered a while, without their bodies.
-    ``keys`` open envelopes; ``keep`` keeps the messages' bytes.
+    ``keys`` open envelopes; ``keep`` puts a message's bytes aside.
     """
 
-    def __init__(self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: bool = False) -> None:
+    def __init__(
+        self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: Callable[[bytes], Kept] | None = None
+    ) -> None:
         self._keys, self._keep, self._limits = keys, keep, limits
         self._unused_keys = {key.source for key in keys}
         self._recipients: dict[str, int] = {}
@@ -208,9 +211,12 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             anomalies=tuple(anomalies),
             request_kind=_kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
             response_kind=_kind(item.response, answer),
-            raw_request=asked.encoded if self._keep else None,
-            raw_response=answer.encoded if self._keep else None,
+            raw_request=self._kept(asked),
+            raw_response=self._kept(answer),
         )
+
+    def _kept(self, read: _Read) -> Kept | None:
+        return self._keep(read.encoded) if self._keep is not None and read.encoded else None
 
     def finish(self) -> Iterator[Anomaly]:
         """Name the keys that opened nothing."""
