@@ -83,7 +83,9 @@ SECRET_WORDS = (
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATORS = re.compile(r"[?&;#]")
 _ENDS = re.compile(r"[\s\"'<>]")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/|%2[fF]%2[fF])")
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:|(?<![^\s\"'<=(,]))(?://|\\/\\/|%2[fF]%2[fF])")
+"""What a host follows; without a scheme ("network-path reference", RFC 3986, 4.2) only where a word begins."""
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=_\s-]")
 _LONGEST_NAME = 64
 _MOST_ESCAPES = 3
 _PORT = re.compile(r"[^:]*(?::\d*)?\Z|\[[^\]]*\](?::\d*)?\Z")
@@ -224,13 +226,15 @@ def _hides_another(name: str, value: str) -> bool:
     """Whether a value is a URL or a query itself, percent-encoded, that holds a secret, or a message that is not encrypted."""
     if len(value) > 64 and text_holds_secret(value.encode("latin-1", "replace")):
         return True
-    if "%" not in value or name.lower() == "message":
+    if "%" not in value and name.lower() != "message":
         return False
     plain = value
     for _ in range(_MOST_ESCAPES):
         plain = unquote(plain, "latin-1")
         if "%" not in plain:
             break
+    if name.lower() == "message":  # base64, or the name of a CA
+        return _NOT_BASE64.search(plain) is not None and speaks_of_secret(plain)
     parts = (part.partition("=") for part in re.split(r"[?&;#]", plain))
     return any(held and is_secret_name(name) for name, _, held in parts) or _without_userinfo(plain) != plain
 

@@ -23,9 +23,10 @@ from scep_analyzer.model.scep import (
     ResponseContent,
     ScepExchange,
 )
-from scep_analyzer.model.secrets import field_without_secrets
+from scep_analyzer.model.secrets import field_without_secrets, without_secrets
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.model.told_secrets import WITHHELD, may_hold_secret, withheld_in_doubt
 from scep_analyzer.scep.admin_pages import read_admin_page
 from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of, with_role
 from scep_analyzer.scep.capabilities import is_capability_list, read_capabilities
@@ -34,7 +35,6 @@ from scep_analyzer.scep.error_pages import text_of_page
 from scep_analyzer.scep.messages import check_signed_set, from_signed, is_pki_message, read_message, salvage_message
 from scep_analyzer.scep.operations import Query, read_query
 from scep_analyzer.scep.sniffing import kind_of
-from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 Out = ScepExchange | FailedConnection | Bystander | ConnectionFacts
 EndpointPath = tuple[Endpoint, str]
@@ -204,7 +204,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             operation=query.operation or query.operation_as_sent,
             operation_as_sent=query.operation_as_sent,
             # A CA's name, not base64: it must not be decoded (micromdm/scep#114). It may be empty.
-            message_parameter=None if parameter is None else unquote(parameter),
+            message_parameter=None if parameter is None else _shown(unquote(parameter)),
             request=request,
             response=response,
             body_text=body_text,
@@ -347,6 +347,11 @@ def _kind(message: Request | Response | None, read: _Read) -> str | None:
         return None
     body = read.encoded or message.body.content
     return kind_of(body) if body else None
+
+
+def _shown(parameter: str) -> str:
+    """A CA's name, unless somebody put a secret there."""
+    return WITHHELD if may_hold_secret(parameter) else without_secrets(parameter)
 
 
 def _means_no_capabilities(response: Response | None, query: Query) -> bool:
