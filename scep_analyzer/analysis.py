@@ -19,14 +19,14 @@ from scep_analyzer.model.tls import NO_SECRETS, Secrets
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
     from scep_analyzer.events import Event, Item, Run
-    from scep_analyzer.model.scep import FailedConnection, ScepExchange
+    from scep_analyzer.model.scep import FailedConnection, Kept, ScepExchange
     from scep_analyzer.report import Report
 
 
 class Analysis:
     """One run over a capture: :meth:`events` as they become known, or :meth:`report` for the whole; not both.
 
-    ``engine`` is an engine's name, or one that is reading already. ``keys`` open envelopes, ``keep`` keeps the bytes of messages.
+    ``engine`` is an engine's name, or one that is reading already. ``keys`` open envelopes, ``keep`` puts the bytes of a message aside.
     ``limits`` say how patient a run is: a file and a wire differ in nothing else.
     """
 
@@ -37,7 +37,7 @@ class Analysis:
         on_bytes: Callable[[int], None] | None = None,
         keys: "Sequence[PrivateKey]" = (),
         *,
-        keep: bool = False,
+        keep: "Callable[[bytes], Kept] | None" = None,
         secrets: Secrets = NO_SECRETS,
         limits: Limits = LIMITS,
     ) -> None:

@@ -96,7 +96,8 @@ def _written(path: str, *, force: bool) -> Iterator[BinaryIO]:
         with stream:
             yield stream
     except BaseException as error:
-        Path(path).unlink(missing_ok=True)
+        if Path(path).is_file():  # a device stays
+            Path(path).unlink()
         if isinstance(error, OSError):
             raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name or disk") from error
         raise

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -46,6 +47,14 @@ class Parser(argparse.ArgumentParser):
             message = self._unknown(unknown) if unknown is not None else message
         hint = "" if message.endswith("?") else f"; try `{self.prog} --help`"
         self.exit(USAGE, f"scep-analyzer: {safe(message)}{hint}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write; argparse says nothing where standard output takes no more, and the exit code has to."""
+        try:
+            (file or sys.stderr).write(message)
+        except OSError:
+            if file is sys.stdout:
+                raise
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse; what this parser does not know is an error here, where its options are known, not in the parser above."""

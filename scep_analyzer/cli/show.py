@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 from scep_analyzer.cli.options import add_common_arguments
 from scep_analyzer.cli.output import look_of, output_of, paper_for
 from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cli.spool import Spool
 from scep_analyzer.cms.challenge import masked
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.cms.tree import read_tree
@@ -64,8 +65,13 @@ def _is_number(text: str, least: int) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print exchanges, or their list."""
-    report = report_of([options.capture], options, keep=True)
-    numbers = _wanted(report, options)
+    with Spool() as spool:
+        report = report_of([options.capture], options, keep=spool.keep)
+        _print(report, _wanted(report, options), options)
+    return 0
+
+
+def _print(report: Report, numbers: list[int] | None, options: argparse.Namespace) -> None:
     with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             _json(report, numbers, stream, options)
@@ -73,7 +79,6 @@ def run(options: argparse.Namespace) -> int:
             _list(report, stream, options)
         else:
             _text(report, numbers, stream, options)
-    return 0
 
 
 def _wanted(report: Report, options: argparse.Namespace) -> list[int] | None:
@@ -170,7 +175,7 @@ def _text(report: Report, numbers: list[int], stream: TextIO, options: argparse.
 
 def _messages(exchange: ScepExchange) -> list[tuple[str, bytes]]:
     both = (("request", exchange.raw_request), ("response", exchange.raw_response))
-    return [(name, encoded) for name, encoded in both if encoded]
+    return [(name, kept()) for name, kept in both if kept is not None]
 
 
 def draw_bytes(name: str, encoded: bytes, paper: "Paper", *, secrets: bool) -> None:

@@ -1,5 +1,6 @@
 """SCEP messages, exchanges and transactions as values (RFC 8894)."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum
 from typing import NamedTuple
@@ -179,6 +180,10 @@ class CaCertificates(NamedTuple):
 ResponseContent = PkiMessage | CaCapabilities | CaCertificates
 
 
+Kept = Callable[[], bytes]
+"""Bytes that were put aside, wherever that is; calling it brings them back."""
+
+
 class ScepExchange(NamedTuple):
     """One HTTP exchange and what it means in SCEP.
 
@@ -198,9 +203,9 @@ class ScepExchange(NamedTuple):
     """What the request's body or message parameter is, where it is no pkiMessage."""
     response_kind: str | None = None
     """The same of a response that is nothing SCEP knows."""
-    raw_request: bytes | None = None
-    """The message as DER or BER, freed of its URL or text encoding; kept only where it was asked for."""
-    raw_response: bytes | None = None
+    raw_request: Kept | None = None
+    """Gives the message as DER or BER, freed of its URL or text encoding; only where it was asked for."""
+    raw_response: Kept | None = None
     """The response's message or certificates, in the same way."""
 
     def __repr__(self) -> str:

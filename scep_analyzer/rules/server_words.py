@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from scep_analyzer.model.scep import ScepExchange
-from scep_analyzer.scep.told_secrets import WITHHELD
+from scep_analyzer.model.told_secrets import WITHHELD
 
 Names = tuple[str, ...]
 

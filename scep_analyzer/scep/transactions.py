@@ -278,7 +278,6 @@ def _room_of(item: ScepExchange) -> int:
         if message is not None:
             room += sum([len(name) + len(value) for name, value in message.headers]) + 40 * len(message.frames)
     room += len(item.http.request.target) if item.http.request is not None else 0
-    room += len(item.raw_request or b"") + len(item.raw_response or b"")
     for content in (item.request, item.response):
         if isinstance(content, PkiMessage | CaCertificates):
             room += sum([len(each.encoded) for each in content.certificates if len(each.encoded) > _SHARED])

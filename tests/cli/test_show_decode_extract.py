@@ -374,7 +374,7 @@ def test_extract_never_overwrites_without_force(scep_analyzer: Program, tmp_path
     "subject", ["../../etc/passwd", "CON", "a/b\\c:d*e?f", "\x1b[2J\n\0", "…" * 300, ".hidden", "", "x" * 500]
 )
 def test_file_names_are_safe_whatever_the_subject_holds(subject: str) -> None:
-    item = Item(7, "certrep-issued", subject, "pem", b"", 1)
+    item = Item(7, "certrep-issued", subject, "pem", lambda: b"", 1)
     names = names_of([item, item])
     assert len(set(names)) == 2
     for name in names:

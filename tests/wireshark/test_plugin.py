@@ -264,10 +264,10 @@ def _http(target: bytes, kind: bytes, body: bytes, port: int = 80) -> bytes:
 
 
 def _message() -> bytes:
-    report = Analysis([str(REFUSED)], "builtin", keep=True).report()
-    raw = report.exchanges[-1].raw_request
-    assert raw is not None
-    return raw
+    report = Analysis([str(REFUSED)], "builtin", keep=lambda each: lambda: each).report()
+    kept = report.exchanges[-1].raw_request
+    assert kept is not None
+    return kept()
 
 
 def _types(path: Path, *options: str) -> str:
