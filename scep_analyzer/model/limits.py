@@ -80,6 +80,9 @@ class Bounds(NamedTuple):
     key_log_bytes: int = 64 * MIB
     """A key log's file."""
 
+    kept_bytes: int = 32 * MIB
+    """Packets that a Python program gives once, kept in memory for a second pass over them; more goes to a temporary file."""
+
     paste_bytes: int = 8 * MIB
     """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
 
