@@ -31,7 +31,8 @@ class Analysis:
     """One run over a capture: :meth:`events` as they become known, or :meth:`report` for the whole; not both.
 
     ``engine`` is an engine's name, or one that is reading already. ``keys`` open envelopes, ``keep`` keeps the bytes of messages.
-    ``frames`` are those that a display filter has chosen (None: all). ``limits`` say how patient a run is: a file and a wire differ in nothing else.
+    ``frames`` are those that a display filter has chosen, None for all. ``limits`` say how patient a run is: a file
+    and a wire differ in nothing else.
     """
 
     def __init__(
@@ -169,4 +170,3 @@ def _when(item: "ScepExchange | FailedConnection") -> tuple[int, int]:
     if isinstance(item, FailedConnection):
         return item.time_ns or 0, item.frames[0]
     return item.http.time_ns or 0, item.http.frame
-

@@ -49,7 +49,7 @@ EngineName: TypeAlias = Literal["auto", "builtin", "tshark"]
 
 
 class Report(plain.Report):
-    """The result of an analysis: ``transactions``, ``exchanges``, ``findings`` as values, :meth:`rows` as tables, :meth:`to_dict` as JSON."""
+    """The result of an analysis: ``transactions``, ``exchanges`` and ``findings`` as values, :meth:`rows` as tables, JSON, HTML."""
 
     def rows(self, table: TableName) -> list[dict[str, Scalar]]:
         """A table as rows of text, numbers, booleans and None, for pandas, Polars, DuckDB or CSV.
@@ -250,9 +250,7 @@ def _both(one: str | None, other: str | None) -> str | None:
     return one or other or None
 
 
-def _is_for_tshark(
-    keylog: object, engine: str, display_filter: str | None, streams: Iterable[Any]
-) -> bool:
+def _is_for_tshark(keylog: object, engine: str, display_filter: str | None, streams: Iterable[Any]) -> bool:
     """Whether tshark has to read the capture too, which it does from files."""
     if keylog is not None or engine == "tshark" or display_filter is not None:
         return True

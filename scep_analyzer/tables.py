@@ -1,8 +1,8 @@
 """The report as tables: which columns there are, what they are called, of what type they are, and what they mean.
 
-This is the only place that says so: ``report.rows(name)``, docs/python.md and whatever else writes rows come from here. A cell is a piece of
-the published JSON (docs/json.md), found by its path, so that both say the same, and secrets are in neither. Times stay text, ISO 8601 in
-UTC: they keep the capture's own precision (a datetime has no nanoseconds), are the same as in the JSON, sort as they are, and every
+This is the only place that says so: ``report.rows(name)``, docs/python.md and whatever else writes rows come from here. A cell is a piece
+of the published JSON (docs/json.md), found by its path, so that both say the same, and secrets are in neither. Times stay text, ISO 8601
+in UTC: they keep the capture's own precision (a datetime has no nanoseconds), are the same as in the JSON, sort as they are, and every
 library reads them (``pandas.to_datetime``, DuckDB's ``CAST(… AS TIMESTAMP)``).
 """
 
@@ -272,7 +272,9 @@ TABLES: dict[str, Table] = {
             Column("digest_algorithm", "text", "message.digest_algorithm", "the digest algorithm"),
             Column("signature_algorithm", "text", "message.signature_algorithm", "the signature algorithm"),
             Column("digest_valid", "boolean", "message.digest_valid", "the digest fits; none where not checked"),
-            Column("signature_valid", "boolean", "message.signature_valid", "the signature fits; none where not checked"),
+            Column(
+                "signature_valid", "boolean", "message.signature_valid", "the signature fits; none where not checked"
+            ),
             Column("signer", "text", "message.signer.subject", "the subject of the signer's certificate"),
             Column("recipient_issuer", "text", "recipient.issuer", "whom the envelope is encrypted for: issuer"),
             Column("recipient_serial_number", "text", "recipient.serial_number", "and serial number"),
@@ -293,7 +295,9 @@ TABLES: dict[str, Table] = {
             _TRANSACTION,
             _CAPTURE,
             Column("direction", "text", "direction", "request or response"),
-            Column("place", "text", "place", "ca-certificates (GetCACert and its like), message (SignedData), envelope"),
+            Column(
+                "place", "text", "place", "ca-certificates (GetCACert and its like), message (SignedData), envelope"
+            ),
             _FRAME,
             Column("role", "text", "certificate.role", "what it is there: ca, ra, issued, …; none where unknown"),
             Column("subject", "text", "certificate.subject", "subject"),

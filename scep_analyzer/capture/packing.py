@@ -42,6 +42,7 @@ class PacketStream(io.RawIOBase):
         self._ready = _block(pcapng.SECTION_HEADER, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
 
     def readable(self) -> bool:
+        """It is for reading."""
         return True
 
     def readinto(self, buffer: Any, /) -> int:
@@ -93,6 +94,7 @@ class Rewindable(io.RawIOBase):
         self._at = self._size = 0
 
     def readable(self) -> bool:
+        """It is for reading."""
         return True
 
     def rewind(self) -> None:
@@ -103,6 +105,7 @@ class Rewindable(io.RawIOBase):
             seek(self._start)
 
     def readinto(self, buffer: Any, /) -> int:
+        """What was kept, then what comes."""
         if self._kept is None:
             return self._stream.readinto(buffer) or 0
         if self._at < self._size:
@@ -117,6 +120,7 @@ class Rewindable(io.RawIOBase):
         return count
 
     def close(self) -> None:
+        """Forget what was kept; the stream itself is its owner's."""
         if self._kept is not None:
             self._kept.close()
         super().close()
@@ -130,9 +134,11 @@ class Readable(io.RawIOBase):
         self._stream = stream
 
     def readable(self) -> bool:
+        """It is for reading."""
         return True
 
     def readinto(self, buffer: Any, /) -> int:
+        """What one ``read`` gives."""
         piece = self._stream.read(len(buffer)) or b""
         buffer[: len(piece)] = piece
         return len(piece)

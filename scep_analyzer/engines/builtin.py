@@ -5,7 +5,7 @@ from typing import Any
 
 from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.capture.skim import Skim
-from scep_analyzer.engines.chosen import Chosen
+from scep_analyzer.engines.chosen import Chosen, told
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.link.tunnels import BY_UDP_PORT
@@ -72,8 +72,7 @@ class BuiltinEngine:
         """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
         chosen = None if self._frames is None else Chosen(self._frames)
         yield from _staged(self._files, self._flows, self._decoder, self._limits, chosen)
-        if chosen is not None:
-            yield from chosen.told(self.facts)
+        yield from told(self.facts)
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
@@ -121,8 +120,7 @@ def _segments(
     for item in files.packets():
         if isinstance(item, Packet):
             if chosen is not None:
-                files.facts[-1].left_out += item.frame not in chosen.frames
-                yield from chosen.through(item, flows, decoder)
+                yield from chosen.through(item, files.facts[-1], flows, decoder)
             else:
                 yield from flows.over(decoder.feed(item), finish=False)
         else:

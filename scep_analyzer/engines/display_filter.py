@@ -1,8 +1,8 @@
 """Wireshark's display filters, through pyshark: which frames of a capture one chooses.
 
 pyshark builds tshark's command and reads its JSON. What goes wrong there is kept out (pyshark 0.6, measured in docs/design.md): it needs no
-event loop, which a notebook has already and Python 3.14 has no child watcher for; and tshark is started here, so that its exit status is
-read: pyshark takes a tshark that is killed for the end of the capture.
+event loop, which a notebook has already and Python 3.14 has no child watcher for; and tshark is started here, so that its exit status
+is read: pyshark takes a tshark that is killed for the end of the capture.
 """
 
 from collections.abc import Coroutine

@@ -173,7 +173,7 @@ def rows_of(running: Running) -> Iterator[Row]:
 
 
 def ended(running: Running, *, whole: bool) -> None:
-    """Wait for the end of a tshark whose output has been read, ``whole`` or as far as it was wanted; StoppedError where it ended too early."""
+    """Wait for the end of a tshark whose output has been read, ``whole`` or as far as it was wanted; StoppedError if it was too early."""
     child, said = running
     assert child.stdout is not None  # noqa: S101  # a pipe was asked for
     if not whole:
