@@ -165,7 +165,8 @@ def _key(path: str, passwords: list[bytes], *, ask: bool) -> "PrivateKey":
     from scep_analyzer.cms.keys import LockedKeyError, read_private_key
 
     data = _read(path)
-    for each in passwords or [None]:
+    locked = LockedKeyError("")
+    for each in passwords or (None,):
         try:
             return read_private_key(data, path, each)
         except LockedKeyError as error:

@@ -22,7 +22,7 @@ def chosen_frames(paths: list[str], display_filter: str) -> frozenset[int]:
             return frozenset(_frames(tshark, path, display_filter))
         except StoppedError as error:
             raise AnalyzerError(
-                f"the display filter {display_filter!r} cannot be used (tshark: {error}); the language is Wireshark's (man wireshark-filter)"
+                f"the display filter {display_filter!r} cannot be used (tshark: {error}); its language is man wireshark-filter's"
             ) from error
 
 
