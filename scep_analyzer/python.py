@@ -24,6 +24,7 @@ from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.limits import BOUNDS, LIMITS, Limits
 from scep_analyzer.model.packets import Packet
 from scep_analyzer.model.tls import NO_SECRETS, Secrets
+from scep_analyzer.story.model import count
 from scep_analyzer.tables import Scalar, TableName, rows_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ EngineName: TypeAlias = Literal["auto", "builtin", "tshark"]
 
 class Report(plain.Report):
     """The result of an analysis: ``transactions``, ``exchanges`` and ``findings`` as values, :meth:`rows` as tables, JSON, HTML."""
+
+    def __repr__(self) -> str:
+        many = ((self.exchanges, "exchange"), (self.transactions, "transaction"), (self.findings, "finding"))
+        return f"<Report: {', '.join(count(len(each), name) for each, name in many)}>"
 
     def rows(self, table: TableName) -> list[dict[str, Scalar]]:
         """A table as rows of text, numbers, booleans and None, for pandas, Polars, DuckDB or CSV.

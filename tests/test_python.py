@@ -14,7 +14,7 @@ from typing import Any
 
 import dpkt
 import pytest
-import scapy.layers.all  # noqa: F401  # they register the link types
+import scapy.layers.all  # they register the link types
 import scapy.utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,7 +140,7 @@ def test_packets_that_are_pushed_give_what_a_stream_gives(path: Path) -> None:
 
 
 def test_feed_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """scapy prints what ``prn`` gives, unless it is None."""
+    """Scapy prints what ``prn`` gives, unless it is None."""
     sniff(offline=str(REFUSED), prn=Analyzer().feed, store=False, quiet=True)
     assert capsys.readouterr().out == ""
 
@@ -206,7 +206,11 @@ _LATEST = (1 << 64) - 1
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, _LATEST // 1_000).map(lambda us: us * 1_000) | st.integers(0, _LATEST), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.integers(0, _LATEST // 1_000).map(lambda us: us * 1_000) | st.integers(0, _LATEST), min_size=1, max_size=4
+    )
+)
 def test_times_are_exact(times: list[int]) -> None:
     packets = [(Decimal(each).scaleb(-9), b"x" * 60) for each in times]
     (facts,) = analyze(packets).captures
@@ -246,7 +250,7 @@ def test_a_number_of_seconds_may_be_whole() -> None:
         ([(float("nan"), b"")], "packet 1 has the time nan"),
         ([(-1.0, b"")], "packet 1 has the time -1.0"),
         ([(1_772_439_300_000_000_000, b"")], "give seconds since 1970"),
-        ([(datetime(2026, 3, 2), b"")], "a datetime with a time zone"),  # noqa: DTZ001  # that is what is wrong with it
+        ([(datetime(2026, 3, 2), b"")], "a datetime with a time zone"),  # no time zone
         ([(1.0, b"", 70_000)], "packet 1 has the link type 70000"),
         ([(1.0, b""), 5], "packet 2 is a int"),
         ([REFUSED, 5], "a int among them is none"),
@@ -338,7 +342,9 @@ report.to_json(), report.rows("exchanges"), report._repr_html_()
 assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
 print(len(report.exchanges), *sorted({"scapy", "pyshark", "dpkt", "pandas"} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code, str(REFUSED)], capture_output=True, check=False, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(REFUSED)], capture_output=True, check=False, text=True, cwd=ROOT
+    )
     assert (done.stdout, done.stderr) == ("2\n", "")
 
 
@@ -374,7 +380,10 @@ def test_tls_with_a_key_log(shape: str) -> None:
 
 @needs_tshark
 def test_pyshark() -> None:
-    """The file behind a capture, and packets with their raw bytes. In an interpreter of its own: pyshark starts an event loop and sets a child watcher, which are global."""
+    """The file behind a capture, and packets with their raw bytes.
+
+    In an interpreter of its own: pyshark starts an event loop and sets a child watcher, which are global.
+    """
     code = """
 import sys, pyshark
 from scep_analyzer import AnalyzerError, analyze, Analyzer
@@ -400,7 +409,13 @@ capture.close()
 try: analyze(bare)
 except AnalyzerError as error: print(error)
 """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(REFUSED)], capture_output=True, check=False, text=True, cwd=ROOT)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(REFUSED)],
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=ROOT,
+    )
     *alike, said = done.stdout.splitlines() or [""]
     assert alike == ["True"] * 4, done.stderr
     assert "use_json=True, include_raw=True" in said
@@ -468,11 +483,13 @@ def test_a_wrong_filter_gives_tsharks_words() -> None:
 
 
 def test_a_tshark_that_is_killed_is_not_the_end_of_the_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """pyshark 0.6 by itself ends without an error then."""
+    """By itself, pyshark 0.6 ends without an error then."""
     if sys.platform == "win32":
         pytest.skip("the stand-in is a shell script")
     fake = tmp_path / "tshark"
-    fake.write_text("#!/bin/sh\ncase $1 in --version|-v) echo 'TShark (Wireshark) 4.0.17';; *) echo '['; kill -9 $$;; esac\n")
+    fake.write_text(
+        "#!/bin/sh\ncase $1 in --version|-v) echo 'TShark (Wireshark) 4.0.17';; *) echo '['; kill -9 $$;; esac\n"
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(AnalyzerError, match="killed by signal 9"):
@@ -529,7 +546,8 @@ def test_text_from_the_wire_is_escaped_in_a_notebook() -> None:
         stream_of = io.BytesIO(content.replace(agent, evil[: len(agent)]))
         stream_of.name = name
         Tags().feed(analyze(stream_of)._repr_html_())
-    assert found <= {"div", "style", "h3", "span", "p", "b", "dl", "dt", "dd", "ol", "ul", "li", "code", "table", "thead", "tbody", "tr", "th", "td", "strong"}  # fmt: skip
+    ours = "div style h3 span p b dl dt dd ol ul li code table thead tbody tr th td strong"
+    assert found <= set(ours.split())
 
 
 def test_several_enrollments_in_a_notebook() -> None:

@@ -144,7 +144,7 @@ def _of_scapy(packet: Any, number: int, link_type: int | None) -> HandedPacket:
     if link is None:
         name = type(packet).__name__
         raise AnalyzerError(
-            f"packet {number} is a scapy {name}, which has no link type: give link_type=1 for Ethernet, 101 for IP"
+            f"packet {number} is a scapy {name}, which has no link type: import scapy.all before reading, or give link_type (1 is Ethernet)"
         )
     data = bytes(packet)
     return _handed(number, packet.time, data, link, max(getattr(packet, "wirelen", None) or 0, len(data)))

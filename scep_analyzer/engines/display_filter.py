@@ -28,6 +28,7 @@ def chosen_frames(paths: list[str], display_filter: str) -> frozenset[int]:
 
 def _frames(tshark: str, path: str, display_filter: str) -> list[int]:
     import pyshark
+    from packaging.version import Version
 
     class Capture(pyshark.FileCapture):  # type: ignore[misc]  # pyshark ships no types
         """pyshark's capture with a tshark that is ours."""
@@ -35,6 +36,11 @@ def _frames(tshark: str, path: str, display_filter: str) -> list[int]:
         async def _get_tshark_process(self, packet_count: int | None = None, stdin: Any = None) -> Any:  # noqa: ARG002  # pyshark's
             command = [tshark, "-l", "-n", "-T", "json", "--no-duplicate-keys", "-j", "frame", *self.get_parameters()]
             return _Tshark(command)
+
+        def _get_tshark_version(self) -> Version:
+            return Version(
+                ".".join(map(str, tshark_rows.OLDEST))
+            )  # or newer: a look at it takes as long as a small capture
 
     capture = Capture(path, display_filter=display_filter, use_json=True, keep_packets=False, eventloop=_Straight())
     return [int(each.frame_info.number) for each in capture]
