@@ -51,16 +51,9 @@ def test_an_example_prints_what_it_says(code: str, output: str, folder: Path) ->
 
 def _mypy(path: Path, code: str) -> str:
     path.write_text(code, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--ignore-missing-imports",
-        "--follow-imports=silent",
-    ]
-    done = subprocess.run([*command, "--no-error-summary", f"--cache-dir={path.parent / 'cache'}", str(path)], capture_output=True, check=False, text=True, cwd=ROOT)  # fmt: skip
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--ignore-missing-imports"]
+    command += ["--follow-imports=silent", "--no-error-summary", f"--cache-dir={path.parent / 'cache'}", str(path)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, cwd=ROOT)
     return done.stdout + done.stderr
 
 
@@ -126,7 +119,8 @@ def test_the_notebook_runs(folder: Path) -> None:
     (folder / "captures" / "scenarios").mkdir(parents=True)
     shutil.copy(FILES["capture.pcap"], folder / "captures" / "scenarios")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([sys.executable, "-c", RUN, str(notebook)], capture_output=True, check=False, text=True, env=environment, timeout=300)  # fmt: skip
+    command = [sys.executable, "-c", RUN, str(notebook)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip() == "the outputs are those that are stored"
 

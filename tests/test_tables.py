@@ -41,9 +41,9 @@ def test_rows_of_one_table_lead_to_rows_of_another(report: Report) -> None:
     }
     for name in TABLES:
         for row in report.rows(name):
-            for other in ids:
+            for other, known in ids.items():
                 value = row.get(other[:-1])
-                assert value is None or value in ids[other], (name, other)
+                assert value is None or value in known, (name, other)
 
 
 def test_there_are_as_many_rows_as_there_is_to_tell(report: Report) -> None:
@@ -64,7 +64,9 @@ def test_there_are_as_many_rows_as_there_is_to_tell(report: Report) -> None:
 def test_every_column_says_something_somewhere() -> None:
     """A path that leads nowhere would be None in every row."""
     filled: dict[tuple[str, str], bool] = {}
-    more = [*(ROOT / "captures" / "faults").rglob("*.pcap")][::6]
+    faults = ROOT / "captures" / "faults"
+    more = [faults / "certrep" / "certrep-failinfotext.pcap", faults / "issued" / "issued-san-changed.near-miss.pcap"]
+    more.append(faults / "connection" / "tcp-refused.pcap")
     for path in {*SOME, *more}:
         whole = analyze(path, keys=KEYS)
         for name in TABLES:
