@@ -24,7 +24,7 @@ from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.limits import BOUNDS, LIMITS, Limits
 from scep_analyzer.model.packets import Packet
 from scep_analyzer.model.tls import NO_SECRETS, Secrets
-from scep_analyzer.story.model import count
+from scep_analyzer.model.words import count
 from scep_analyzer.tables import Scalar, TableName, rows_of
 
 if TYPE_CHECKING:
