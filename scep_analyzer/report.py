@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from scep_analyzer.events import About, Counts, Ended, Event, Over, Seen, in_order
 from scep_analyzer.model.anomalies import Anomaly
@@ -98,7 +99,7 @@ class Report:
     """How often each rule was applied and found nothing."""
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> "Report":
+    def of(cls, events: Iterable[Event]) -> Self:
         """The report of a run that is taken to its end."""
         found = in_order(events)
         return cls(

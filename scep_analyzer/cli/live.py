@@ -70,6 +70,10 @@ def _seconds(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Capture and tell until Ctrl-C, the time is up, or enough has been seen. Ctrl-C is the way to end it, not a fault: exit code 0."""
+    if options.display_filter:
+        raise AnalyzerError(
+            "live chooses packets while they are captured: use --filter, or keep all with -w FILE and read the file with --display-filter"
+        )
     account = privileges.account_of(options.user)
     keys, secrets = keys_of(options), _secrets(options)
     with contextlib.ExitStack() as held:

@@ -129,7 +129,9 @@ class TsharkEngine:
         *,
         builtin: bool = False,
         optional: bool = False,
+        frames: frozenset[int] | None = None,
     ) -> None:
+        self._frames = frames
         self._files, self._secrets, self._builtin = expand(paths), secrets, builtin
         self._why_not: str | None = None
         self._tshark = ""
@@ -141,7 +143,7 @@ class TsharkEngine:
             if not optional:
                 raise
             self._why_not, self.name = str(error), "builtin"
-        self._inner = BuiltinEngine(paths, on_bytes)
+        self._inner = BuiltinEngine(paths, on_bytes, frames=frames)
         self._decryption = Decryption()
 
     @property
@@ -199,6 +201,8 @@ class TsharkEngine:
         try:
             with tshark_rows.one_file(self._files) as path:
                 rows = tshark_rows.rows(tshark_rows.tls_command(self._tshark, path, self._secrets))
+                if self._frames is not None:
+                    rows = filter(self._is_chosen, rows)
                 for item in EitherHttp().over(self._decryption.over(rows)):
                     yield item._replace(tls=True) if isinstance(item, HttpExchange) else item
                 if not self._builtin:
@@ -207,6 +211,9 @@ class TsharkEngine:
             yield stopped(error)
         if self._decryption.stopped is not None:
             yield stopped(self._decryption.stopped)
+
+    def _is_chosen(self, row: Row) -> bool:
+        return self._frames is None or row.frame in self._frames
 
     def _in_the_clear(self, path: str) -> Iterator[StreamEvent]:
         streams, times = tshark_rows.streams(self._tshark, path)

@@ -83,6 +83,9 @@ class Bounds(NamedTuple):
     spool_bytes: int = 4 * MIB
     """Messages that `show` and `extract` keep in memory; further ones go to a temporary file."""
 
+    kept_bytes: int = 32 * MIB
+    """Packets that a Python program gives once, kept in memory for a second pass over them; more goes to a temporary file."""
+
     paste_bytes: int = 8 * MIB
     """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
 

@@ -167,6 +167,10 @@ class CaptureFacts:
     compression: str | None = None
     dropped: int = 0
     """Packets that the capturing host says it lost."""
+    left_out: int = 0
+    """Packets that a display filter left out of the analysis; they are counted in ``packets`` and keep their frame numbers."""
+    split: set[int] = field(default_factory=set)
+    """``tcp.stream`` of the connections that it left some packets of out, and others not."""
     comments: list[Comment] = field(default_factory=list)
     """The first ones, ``Bounds.comments`` of them."""
     secrets: list[Secret] = field(default_factory=list, repr=False)

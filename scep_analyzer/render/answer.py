@@ -211,6 +211,10 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
         parts.append(say(f"{count(verdict.notes, 'note')}: --all"))
     if plain(verdict.unchecked):
         parts.append(verdict.unchecked)
+    if left_out := sum(each.left_out for each in story.sources):
+        parts.append(
+            say(f"the display filter left out {count(left_out, 'packet')}: what they hold is not reported as missing")
+        )
     if any(not each.complete for each in story.sources):
         damage = next((each.says for each in story.oddities if each.code.startswith("capture/")), "")
         parts.append(

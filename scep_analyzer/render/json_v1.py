@@ -103,7 +103,7 @@ def capture_of(facts: CaptureFacts) -> Json:
         "bytes": facts.bytes,
         "first_time": iso(facts.first_time_ns, facts.time_digits),
         "last_time": iso(facts.last_time_ns, facts.time_digits),
-        "complete": facts.complete,
+        "complete": facts.complete and not facts.left_out,
         "compression": facts.compression,
         "packets_dropped": facts.dropped,
         "comments": [{"frame": each.frame, "text": each.text} for each in facts.comments],

@@ -43,6 +43,8 @@ MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OP
 SEVERITIES = {Severity.ERROR: ("✗", "error"), Severity.WARNING: ("!", "warning"), Severity.INFO: ("i", "note")}
 MOST_CHAPTERS = 1_000
 """Transactions on a page: with more of them a browser gets slow, and nobody reads them all."""
+MOST_BRIEF = 20
+"""Transactions in a notebook's cell."""
 MOST_STEPS = 100
 """Steps of a transaction; a device that repeats its request for hours makes thousands."""
 MOST_REMARKS = 40
@@ -146,6 +148,21 @@ class Page:
 
 
 RENDERER = Page()
+
+
+def brief(story: Story) -> str:
+    """The answer alone, as a piece of HTML for a notebook: what the first lines of the page say, with its escape and without scripts."""
+    words = _NoWords()
+    environment = _environment(Look(), words)
+    sections = _sections(story, _by_need(story.chapters)[:MOST_BRIEF], Look(), None)
+    return environment.get_template("brief.html").render(
+        story=story,
+        one=_single(story, sections),
+        verdict=story.verdict,
+        sections=sections,
+        left_out=max(len(story.chapters) - len(sections), 0),
+        count=summary(story.chapters) if story.chapters else story.summary,
+    )
 
 
 # -- what is on the page ------------------------------------------------------------------------------------------------
@@ -327,6 +344,13 @@ class _Words:
     def entries(self) -> list[tuple[str, str, str]]:
         """Key, word and explanation of every word that was marked."""
         return sorted((key, word, short(word) or "") for key, word in self.used.items())
+
+
+class _NoWords(_Words):
+    """No word is explained: there is no glossary to link to."""
+
+    def pieces(self, text: str) -> Iterator[tuple[str, str | None]]:
+        yield text, None
 
 
 _WORD = re.compile(

@@ -115,8 +115,8 @@ class _Drawing:
             start = day_and_clock(source.first_ns, self._look.zone)
             when = f", {start} {zone_name(self._look.zone)}, {span(source.last_ns - source.first_ns)}"
         packets = count(source.packets, "packet")
-        damaged = "" if source.complete else " (damaged: read as far as it goes)"
-        return say(f"{{}}: {{}}, {links}, {packets}{when}{damaged}", source.name, source.format)
+        condition = f" ({source.condition})" if source.condition else ""
+        return say(f"{{}}: {{}}, {links}, {packets}{when}{condition}", source.name, source.format)
 
     def _comments(self, source: Source) -> None:
         """What somebody wrote into the file."""

@@ -45,8 +45,8 @@ class Scene:
 
     @property
     def whole(self) -> bool:
-        """Whether the files were read to their end and their host lost no packet, as far as they say."""
-        return all(each.complete and not each.dropped for each in self.captures)
+        """Whether the files were read to their end, their host lost no packet as far as they say, and no filter left packets out."""
+        return all(each.complete and not each.dropped and not each.left_out for each in self.captures)
 
     @property
     def packets(self) -> int:

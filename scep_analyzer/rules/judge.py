@@ -20,7 +20,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.model.verdicts import Check
-from scep_analyzer.rules import advice, causes
+from scep_analyzer.rules import absence, advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
@@ -268,6 +268,9 @@ class Judge:
             if not given:
                 self._passed[rule.id] += 1
             for each in given:
+                if not isinstance(each, NotChecked) and absence.is_open(rule.id, arguments[0], self.scene):
+                    self._unchecked[rule.id, absence.REASON] += 1
+                    continue
                 if isinstance(each, NotChecked):
                     self._unchecked[rule.id, each.reason] += 1
                     continue

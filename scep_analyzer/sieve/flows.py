@@ -117,6 +117,16 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return given
 
+    def pass_by(self, item: Segment) -> tuple[int, list[Segment | Anomaly]]:
+        """Count the connection of a segment that is left out of the analysis, so that others keep Wireshark's numbers; gives its own."""
+        given: list[Segment | Anomaly] = []
+        flow = self._young.get(item.key)
+        if flow is None:
+            flow = self._find(item, given)
+        elif item.flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
+            flow = self._reopened(flow, item, given)
+        return flow.number, given
+
     def flow_of(self, key: bytes) -> Flow | None:
         """What is known of the connection that a segment with this key belongs to."""
         return self._young.get(key)

@@ -66,9 +66,9 @@ def lines(story: Story, least: Severity) -> Iterator[Row]:
         yield Row(say(f"{count(notes, 'note')}: --all shows them"))
     yield Row(say("Input"), 1)
     for source in story.sources:
-        damaged = ", damaged: read as far as it goes" if not source.complete else ""
+        condition = f", {source.condition}" if source.condition else ""
         when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
-        yield Row(say(f"{{}}: {count(source.packets, 'packet')}{when}{damaged}", source.name))
+        yield Row(say(f"{{}}: {count(source.packets, 'packet')}{when}{condition}", source.name))
     yield Row(say(_counts(story)))
 
 

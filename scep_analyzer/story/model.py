@@ -157,6 +157,15 @@ class Source(NamedTuple):
     last_ns: int | None
     complete: bool
     comments: tuple[Comment, ...] = ()
+    left_out: int = 0
+    """Packets that a display filter left out."""
+
+    @property
+    def condition(self) -> str:
+        """What must be known of it before something is missed in it; empty where it is whole."""
+        damaged = "" if self.complete else "damaged: read as far as it goes"
+        chosen = f"{self.packets - self.left_out:,} of them chosen by the display filter" if self.left_out else ""
+        return ", ".join(filter(None, (chosen, damaged)))
 
 
 class Lane(NamedTuple):

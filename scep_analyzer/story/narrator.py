@@ -498,6 +498,7 @@ def _source(facts: CaptureFacts) -> Source:
         last_ns=facts.last_time_ns,
         complete=facts.complete,
         comments=tuple(Comment(each.frame, each.text) for each in facts.comments),
+        left_out=facts.left_out,
     )
 
 

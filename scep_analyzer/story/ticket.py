@@ -30,8 +30,8 @@ def ticket_lines(story: Story) -> Iterator[Row]:
     yield Row(say("What was read"), 1)
     for source in story.sources:
         when = f", from {_when(source.first_ns)}" if source.first_ns is not None else ""
-        damaged = ", damaged: read as far as it goes" if not source.complete else ""
-        yield Row(say(f"{{}}: {{}}, {count(source.packets, 'packet')}{when}{damaged}", source.name, source.format))
+        condition = f", {source.condition}" if source.condition else ""
+        yield Row(say(f"{{}}: {{}}, {count(source.packets, 'packet')}{when}{condition}", source.name, source.format))
     yield Row(say(f"Made by scep-analyzer {__version__}. Frame numbers are those of Wireshark; all times are UTC."))
 
 
