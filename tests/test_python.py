@@ -256,7 +256,9 @@ def test_a_number_of_seconds_may_be_whole() -> None:
         ([REFUSED, 5], "a int among them is none"),
         ([scapy.layers.all.Raw(b"x")], "packet 1 is a scapy Raw, which has no link type"),
     ],
-    ids=str,
+    ids=lambda value: (
+        value if isinstance(value, str) else type(value).__name__
+    ),  # an object's own words hold its address
 )
 def test_what_is_no_source_is_said_in_one_line(source: object, says: str) -> None:
     with pytest.raises(AnalyzerError, match=says.replace("(", r"\(")) as caught:

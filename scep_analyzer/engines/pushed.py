@@ -37,8 +37,8 @@ class PushedEngine:
         """None: they take a second pass over the packets."""
         return iter(())
 
-    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:  # noqa: ARG002  # as above
-        """None, likewise."""
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:  # noqa: ARG002  # as before
+        """None: the packets have gone by."""
         return iter(())
 
     def exchanges(self) -> Iterator[Item]:

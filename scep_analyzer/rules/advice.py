@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from scep_analyzer.model.findings import Evidence
 from scep_analyzer.model.products import FRONTS, SERVERS
@@ -88,14 +89,22 @@ def _if_it_is(page: Page, likely: Iterable[str]) -> Iterator[str]:
 def _of_others_left_out(texts: tuple[str, ...], recognised: Recognised) -> list[str]:
     """The texts without those that speak of other servers only, or of other clients only; what is said of clients stays where nothing else is."""
     server, client = recognised.server, recognised.client
-    kept = [each for each in texts if server is None or _fits(each, server.key, _TELLS)]
+    kept = [each for each in texts if server is None or _fits(server.key, _servers_in(each))]
     if client is not None:
-        kept = [each for each in kept if _fits(each, client.key, _TELLS_CLIENT)] or kept
+        kept = [each for each in kept if _fits(client.key, _clients_in(each))] or kept
     return kept
 
 
-def _fits(text: str, key: str, tells: dict[str, re.Pattern[str]]) -> bool:
-    """Whether a text speaks of no product of this table, or of the one with this key among others."""
-    if key in tells and tells[key].search(text):
-        return True
-    return not any(each.search(text) for each in tells.values())
+def _fits(key: str, spoken_of: frozenset[str]) -> bool:
+    """Whether a text speaks of no product, or of this one among others."""
+    return not spoken_of or key in spoken_of
+
+
+@lru_cache(maxsize=4096)  # pages say the same for every finding
+def _servers_in(text: str) -> frozenset[str]:
+    return frozenset(key for key, pattern in _TELLS.items() if pattern.search(text))
+
+
+@lru_cache(maxsize=4096)
+def _clients_in(text: str) -> frozenset[str]:
+    return frozenset(key for key, pattern in _TELLS_CLIENT.items() if pattern.search(text))

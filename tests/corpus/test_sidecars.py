@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scep_analyzer import analyze
+from scep_analyzer.analysis import Analysis
 from scep_analyzer.model.tls import Secrets
 from scep_analyzer.render import json_v1
 from tests.conftest import CAPTURES, TLS_CAPTURES
@@ -41,7 +41,8 @@ def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]
     capture: Path = request.param
     if capture in TLS_CAPTURES and shutil.which("tshark") is None:
         pytest.skip("needs tshark, which undoes the TLS: apt-get install tshark")
-    return json.loads(json_v1.render(analyze(str(capture), secrets=secrets_beside(capture)))), _sidecar(capture)
+    report = Analysis([str(capture)], secrets=secrets_beside(capture)).report()
+    return json.loads(json_v1.render(report)), _sidecar(capture)
 
 
 def test_the_corpus_is_there() -> None:

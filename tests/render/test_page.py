@@ -70,7 +70,7 @@ def test_the_verdict_comes_first_then_cause_fix_picture_and_proof() -> None:
             "certsrv.msc",
             "GetCACert",
             "CertRep.signedAttrs.ENROLL_SCEP_ERROR",
-            "frame.number in {15,19}",
+            "frame.number in {15, 19}",
             "Step by step",
             "Certificates",
         )
@@ -142,7 +142,7 @@ def test_the_page_gives_filters_for_wireshark_with_and_without_the_plugin() -> N
     """The transactionID as in the capture's sidecar."""
     told = story(REFUSED)
     said = "".join(Census(_html(told, REFUSED)).said)
-    assert "frame.number in {15,19}" in said
+    assert "frame.number in {15, 19}" in said
     assert 'scep.transaction_id == "5C1E83D6A07B4F2990D1E8A6B35C7F42"' in said
     evil = told.chapters[0]._replace(transaction_id='x" || frame || "\u202e')
     said = "".join(Census(_html(told._replace(chapters=(evil,)), REFUSED)).said)

@@ -64,33 +64,6 @@ def test_a_known_server_without_advice_of_its_own_gets_the_neutral_one() -> None
     assert advice.actions(PAGE, NONE, Recognised(server=_product("xipki"))) == ("Read the server's log.",)
 
 
-TWO_PLACES = Page.of(
-    """A title.
-
-    Seen: Something.
-    Why: Some reason.
-    Do: On the server, renew the certificate.
-    Do: On the client, fetch it again.
-    Do (ndes): On the NDES server, run `certutil -store My` and renew the certificate.
-    Do (step-ca): On the client, correct the URL.
-    Not: Anything else.
-    """
-)
-
-
-def test_a_step_is_told_once_in_the_products_words() -> None:
-    ndes, step, other = (Recognised(server=_product(each)) for each in ("ndes", "step-ca", "xipki"))
-    assert advice.actions(TWO_PLACES, NONE, ndes) == (
-        "On the NDES server, run `certutil -store My` and renew the certificate.",
-        "On the client, fetch it again.",
-    )
-    assert advice.actions(TWO_PLACES, NONE, step) == (
-        "On the client, correct the URL.",
-        "On the server, renew the certificate.",
-    )
-    assert advice.actions(TWO_PLACES, NONE, other) == TWO_PLACES.do
-
-
 def test_evidence_that_settles_a_case_leaves_out_the_advice_for_any_case() -> None:
     own = Evidence("It happened.", actions=("Set the client's clock.",), settled=True)
     assert advice.actions(PAGE, own, Recognised(server=_product("xipki"))) == ("Set the client's clock.",)
