@@ -23,6 +23,7 @@ PURE = (
     "http2",
     "cms",
     "scep",
+    "pasted",
     "rules",
     "report.py",
     "topics",
