@@ -32,7 +32,7 @@ def time_before(data: bytes, at: int) -> str | None:
 
 
 def direction_before(data: bytes, at: int) -> str | None:
-    """request or response, by the words of the nearest line before a message that has any of the two kinds."""
+    """Request or response, by the words of the nearest line before a message that has any of the two kinds."""
     for line in _before(data, at, _LINES_FOR_DIRECTION):
         sent, received = _SENT.search(line), _RECEIVED.search(line)
         if (sent is None) != (received is None):

@@ -7,7 +7,6 @@ offsets, for the last one the width of the rows above it or the length that the 
 import itertools
 import re
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 from scep_analyzer.model.limits import LIMITS
@@ -21,6 +20,7 @@ _WORDS = re.compile(rb"[0-9A-Fa-f]+|-(?= ?[0-9A-Fa-f])|[^\s0-9A-Fa-f-]|-")
 _BESIDE = re.compile(rb"(?<!\s)\s{2,}(?=\S*[^0-9A-Fa-f\s]|\|)|\s\||\s>")
 _MOST_OF_A_ROW = 256
 _USUAL_ROW = 8
+_MOST_DUMPS = 2_000
 _LONGEST_REPEAT = 1 << 20
 """Bytes that one row may stand for (``*``): an offset is a claim of 16 digits, and no message is that long."""
 _BASES = (16, 8, 10)
@@ -28,7 +28,10 @@ _HEX_LINE = re.compile(rb"([ \t]*)((?:0[xX])?[0-9A-Fa-f]+(?:[ \t:,-]{1,4}(?:0[xX
 _LEAST_DIGITS = 16
 _SEPARATORS = re.compile(rb"[ \t:,;-]+|0[xX](?=[0-9A-Fa-f])")
 _TAIL = re.compile(rb"[0-9A-Fa-f][0-9A-Fa-f :]{14,}[0-9A-Fa-f]?\s*\Z")
-_NUMBERS = re.compile(rb"[{\[(]\s*(-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})(?:[,\s]\s*-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})){7,}),?\s*[}\])]?")
+_RUN = re.compile(rb"(?<![0-9A-Za-z])(?:30(?=8)|47455420|504[fF]5354|48545450)[0-9A-Fa-f]{24,}(?![0-9A-Za-z])")
+_NUMBERS = re.compile(
+    rb"[{\[(]\s*(-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})(?:[,\s]\s*-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})){7,}),?\s*[}\])]?"
+)
 _NUMBER = re.compile(rb"-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})")
 _ARRAY_NAME = re.compile(rb"(\w+?)_\d+\s*\[\s*\d*\s*\]\s*=\s*\Z")
 _COMMENT = re.compile(rb"/\*[^*]{0,200}\*/|//[^\n]{0,200}")
@@ -115,13 +118,14 @@ def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
     if length is not None and not 0 < length - offsets[-1] <= _LONGEST_REPEAT:
         length = None
     digits, used, notes = b"", len(rows), []
-    layout = _Layout()
+    layout, words = _Layout(), _in_words(rows)
     for number, row in enumerate(rows):
         following = offsets[number + 1] if number + 1 < len(rows) else length
         if following is None:
             digits += _digits(layout.without_text(row.rest), _MOST_OF_A_ROW)[0]
             break
         count = following - offsets[number]
+        count += count % 2 if words else 0  # the last word of an odd number of bytes is shown whole
         taken, at = _digits(row.rest, count)
         layout.note(row.rest, count, at)
         if len(taken) < 2 * count and taken and 2 * count % len(taken) == 0:
@@ -133,9 +137,10 @@ def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
             used = number + 1
             break
     content = bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))
-    swapped = _swapped(content, rows, None if length is None else length - offsets[0])
+    whole = None if length is None else length - offsets[0]
+    swapped = _swapped(content) if words else None
+    content = (swapped or content)[:whole]
     if swapped is not None:
-        content = swapped
         notes.append(("hex-words-little-endian", "the dump shows 16-bit words of a little-endian machine"))
     yield Dump(rows[0].start, rows[used - 1].end, content, rows[0].indent.strip(b">|") != b"", tuple(notes))
 
@@ -165,20 +170,22 @@ def _base_of(rows: list[_Row]) -> int | None:
     """What the offsets count in (od writes them in octal, and can in decimal); None where these are no offsets."""
     if len(rows) == 1:
         return 16 if not int(rows[0].offset, 16) else None
-    for exact in (True, False):
-        for base in _BASES:
-            try:
-                offsets = [int(row.offset, base) for row in rows[:8]]
-            except ValueError:
-                continue
-            if all(itertools.starmap(partial(_fits, exact), zip(rows, itertools.pairwise(offsets), strict=False))):
-                return base
-    return None
+    best: tuple[int, int] | None = None
+    for base in _BASES:
+        try:
+            offsets = [int(row.offset, base) for row in rows[:8]]
+        except ValueError:
+            continue
+        pairs = list(zip(rows, itertools.pairwise(offsets), strict=False))
+        if all(_fits(row, *pair, exact=False) for row, pair in pairs):
+            exact = sum(_fits(row, *pair, exact=True) for row, pair in pairs)
+            best = max(best or (exact, base), (exact, base), key=lambda each: each[0])
+    return best[1] if best is not None else None
 
 
-def _fits(exact: bool, row: _Row, offsets: tuple[int, int]) -> bool:  # noqa: FBT001  # starmap gives the others by position
-    """Whether the row may hold the bytes between the two offsets."""
-    gap = offsets[1] - offsets[0]
+def _fits(row: _Row, here: int, following: int, *, exact: bool) -> bool:
+    """Whether the row may hold the bytes between the two offsets; ``exact``: it holds them and no more digits."""
+    gap = following - here
     if not 0 < gap <= _LONGEST_REPEAT:
         return False
     digits = len(_digits(row.rest, _MOST_OF_A_ROW)[0])
@@ -200,22 +207,24 @@ def _digits(row: bytes, count: int) -> tuple[bytes, int]:
     return digits, end
 
 
-def _swapped(content: bytes, rows: list[_Row], length: int | None) -> bytes | None:
-    """The bytes of a dump of 16-bit words in their order, None where it is none, or begins as a message does already."""
+def _in_words(rows: list[_Row]) -> bool:
+    """Whether a dump shows words of 16 bits, as hexdump and od do unasked (and xxd, in the order of the bytes)."""
     words = [each for row in rows[:4] for each in row.rest.split()[:8]]
-    if not words or any(len(word) != 4 for word in words) or content[:1] == b"\x30":
-        return None
+    return bool(words) and all(len(word) == 4 for word in words)
+
+
+def _swapped(content: bytes) -> bytes | None:
+    """The bytes of little-endian words in their order; None where they begin as a message does already, or not even then."""
     even = content + b"\0" * (len(content) % 2)
     turned = bytearray(len(even))
     turned[::2], turned[1::2] = even[1::2], even[::2]
-    if turned[:1] != b"\x30" and not turned.startswith((b"GET ", b"POST ", b"HTTP/")):
-        return None
-    return bytes(turned[:length])
+    starts = b"\x30", b"GET ", b"POST ", b"HTTP/"
+    return bytes(turned) if turned.startswith(starts) and not content.startswith(starts) else None
 
 
 def dumps(data: bytes) -> Iterator[Piece]:
     """The reader of dumps with offsets. A dump that is indented is the server's, where there is one that is not."""
-    every = list(read_dumps(data))
+    every = list(itertools.islice(read_dumps(data), _MOST_DUMPS))
     both = len({each.indented for each in every}) == 2
     for each in every:
         direction = ("response" if each.indented else "request") if both else None
@@ -280,6 +289,12 @@ def behind_prefixes(data: bytes) -> Iterator[Piece]:
         yield from _hex(rows[0][0], rows[-1][1], b"".join(row[2] for row in rows), "hex in a log")
 
 
+def runs(data: bytes) -> Iterator[Piece]:
+    """Hex in the middle of a line: in a link, behind an equals sign, in quotes."""
+    for match in _RUN.finditer(data):
+        yield from _hex(match.start(), match.end(), match[0], "hex")
+
+
 def _tail(line: bytes) -> tuple[bytes, bytes] | None:
     """What a line begins with, its digits made equal, and the hex digits that it ends with."""
     words = line.rstrip().split(b" ")
@@ -315,45 +330,46 @@ def arrays(data: bytes) -> Iterator[Piece]:
 # -- escapes -----------------------------------------------------------------------------------------------------------
 
 _LITERALS = (
-    re.compile(rb"\b[bB](')((?:\\.|[^'\\\n])*)'"),
-    re.compile(rb"\b[bB](\")((?:\\.|[^\"\\\n])*)\""),
-    re.compile(rb"(\")((?:\\.|[^\"\\\n])*)\"(?=\s*(?:[;,)+\\\r\n]|\Z))"),
+    re.compile(rb"\b[bB](?:'((?:\\.|[^'\\\n])*)'|\"((?:\\.|[^\"\\\n])*)\")"),
+    re.compile(rb"()\"((?:\\.|[^\"\\\n])*)\"(?=\s*(?:[;,)+\\\r\n]|\Z))"),
 )
 _BARE = re.compile(rb"()((?:\\[xX][0-9A-Fa-f]{2}[!#-&(-\[\]-~]{0,64}){4,})")
 _UNESCAPED = re.compile(rb"[!#-&(-\[\]-~]{0,64}\Z")
-_ESCAPE = re.compile(rb"\\(?:[xX]([0-9A-Fa-f]{2})|([0-7]{1,3})|(\r?\n)|(.))", re.DOTALL)
+_ESCAPE = re.compile(rb"((?:\\[xX][0-9A-Fa-f]{2})+)|\\(?:([0-7]{1,3})|(\r?\n)|(.))", re.DOTALL)
 _SHORT = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+_LEAST_ESCAPES = 4
 _BETWEEN = re.compile(rb"[\s\\+.&_]*")
 
 
 def escapes(data: bytes) -> Iterator[Piece]:
     r"""Bytes as Python and C write them: ``b'0\x82'``, also in several strings that follow one another, or the escapes alone."""
+    taken: list[tuple[int, int]] = []
     for pattern in _LITERALS:
         run: list[re.Match[bytes]] = []
-        for match in pattern.finditer(data):
-            if run and not _BETWEEN.fullmatch(data, run[-1].end(), match.start()):
-                yield from _escaped(run)
+        for match in itertools.chain(pattern.finditer(data), (None,)):
+            if run and (match is None or not _BETWEEN.fullmatch(data, run[-1].end(), match.start())):
+                written = b"".join((each[1] or b"") + (each[2] or b"") for each in run)
+                if written.count(b"\\x") + written.count(b"\\X") >= _LEAST_ESCAPES:
+                    taken.append((run[0].start(), run[-1].end()))
+                    yield Piece(*taken[-1], _ESCAPE.sub(_byte, written), "escaped bytes", Then.AGAIN)
                 run = []
-            run.append(match)
-        yield from _escaped(run)
+            if match is not None:
+                run.append(match)
+    ranges = sorted(taken)
     for match in _BARE.finditer(data):
+        while ranges and ranges[0][1] <= match.start():
+            ranges.pop(0)
+        if ranges and ranges[0][0] <= match.start():
+            continue
         before = _UNESCAPED.search(data, max(0, match.start() - 64), match.start())
         start = before.start() if before is not None else match.start()
         content = _ESCAPE.sub(_byte, data[start : match.end()])
         yield Piece(start, match.end(), content, "escaped bytes", Then.AGAIN)
 
 
-def _escaped(run: list[re.Match[bytes]]) -> Iterator[Piece]:
-    written = b"".join(match[2] for match in run)
-    if written.count(b"\\x") + written.count(b"\\X") < 4:
-        return
-    content = _ESCAPE.sub(_byte, written)
-    yield Piece(run[0].start(), run[-1].end(), content, "escaped bytes", Then.AGAIN)
-
-
 def _byte(match: re.Match[bytes]) -> bytes:
     if match[1]:
-        return bytes([int(match[1], 16)])
+        return bytes.fromhex(match[1].translate(None, b"\\xX").decode("ascii"))
     if match[2]:
         return bytes([int(match[2], 8) & 0xFF])
     if match[3]:

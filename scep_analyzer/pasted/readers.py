@@ -11,12 +11,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS, LIMITS
 from scep_analyzer.pasted import hexadecimal, structured, text, wire
 from scep_analyzer.pasted.context import direction_before, time_before
 from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, joined
 from scep_analyzer.scep.anything import read_anything
+from scep_analyzer.scep.encoding import decode_base64
 
 LIMIT = BOUNDS.paste_bytes
 _MOST_LAYERS = 5
@@ -50,17 +52,34 @@ def _archive(data: bytes) -> Iterator[Piece]:
             for entry in archive.infolist()[:_MOST_PIECES]:
                 if entry.flag_bits & 1:
                     raise DecodeError("the archive is protected by a password: save it from Fiddler without one")
-                if entry.is_dir() or not re.search(r"_[cs]\.txt$|\.(?:der|pem|bin|txt|log|json|har|p7b|cer|crt|csr|req|b64)$", entry.filename, re.IGNORECASE):
+                if entry.is_dir() or not re.search(
+                    r"_[cs]\.txt$|\.(?:der|pem|bin|txt|log|json|har|p7b|cer|crt|csr|req|b64)$",
+                    entry.filename,
+                    re.IGNORECASE,
+                ):
                     continue
                 with archive.open(entry) as stream:
                     content = stream.read(room + 1)
                 room -= len(content)
                 if room < 0:
-                    raise DecodeError(f"the archive unpacks to more than {LIMIT:,} bytes; give only the file with the message")
+                    raise DecodeError(
+                        f"the archive unpacks to more than {LIMIT:,} bytes; give only the file with the message"
+                    )
                 kind = re.search(r"_([cs])\.txt$", entry.filename)
                 direction = {"c": "request", "s": "response"}[kind[1]] if kind is not None else None
-                yield Piece(0, len(data), content, "a Fiddler archive" if kind else "a zip archive", Then.AGAIN, direction)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, LookupError) as error:
+                yield Piece(
+                    0, len(data), content, "a Fiddler archive" if kind else "a zip archive", Then.AGAIN, direction
+                )
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        ValueError,
+        LookupError,
+    ) as error:
         raise DecodeError(f"a zip archive that cannot be read ({str(error)[:80] or type(error).__name__})") from error
 
 
@@ -81,32 +100,47 @@ def _yaml(data: bytes) -> Iterator[Piece]:
         peers.setdefault(match[1] or b"", []).append((match.start(), match.end(), b"".join(match[2].split())))
     for number, parts in enumerate(peers.values()):
         notes: list[tuple[str, str]] = []
-        content = b"".join(text.decode_base64(part[2], notes) for part in parts)
+        content = b"".join(decode_base64(part[2], notes) for part in parts)
         direction = ("request", "response")[number] if len(peers) == 2 else None
         kept = tuple(note for note in notes if note[0] != "base64-lines")
         yield Piece(parts[0][0], parts[-1][1], content, "YAML", Then.AGAIN, direction, notes=kept)
 
 
 _YAML = re.compile(
-    rb"(?:peer: (\d{1,9})[^\n]*\n(?:[ \t]*(?!- )[a-z_]{1,32}: (?!!!)[^\n]*\n){0,8}[ \t]*)?[\w-]{1,64}: !!binary \|[ \t]*\r?\n((?:[ \t]+[A-Za-z0-9+/=]+[ \t]*(?:\r?\n|\Z))+)"
+    rb"(?:peer: (\d{1,9})[^\n]*\n(?:[ \t]*(?!- )[a-z_]{1,32}: (?!!!)[^\n]*\n){0,8}[ \t]*)?"
+    rb"[\w-]{1,64}: !!binary \|[ \t]*\r?\n((?:[ \t]+[A-Za-z0-9+/=]+[ \t]*(?:\r?\n|\Z))+)"
 )
-_HEX_ROW = re.compile(rb"(?:[0-9A-Fa-f]{2}[ :,]?){8}")
+_AS_HEX = bytes(104 if chr(byte) in "0123456789abcdefABCDEF" else 46 for byte in range(256))
+_BLANKED = bytes(byte if byte in b"\r\n" else 0 for byte in range(256))
+
+
+def _has_hex(data: bytes) -> bool:
+    """Whether there are eight bytes in hex in a row, with or without what is put between them."""
+    return b"h" * 16 in data.translate(_AS_HEX, b" :,xX\t-|")
+
 
 READERS = (
     Reader("zip archive", _starts(b"PK\x03\x04"), _archive),
     Reader("gzip", _starts(b"\x1f\x8b"), _unpacked),
     Reader("DER", wire.begins_as_der, wire.der),
     Reader("JSON", _starts(b"{", b"[", b" ", b"\t", b"\r", b"\n"), structured.json_texts),
-    Reader("packets", _HEX_ROW.search, wire.packets),
-    Reader("hex dump", _HEX_ROW.search, hexadecimal.dumps),
+    Reader("packets", _has_hex, wire.packets),
+    Reader("hex dump", _has_hex, hexadecimal.dumps),
     Reader("YAML", _has(b"!!binary"), _yaml),
     Reader("PEM", _has(b"-----BEGIN "), text.pem),
-    Reader("HTTP", wire.START.search, wire.http),  # after the dumps: the text beside one looks like HTTP, too
+    Reader("HTTP", _has(b"HTTP/1."), wire.http),  # after the dumps: the text beside one looks like HTTP, too
     Reader("array of numbers", _has(b"{", b"[", b"("), hexadecimal.arrays),
     Reader("escaped bytes", _has(b"\\x", b"\\X"), hexadecimal.escapes),
-    Reader("URL", _has(b"=",), text.urls),
-    Reader("hex", _HEX_ROW.search, hexadecimal.plain),
-    Reader("hex in a log", _HEX_ROW.search, hexadecimal.behind_prefixes),
+    Reader(
+        "URL",
+        _has(
+            b"=",
+        ),
+        text.urls,
+    ),
+    Reader("hex", _has_hex, hexadecimal.plain),
+    Reader("hex in a log", _has_hex, hexadecimal.behind_prefixes),
+    Reader("hex in a line", _has_hex, hexadecimal.runs),
     Reader("base64", lambda data: len(data) > 8, text.base64s),
     Reader("CMS in other bytes", _has(b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"), wire.somewhere),
 )
@@ -147,7 +181,7 @@ class _Reading:
             elif piece.then is Then.AGAIN:
                 if layers < _MOST_LAYERS:
                     had |= self.read(piece.content, _Within(form, direction, time, notes), layers + 1)
-            elif piece.then is Then.MESSAGE or _can_be(piece.content):
+            elif (piece.then is Then.MESSAGE and not (layers and piece.form in wire.FORMS)) or _can_be(piece.content):
                 message = Found(
                     form=form,
                     encoded=piece.content,
@@ -198,8 +232,8 @@ def _without(data: bytes, pieces: list[Piece]) -> bytes:
     if not pieces:
         return data
     left = bytearray(data)
-    for piece in pieces:
-        left[piece.start : piece.end] = re.sub(rb"[^\r\n]", b"\0", bytes(left[piece.start : piece.end]))
+    for start, end in {(piece.start, piece.end) for piece in pieces}:
+        left[start:end] = left[start:end].translate(_BLANKED)
     return bytes(left)
 
 
@@ -207,8 +241,9 @@ def _can_be(encoded: bytes) -> bool:
     """Whether bytes found by guess are a message: plausible by their outer form, and something that SCEP uses inside."""
     if not wire.is_plausible(encoded):
         return False
-    read = read_anything(encoded, {})
-    return read.kind != "unknown" or wire.CONTENT_INFO.match(encoded) is not None
+    if wire.BEGINNING.match(encoded) is not None or claimed_length(encoded) == len(encoded):
+        return True
+    return read_anything(encoded, {}).kind != "unknown"
 
 
 def read_pasted(data: bytes) -> Pasted:
@@ -253,7 +288,10 @@ def _first_of(found: list[Found]) -> list[Found]:
         return found
     last = found[most - 1]
     note = "limit-messages", f"only the first {most} of {len(found):,} messages are told"
-    return [*found[: most - 1], Found(last.form, last.encoded, (*last.notes, note), last.operation, last.direction, last.time)]
+    return [
+        *found[: most - 1],
+        Found(last.form, last.encoded, (*last.notes, note), last.operation, last.direction, last.time),
+    ]
 
 
 assert LIMITS.body_bytes <= LIMIT  # noqa: S101  # a body that fits the limits fits the input

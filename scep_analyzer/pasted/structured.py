@@ -10,6 +10,7 @@ from typing import Any
 
 from scep_analyzer.pasted.hexadecimal import lines_of
 from scep_analyzer.pasted.pieces import Piece, Then
+from scep_analyzer.pasted.wire import mangled
 
 _START = re.compile(rb"\s*[\[{]")
 _TIMES = ("ts", "time", "timestamp", "@timestamp", "startedDateTime", "date", "asctime")
@@ -64,7 +65,11 @@ def _strings(value: Any, start: int, end: int, time: str | None, form: str) -> I
         if isinstance(each, str):
             if len(each) >= _LEAST:
                 yield Piece(start, end, each.encode("utf-8", "surrogatepass"), form, Then.AGAIN, time=when)
-        elif isinstance(each, list) and len(each) >= _LEAST and all(type(one) is int and -128 <= one <= 255 for one in each):
+        elif (
+            isinstance(each, list)
+            and len(each) >= _LEAST
+            and all(type(one) is int and -128 <= one <= 255 for one in each)
+        ):
             yield Piece(start, end, bytes(one & 0xFF for one in each), form, Then.AGAIN, time=when)
         elif isinstance(each, dict | list) and depth < _MOST_DEPTH:
             when = _time_of(each) or when
@@ -96,6 +101,10 @@ def _har_entry(entry: Any, start: int, end: int) -> Iterator[Piece]:
         if not isinstance(text, str) or not text:
             continue
         body = har_body(text, place.get("encoding"))
+        if mangled(body):
+            told = f"the body of the {direction}{mangled(body)}"
+            yield Piece(start, end, told.encode(), "HAR", Then.TOLD, direction, time)
+            continue
         yield Piece(start, end, body, "HAR", Then.AGAIN, direction, time)
 
 
@@ -151,14 +160,13 @@ def _tshark_packet(layers: dict[str, Any], start: int, end: int) -> Iterator[Pie
             return
 
 
-def _fields(layers: Any) -> Iterator[tuple[str, str]]:
+def _fields(layers: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Every field with a text, whatever it is nested in; the first of a name is found last and stays."""
-    waiting = [layers]
-    found = []
+    waiting: list[dict[str, Any]] = [layers]
+    found: list[tuple[str, str]] = []
     while waiting:
-        for name, value in waiting.pop().items():
-            if isinstance(value, list) and value and isinstance(value[0], str):
-                value = value[0]
+        for name, given in waiting.pop().items():
+            value = given[0] if isinstance(given, list) and given and isinstance(given[0], str) else given
             if isinstance(value, str):
                 found.append((name, value))
             elif isinstance(value, dict):

@@ -2,11 +2,14 @@
 
 import binascii
 import html
+import itertools
 import re
+from collections import deque
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from scep_analyzer.cms.ber import claimed_length
+from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.pasted.hexadecimal import lines_of
 from scep_analyzer.pasted.pieces import Notes, Piece, Then
 from scep_analyzer.scep.codes import OPERATIONS
@@ -25,12 +28,14 @@ _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/=_\-\s]")
 
 def pem(data: bytes) -> Iterator[Piece]:
     r"""PEM, also quoted in a mail, in a string with ``\n``, or without its end. Private keys are passed over."""
-    for match in _PEM.finditer(data):
-        end = _PEM_END.search(data, match.end())
-        following = _PEM.search(data, match.end())
-        if end is not None and following is not None and following.start() < end.start():
-            end = None
-        stop = end.start() if end is not None else following.start() if following is not None else len(data)
+    begins = list(_PEM.finditer(data))
+    ends = deque(_PEM_END.finditer(data))
+    for match, following in itertools.zip_longest(begins, begins[1:]):
+        next_one = following.start() if following is not None else len(data)
+        while ends and ends[0].start() < match.end():
+            ends.popleft()
+        end = ends[0] if ends and ends[0].start() < next_one else None
+        stop = end.start() if end is not None else next_one
         label = match[1].decode("ascii")
         body = _PEM_HEADER.sub(b"", _NEWLINE.sub(b"\n", _QUOTED.sub(b"", data[match.end() : stop])))
         if end is None:
@@ -151,8 +156,10 @@ def _joined_lines(data: bytes) -> Iterator[tuple[int, int, bytes, bool]]:
 # -- base64 ------------------------------------------------------------------------------------------------------------
 
 _DIGIT = rb"(?:[A-Za-z0-9+/_-]|%2[BbFf]|\\/)"
-_RUN = re.compile(rb"(?<![A-Za-z0-9+/_=-])(MI" + _DIGIT + rb"{8,}(?:=|%3[Dd]){0,2})")
+_RUN = re.compile(rb"(?<![A-Za-z0-9+/_-])(MI" + _DIGIT + rb"{8,}(?:=|%3[Dd]){0,2})")
 _LINE_OF_BASE64 = re.compile(rb"[ \t]*(?:[>|#*][ \t]?)*[\"']?(" + _DIGIT + rb"+(?:=|%3[Dd]){0,2})(?:[\"',+\\\s]*)")
+_MOST_RUNS = 2_000
+"""Runs of base64 that are looked at: what begins like DER on every word of a line is none."""
 _SHORT_BREAK = re.compile(rb"(?:\\r)?\\n")
 _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
 
@@ -160,8 +167,8 @@ _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
 def base64s(data: bytes) -> Iterator[Piece]:
     """Base64 of DER anywhere: blocks of lines, a word before it, one field of a log. Where it ends, its own length says."""
     lines = list(lines_of(data)) if b"MI" in data else []
-    number, column = 0, 0
-    while number < len(lines):
+    number, column, left = 0, 0, _MOST_RUNS
+    while number < len(lines) and left:
         start, _, line = lines[number]
         if _SHORT_BREAK.search(line):
             line = _SHORT_BREAK.sub(lambda match: b" " * len(match[0]), line)
@@ -169,8 +176,9 @@ def base64s(data: bytes) -> Iterator[Piece]:
         if match is None:
             number, column = number + 1, 0
             continue
+        left -= 1
         parts, last, stop = [match[1]], number, match.end()
-        rest = line[match.end() :]
+        rest = line[match.end() : match.end() + 2 * BOUNDS.certificate_bytes]
         if _is_spaced(rest):
             parts += rest.split()
             stop, rest = len(line), b""
@@ -187,8 +195,11 @@ def base64s(data: bytes) -> Iterator[Piece]:
 
 def _is_spaced(rest: bytes) -> bool:
     """Whether a line goes on with words of base64 and nothing else: a log has put spaces where lines ended."""
-    return rest[:1] == b" " and len(rest) > 20 and all(len(word) > 30 for word in rest.split()[:-1]) and bool(
-        _ONLY_BASE64.fullmatch(rest)
+    return (
+        rest[:1] == b" "
+        and len(rest) > 20
+        and all(len(word) > 30 for word in rest.split()[:-1])
+        and bool(_ONLY_BASE64.fullmatch(rest))
     )
 
 
@@ -198,7 +209,7 @@ def _continued(lines: list[tuple[int, int, bytes]], number: int, parts: list[byt
     needed = _digits_needed(parts[0])
     have = _length(parts)
     for following in range(number + 1, len(lines)):
-        if have >= needed or parts[-1][-1:] in (b"=", b"D", b"d") and parts[-1].lower().endswith((b"=", b"%3d")):
+        if have >= needed or (parts[-1][-1:] in (b"=", b"D", b"d") and parts[-1].lower().endswith((b"=", b"%3d"))):
             break
         match = _LINE_OF_BASE64.fullmatch(lines[following][2])
         if match is None or (width and len(match[1]) > width):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from scep_analyzer.cms.ber import claimed_length, extent
 from scep_analyzer.cms.requests import lacks_sequence
-from scep_analyzer.http1.alone import START, Alone, read_alone
+from scep_analyzer.http1.alone import Alone, read_alone
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
@@ -24,7 +24,14 @@ MOST_MESSAGES = 100
 _RAW_IP, _ETHERNET = 101, 1
 
 # SEQUENCE and the OID of a ContentInfo of PKCS #7 (1.2.840.113549.1.7.x): how every pkiMessage and envelope begins.
-CONTENT_INFO = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...)\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07[\x01-\x06]", re.DOTALL)
+CONTENT_INFO = re.compile(
+    rb"\x30(?:\x80|\x81.|\x82..|\x83...)\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07[\x01-\x06]", re.DOTALL
+)
+BEGINNING = re.compile(CONTENT_INFO.pattern + rb"|\x30(?:\x81.|\x82..)\x30[\x81\x82].{20}", re.DOTALL)
+"""How what is cut is told: a ContentInfo, a certificate or a request, each with more in it than its headers."""
+FORMS = frozenset({"DER", "BER", "DER or BER, cut or damaged"})
+_MADE_TEXT = re.compile(rb"0(?:\xef\xbf\xbd|\.|\?)")
+"""How DER begins of which text was made: the byte after the first (0x82) is none of ASCII."""
 
 
 # -- DER ---------------------------------------------------------------------------------------------------------------
@@ -33,8 +40,14 @@ CONTENT_INFO = re.compile(rb"\x30(?:\x80|\x81.|\x82..|\x83...)\x06\x09\x2a\x86\x
 def der(data: bytes) -> Iterator[Piece]:
     """An input that is DER or BER from its first byte on: one message or several, one after another."""
     if lacks_sequence(data):
-        note = "sequence-missing", "the SEQUENCE around the PKCS #10 request is missing; .NET writes it so inside another content type"
+        note = (
+            "sequence-missing",
+            "the SEQUENCE around the PKCS #10 request is missing; .NET writes it so inside another content type",
+        )
         yield Piece(0, len(data), data, "DER", Then.MESSAGE, notes=(note,))
+        return
+    if mangled(data):
+        yield Piece(0, len(data), b"a message" + mangled(data).encode(), "DER", Then.TOLD)
         return
     at, count = 0, 0
     while data[at : at + 1] == b"\x30" and count <= MOST_MESSAGES:
@@ -89,7 +102,7 @@ def http(data: bytes) -> Iterator[Piece]:
         direction = "request" if isinstance(message, Request) else "response"
         form = f"an HTTP {direction}"
         operation = asked if direction == "request" else None
-        if encoded[:1] == b"\x30" and len(encoded) > 1:
+        if encoded[:1] == b"\x30" and len(encoded) > 1 and not mangled(encoded):
             notes = [*notes, *_cut(each)]
             yield Piece(
                 start=each.start,
@@ -126,22 +139,22 @@ def _told(each: Alone, operation: str | None) -> str:
             return f"the HTTP response {message.status} {message.reason}".rstrip()
         if is_capability_list(body):
             return "the response to GetCACaps: " + ", ".join(body.decode("latin-1").split())
-        return f"the HTTP response {message.status} {message.reason}".rstrip() + _mangled(body)
+        return f"the HTTP response {message.status} {message.reason}".rstrip() + mangled(body)
     if operation is None:
         return ""
     parameter = read_query(message.target).message
     if operation != "PKIOperation":
         return operation + (f" (CA identifier {parameter})" if parameter else "")
-    return f"{message.method} PKIOperation" + (_mangled(body) or " without its body")
+    return f"{message.method} PKIOperation" + (mangled(body) or " without its body")
 
 
-def _mangled(body: bytes) -> str:
-    """Why bytes of a body cannot be read, where text has been made of them."""
-    if b"\xef\xbf\xbd" in body:
-        return ", whose body was made text: bytes are replaced by U+FFFD and lost"
-    if body[:1] == b"0" and body.count(b".") > len(body) // 8:
-        return ', whose body was made text: bytes are replaced by "." and lost'
-    return ""
+def mangled(body: bytes) -> str:
+    """Why the bytes of DER cannot be read, where text has been made of them; nothing where that is not so."""
+    match = _MADE_TEXT.match(body)
+    if match is None or len(body) < 0x40:
+        return ""
+    what = '"."' if match[0] == b"0." else '"?"' if match[0] == b"0?" else "U+FFFD"
+    return f", of which text was made: bytes are replaced by {what} and lost"
 
 
 # -- packets -----------------------------------------------------------------------------------------------------------
@@ -155,11 +168,13 @@ class _Shown(NamedTuple):
 
 def packets(data: bytes) -> Iterator[Piece]:
     """Packets in hex dumps (tcpdump -X and -XX, tshark -x): reassembled as those of a capture, what they carry is read."""
-    shown = []
+    shown: list[_Shown] = []
     for dump in read_dumps(data):
         kind = _link_type(dump.content)
         if kind is None:
-            return
+            if not shown:
+                return
+            continue  # tshark -x shows reassembled bytes after the frame that completes them
         length = max(len(dump.content), _claimed(dump.content, kind))
         shown.append(_Shown(dump.start, dump.end, Packet(len(shown) + 1, None, kind, dump.content, length)))
     if not shown:
@@ -180,7 +195,11 @@ def packets(data: bytes) -> Iterator[Piece]:
             if encoded[:1] != b"\x30" and query is not None and query.message and operation == "PKIOperation":
                 encoded, notes = decode_get_message(query.message)
             is_message = encoded[:1] == b"\x30"
-            told = f"{message.method} {query.operation}" if isinstance(message, Request) and query and query.operation else ""
+            told = (
+                f"{message.method} {query.operation}"
+                if isinstance(message, Request) and query and query.operation
+                else ""
+            )
             if isinstance(message, Response):
                 told = f"the HTTP response {message.status} {message.reason}".rstrip()
             yield Piece(
@@ -236,7 +255,7 @@ def is_plausible(encoded: bytes) -> bool:
     """Whether bytes that were found by guess can be a message: whole by their own length, or the beginning of a CMS structure."""
     if len(encoded) < 16 or encoded[:1] != b"\x30":
         return False
-    if CONTENT_INFO.match(encoded):
+    if BEGINNING.match(encoded):
         return True
     claimed = claimed_length(encoded)
     return claimed is not None and 16 <= claimed <= len(encoded)

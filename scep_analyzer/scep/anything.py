@@ -18,7 +18,6 @@ from scep_analyzer.scep.ca_certificates import read_ca_certificates
 from scep_analyzer.scep.encoding import Notes
 from scep_analyzer.scep.messages import Known, from_signed, is_pki_message, salvage_message
 
-
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _ENVELOPED_DATA = bytes.fromhex("06092a864886f70d010703")
 
