@@ -162,6 +162,11 @@ def _open(path: str) -> Iterator[Any]:
         yield stream
 
 
+def opened_bytes(path: str) -> contextlib.AbstractContextManager[Any]:
+    """The bytes of a file as they are. InputError where it cannot be opened."""
+    return _open(path)
+
+
 @contextlib.contextmanager
 def opened_source(path: str) -> Iterator[Source]:
     """The bytes of one capture file, unpacked; pcap or pcapng, which other kinds become through tshark."""

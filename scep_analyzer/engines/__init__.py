@@ -109,4 +109,13 @@ def open_capture(engine: str, reading: Reading) -> Engine:
     """Start reading a capture."""
     if engine not in ENGINES:
         raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
-    return ENGINES[engine](reading)
+    recording = _recording(reading) if engine in ("auto", "builtin") else None
+    return recording if recording is not None else ENGINES[engine](reading)
+
+
+def _recording(reading: Reading) -> Engine | None:
+    """The engine for logs and recordings, None for captures: their content decides, never their name."""
+    from scep_analyzer.engines.recordings import RecordingEngine, are_recordings
+
+    paths = expand(reading.paths)
+    return RecordingEngine(paths, reading.on_bytes) if are_recordings(paths) else None

@@ -168,11 +168,16 @@ def _below(story: Story, chapter: Chapter, look: Look) -> Iterable[Sentence]:
     verdict = chapter.verdict
     if verdict.fine:
         yield (Span("CHECKED AND FINE  "), Span(", ".join(verdict.fine)))
-    if verdict.frames:
+    if verdict.frames and not _is_recording(story):
         yield (Span("WIRESHARK  "), Span(display_filter(verdict.frames)))
     more = f"explain {verdict.rule}, " if verdict.rule else ""
     yield (Span("MORE  "), Span(f"{more}timeline, diagnose, show N", Tone.QUIET))
     yield from _last(story, verdict, look)
+
+
+def _is_recording(story: Story) -> bool:
+    """Whether the input has no frames to look at in Wireshark."""
+    return any(each.unit != "frame" for each in story.sources)
 
 
 def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
@@ -215,7 +220,7 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
         paper.line(line, 0, _LABEL)
     for each in _proof(verdict, look, 3):
         paper.line(each, 0, 10)
-    if verdict.frames:
+    if verdict.frames and not _is_recording(story):
         paper.line((Span("WIRESHARK  "), Span(display_filter(verdict.frames))))
     if verdict.rule:
         paper.line((Span("MORE  "), Span(f"explain {verdict.rule}, diagnose", Tone.QUIET)))

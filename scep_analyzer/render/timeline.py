@@ -108,14 +108,13 @@ class _Drawing:
             self._oddities(story.oddities)
 
     def _about_file(self, source: Source) -> Sentence:
-        links = ", ".join(source.links) or "no interface"
+        links = "" if source.unit != "frame" else f", {', '.join(source.links) or 'no interface'}"
         when = ""
         if source.first_ns is not None and source.last_ns is not None:
             start = day_and_clock(source.first_ns, self._look.zone)
             when = f", {start} {zone_name(self._look.zone)}, {span(source.last_ns - source.first_ns)}"
-        packets = "1 packet" if source.packets == 1 else f"{source.packets:,} packets"
         damaged = "" if source.complete else " (damaged: read as far as it goes)"
-        return say(f"{{}}: {{}}, {links}, {packets}{when}{damaged}", source.name, source.format)
+        return say(f"{{}}: {{}}{links}, {source.size}{when}{damaged}", source.name, source.format)
 
     def _comments(self, source: Source) -> None:
         """What somebody wrote into the file."""

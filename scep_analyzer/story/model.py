@@ -101,7 +101,8 @@ def toned(sentence: Sentence, tone: Tone) -> Sentence:
 
 def count(number: int, thing: str) -> str:
     """A number and its noun."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
+    several = f"{thing[:-1]}ies" if thing.endswith("ry") else f"{thing}s"
+    return f"{number:,} {thing if number == 1 else several}"
 
 
 def cut(text: str, limit: int) -> str:
@@ -162,6 +163,13 @@ class Source(NamedTuple):
     last_ns: int | None
     complete: bool
     comments: tuple[Comment, ...] = ()
+    unit: str = "frame"
+    """What its numbers count: frames, or the lines or entries of what is no capture."""
+
+    @property
+    def size(self) -> str:
+        """How much there is in it: packets, lines, entries."""
+        return count(self.packets, "packet" if self.unit == "frame" else self.unit)
 
 
 class Lane(NamedTuple):

@@ -488,6 +488,7 @@ def _source(facts: CaptureFacts) -> Source:
         last_ns=facts.last_time_ns,
         complete=facts.complete,
         comments=tuple(Comment(each.frame, each.text) for each in facts.comments),
+        unit=facts.unit,
     )
 
 

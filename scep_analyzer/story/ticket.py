@@ -31,7 +31,7 @@ def ticket_lines(story: Story) -> Iterator[Row]:
     for source in story.sources:
         when = f", from {_when(source.first_ns)}" if source.first_ns is not None else ""
         damaged = ", damaged: read as far as it goes" if not source.complete else ""
-        yield Row(say(f"{{}}: {{}}, {source.packets:,} packets{when}{damaged}", source.name, source.format))
+        yield Row(say(f"{{}}: {{}}, {source.size}{when}{damaged}", source.name, source.format))
     yield Row(say(f"Made by scep-analyzer {__version__}. Frame numbers are those of Wireshark; all times are UTC."))
 
 
