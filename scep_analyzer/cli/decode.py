@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="-",
         metavar="INPUT",
-        help="file with messages in any form: DER, PEM, base64, hex dumps, HTTP, URLs, logs, HAR, JSON; or the URL itself; - or nothing is stdin",
+        help="file with messages in any form: DER, PEM, base64, hex, HTTP, URLs, logs, HAR, JSON; or the URL itself; - or nothing is stdin",
     )
     add_detail_arguments(parser)
     add_common_arguments(

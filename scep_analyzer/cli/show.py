@@ -12,6 +12,7 @@ from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render.safe import json_text
+from scep_analyzer.render.worded import worded
 from scep_analyzer.report import Report
 from scep_analyzer.scep.codes import ATTRIBUTE_NAMES
 from scep_analyzer.story.exchange_list import frames_of, ranges, rows
@@ -69,10 +70,14 @@ def run(options: argparse.Namespace) -> int:
     with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             _json(report, numbers, stream, options)
-        elif numbers is None:
-            _list(report, stream, options)
+            return 0
+        out, words = worded(stream, report.captures[0].unit if report.captures else "frame")
+        if numbers is None:
+            _list(report, out, options)
         else:
-            _text(report, numbers, stream, options)
+            _text(report, numbers, out, options)
+        if words is not None:
+            words.end()
     return 0
 
 

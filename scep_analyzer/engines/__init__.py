@@ -109,13 +109,13 @@ def open_capture(engine: str, reading: Reading) -> Engine:
     """Start reading a capture."""
     if engine not in ENGINES:
         raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
-    recording = _recording(reading) if engine in ("auto", "builtin") else None
-    return recording if recording is not None else ENGINES[engine](reading)
+    from scep_analyzer.engines.recordings import RecordingEngine, Unarchived, are_recordings
+    from scep_analyzer.recordings.archives import unpacked
 
-
-def _recording(reading: Reading) -> Engine | None:
-    """The engine for logs and recordings, None for captures: their content decides, never their name."""
-    from scep_analyzer.engines.recordings import RecordingEngine, are_recordings
-
-    paths = expand(reading.paths)
-    return RecordingEngine(paths, reading.on_bytes) if are_recordings(paths) else None
+    # Their content decides, never their name.
+    archives = unpacked(expand(reading.paths))
+    if archives.names:
+        reading = reading._replace(paths=archives.paths)
+    recordings = engine != "tshark" and are_recordings(expand(reading.paths))
+    found = RecordingEngine(reading.paths, reading.on_bytes) if recordings else ENGINES[engine](reading)
+    return Unarchived(found, archives) if archives.names else found

@@ -1,16 +1,26 @@
 """The engine of inputs that hold exchanges and no packets: access logs, HAR files, Fiddler's archives."""
 
 import contextlib
+import shutil
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scep_analyzer.capture.files import STANDARD_INPUT, is_file, opened_bytes
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure, Tick
 from scep_analyzer.model.tls import Handshake
+from scep_analyzer.recordings.archives import Unpacked
 from scep_analyzer.recordings.kinds import START_BYTES, Kind, kind_of
+
+if TYPE_CHECKING:
+    from scep_analyzer.engines import Engine
+
+Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick
 
 
 class RecordingEngine:
@@ -54,6 +64,57 @@ class RecordingEngine:
     def _told(self, done: int) -> Callable[[int], None] | None:
         on_bytes = self._on_bytes
         return None if on_bytes is None else lambda offset: on_bytes(done + offset)
+
+
+class Unarchived:
+    """An engine that reads what was in archives; its files are called by their names in them, and last as long as it does."""
+
+    def __init__(self, inner: "Engine", archives: Unpacked) -> None:
+        self._inner, self._archives = inner, archives
+        if archives.folder is not None:  # also where the program ends early
+            weakref.finalize(self, shutil.rmtree, archives.folder, ignore_errors=True)
+        self.name = inner.name
+
+    @property
+    def facts(self) -> list[CaptureFacts]:
+        """What is known of each file. The list is the inner engine's own, which grows."""
+        facts = self._inner.facts
+        for each in facts:
+            each.path = self._archives.names.get(each.path, each.path)
+        return facts
+
+    @property
+    def http_requests(self) -> int:
+        """As the inner engine."""
+        return self._inner.http_requests
+
+    def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
+        """As the inner engine."""
+        return self._inner.notices(clients, hosts)
+
+    def exchanges(self) -> "Iterator[Item]":
+        """As the inner engine; a problem with a file names it as the archive does."""
+        try:
+            for each in self._inner.exchanges():
+                yield each
+                self._named()
+        except InputError as error:
+            text = str(error)
+            for written, name in self._archives.names.items():
+                text = text.replace(written, name)
+            raise InputError(text) from error
+
+    def _named(self) -> None:
+        if self._inner.facts and self._inner.facts[-1].path in self._archives.names:
+            _ = self.facts
+
+    def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
+        """As the inner engine."""
+        return self._inner.handshakes(addresses)
+
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
+        """As the inner engine."""
+        return self._inner.exchanges_at(endpoints)
 
 
 def are_recordings(paths: list[str]) -> bool:

@@ -174,7 +174,7 @@ class CaptureFacts:
     secrets: list[Secret] = field(default_factory=list, repr=False)
     """Decryption secrets in the file."""
     unit: str = "frame"
-    """What the numbers of frames count: lines of a log, entries of a HAR file, sessions of a Fiddler archive. ``packets`` counts the same."""
+    """What frame numbers and ``packets`` count: lines of a log, entries of a HAR file, sessions of a Fiddler archive."""
     called: str = "a capture"
     """What kind of input this is, in a sentence."""
     lacks: frozenset[str] = frozenset()

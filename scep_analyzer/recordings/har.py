@@ -89,7 +89,7 @@ def _exchange(entry: Any, number: int) -> HttpExchange | None:
     if isinstance(status, int) and 100 <= status <= 999:
         content = _dict(answered, "content")
         body = _body(content, content.get("size"), "")
-        first = None if start is None or took is None else start + took - (received or 0)
+        first = None if start is None or took is None else _after(start, took - min(received or 0, took))
         response = Response(
             status=status,
             reason=str(answered.get("statusText") or ""),
@@ -100,7 +100,7 @@ def _exchange(entry: Any, number: int) -> HttpExchange | None:
             time_ns=first,
             complete=body.complete,
             cut_by=None if body.complete else UNRECORDED,
-            end_ns=None if start is None or took is None else start + took,
+            end_ns=None if start is None or took is None else _after(start, took),
         )
     return HttpExchange(
         connection=-1,
@@ -111,6 +111,12 @@ def _exchange(entry: Any, number: int) -> HttpExchange | None:
         gone=None if response is not None else "lost",
         tls=url.scheme == "https",
     )
+
+
+def _after(start: int, took: int) -> int:
+    """A time that long after the start, no finer than the start is written: what is finer would put it behind the next request."""
+    unit = _MILLISECOND if start % _MILLISECOND == 0 else 1
+    return (start + took) // unit * unit
 
 
 def _body(place: dict[str, Any], size: Any, method: str) -> Body:

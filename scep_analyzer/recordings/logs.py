@@ -31,7 +31,10 @@ _REQUEST_LINE = re.compile(r"(\S+) (.*?)(?: (HTTP/\d(?:\.\d)?))?", re.DOTALL)
 _TOOK = re.compile(rb"\b(?:rt|request_time|urt|time)[=:]\"?(\d{1,6}\.\d{1,6})\b")
 _SECOND = 1_000_000_000
 _MILLISECOND = 1_000_000
-_MONTHS = {name: at for at, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTHS = {
+    name: at
+    for at, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+}
 _ESCAPED = re.compile(r"\\x([0-9A-Fa-f]{2})|\\([\"\\])")
 SOMEONE = "server"
 """The address of a server that the log does not name."""
@@ -43,7 +46,7 @@ def is_w3c(start: bytes) -> bool:
     if at < 0 or not start.startswith(b"#"):
         return False
     names = start[at + len(_FIELDS) :].split(b"\n")[0].decode("latin-1").split()
-    return _NEEDED <= set(names)
+    return set(names) >= _NEEDED
 
 
 def is_common(start: bytes) -> bool:
@@ -112,7 +115,10 @@ def _of_w3c(fields: dict[str, str], number: int) -> HttpExchange | None:
     took = value("time-taken")
     start = ended
     if ended is not None and took is not None and took.isdigit():
-        start = ended - int(took[:12]) * _MILLISECOND
+        # The log's time is that of the end, in whole seconds: what took less began in the same second, after the lines before.
+        taken = int(took[:12]) * _MILLISECOND
+        start = ended - taken // _SECOND * _SECOND
+        ended = start + taken
     query = value("cs-uri-query")
     target = stem if query is None else f"{stem}?{query}"
     is_cut = max(len(stem), len(query or "")) >= _IIS_FIELD - 3 and (

@@ -64,7 +64,9 @@ def _sessions(archive: zipfile.ZipFile, facts: CaptureFacts, before: int) -> Ite
         if match is None:
             continue
         if entry.flag_bits & 1:
-            raise InputError(f"{facts.path}: a Fiddler archive protected by a password; save it from Fiddler without one")
+            raise InputError(
+                f"{facts.path}: a Fiddler archive protected by a password; save it from Fiddler without one"
+            )
         sessions.setdefault(int(match[1]), {})[match[2]] = entry
     room = 8 * BOUNDS.recording_bytes
     for number, parts in sorted(sessions.items()):
@@ -102,8 +104,10 @@ def _exchange(contents: dict[str, bytes], number: int) -> HttpExchange | None:
     start = time_of(times.get("ClientBeginRequest"))
     request, server, tls = None, Endpoint(flags.get("x-hostIP") or SOMEONE, 0), False
     if asked is not None and isinstance(asked.message, Request):
-        request, server, tls = _request(asked, asked.message, server)
-        request = request._replace(frames=(number,), time_ns=start, end_ns=time_of(times.get("ClientDoneRequest")) or start)
+        request, server, tls = _request(asked.message, server)
+        request = request._replace(
+            frames=(number,), time_ns=start, end_ns=time_of(times.get("ClientDoneRequest")) or start
+        )
     response = None
     if answered is not None and isinstance(answered.message, Response):
         whole = answered.message.complete or answered.message.cut_by in ("fin", "end-of-capture")
@@ -115,7 +119,10 @@ def _exchange(contents: dict[str, bytes], number: int) -> HttpExchange | None:
             complete=answered.message.complete and whole,
         )
     port = flags.get("x-clientport", "")
-    client = Endpoint(flags.get("x-clientIP") or flags.get("x-clientip") or "client", int(port) if port.isdigit() and len(port) < 6 else 0)
+    client = Endpoint(
+        flags.get("x-clientIP") or flags.get("x-clientip") or "client",
+        int(port) if port.isdigit() and len(port) < 6 else 0,
+    )
     return HttpExchange(
         connection=-1,
         client=client,
@@ -131,7 +138,7 @@ def _first(data: bytes, kind: type[Request | Response]) -> Alone | None:
     return next((each for each in read_alone(data) if isinstance(each.message, kind)), None)
 
 
-def _request(asked: Alone, message: Request, known: Endpoint) -> tuple[Request, Endpoint, bool]:
+def _request(message: Request, known: Endpoint) -> tuple[Request, Endpoint, bool]:
     """The request, its target in origin form (Fiddler writes the whole URL), and the server that it went to."""
     if not message.complete:
         message = message._replace(cut_by=UNRECORDED)

@@ -213,7 +213,7 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
             if source.first_ns is not None
             else ""
         )
-        lines = say(f"{{}}: {count(source.packets, 'packet')}{when}", source.name)
+        lines = say(f"{{}}: {source.size}{when}", source.name)
         paper.line((*_mark(verdict.ruling), *_strong(verdict.says), Span("   "), *lines), 0, 2)
     paper.blank()
     for line in _why(verdict, look, 2, 3, 4):

@@ -201,7 +201,7 @@ def exchange_of(
     return {
         "id": number,
         "capture": capture,
-        "connection": http.connection,
+        "connection": http.connection if http.connection >= 0 else None,
         "client": _endpoint(http.client),
         "server": _endpoint(http.server),
         "operation": exchange.operation,

@@ -12,13 +12,17 @@ _NUMBERED = re.compile(r"\b([Ff])rame(s?)(?= (?:\x1b\[[0-9;]*m)*\d)")
 _HEADING = re.compile(r"( *)(?<=[ |])frame(s?)(?=(?:\x1b\[[0-9;]*m)*(?: \||\s*$))", re.MULTILINE)
 _TABLE = re.compile(r"( *)(?<= )FRAME(S?)(?=(?:\x1b\[[0-9;]*m)*\s*$)", re.MULTILINE)
 _NOUNS = {"line": "log", "entry": "HAR file", "session": "archive"}
-_PHRASES = (("the capture", "the {}"), ("the packets show it", "the {} shows it"), ("in the packets", "in the {}"))
+_PHRASES = (
+    ("the capture", "the {}"),
+    ("the packets show it", "the {} shows it"),
+    ("in the packets", "in the {}"),
+    ("from the packets", "from the {}"),
+)
 _WIRESHARKS = "Frame numbers are those of Wireshark; "
 
 
 def reworded(text: str, unit: str) -> str:
     """A text with its frames called what they are; what stands at the right edge stays there."""
-
     several = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
 
     def numbered(match: re.Match[str]) -> str:

@@ -212,7 +212,11 @@ def capture_no_scep_found(view: CaptureView) -> Found:
     seen += [count(tls, "TLS connection")] if tls else []
     seen += [count(len(view.scene.failures), "failed connection")] if view.scene.failures else []
     what = f", but {' and '.join(seen)}" if seen else " and no other HTTP or TLS"
+    unit = view.scene.unit
+    amount = (
+        count(packets, "packet") if unit == "frame" else count(packets, unit, "entries" if unit == "entry" else None)
+    )
     yield Evidence(
-        f"{count(packets, 'packet')} {'contains' if packets == 1 else 'contain'} no SCEP{what}.",
+        f"{amount} {'contains' if packets == 1 else 'contain'} no SCEP{what}.",
         (Fact(None, "frame", f"1 to {packets}"),),
     )

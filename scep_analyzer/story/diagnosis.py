@@ -66,7 +66,7 @@ def lines(story: Story, least: Severity) -> Iterator[Row]:
     for source in story.sources:
         damaged = ", damaged: read as far as it goes" if not source.complete else ""
         when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
-        yield Row(say(f"{{}}: {source.packets:,} packet{'s' * (source.packets != 1)}{when}{damaged}", source.name))
+        yield Row(say(f"{{}}: {source.size}{when}{damaged}", source.name))
     yield Row(say(_counts(story)))
 
 

@@ -41,6 +41,7 @@ from scep_analyzer.story.model import (
     Tone,
     Turn,
     Verdict,
+    count,
     name,
     plain,
     say,
@@ -341,7 +342,8 @@ def _without_any(report: Report, about: Sequence[Finding]) -> Verdict:
     """The answer where nothing of SCEP was found."""
     root = next((each for each in about if each.root_cause), None)
     seen = next((each for each in about if each.rule == "capture-no-scep-found"), None)
-    packets = "1 packet" if report.packets == 1 else f"{report.packets:,} packets"
+    unit = report.captures[0].unit if report.captures else "frame"
+    packets = count(report.packets, "packet" if unit == "frame" else unit)
     summary = say("{}", seen.summary) if seen is not None else say(f"There are {packets} in the capture.")
     return verdict_about(root, say(f"no SCEP in {packets}"), summary, len(about))
 
