@@ -336,7 +336,7 @@ def _finding(
     transaction: int | None,
     exchange: int | None,
     recognised: Recognised,
-    unit: str,
+    unit: str = "frame",
 ) -> Finding:
     page = rule.page
     frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
