@@ -11,6 +11,7 @@ from typing import TextIO, cast
 _NUMBERED = re.compile(r"\b([Ff])rame(s?)(?= (?:\x1b\[[0-9;]*m)*\d)")
 _HEADING = re.compile(r"( *)(?<=[ |])frame(s?)(?=(?:\x1b\[[0-9;]*m)*(?: \||\s*$))", re.MULTILINE)
 _TABLE = re.compile(r"( *)(?<= )FRAME(S?)(?=(?:\x1b\[[0-9;]*m)*\s*$)", re.MULTILINE)
+_SEVERAL = {"line": "lines", "entry": "entries", "session": "sessions"}
 _NOUNS = {"line": "log", "entry": "HAR file", "session": "archive"}
 _PHRASES = (
     ("the capture", "the {}"),
@@ -23,7 +24,7 @@ _WIRESHARKS = "Frame numbers are those of Wireshark; "
 
 def reworded(text: str, unit: str) -> str:
     """A text with its frames called what they are; what stands at the right edge stays there."""
-    several = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+    several = _SEVERAL[unit]
 
     def numbered(match: re.Match[str]) -> str:
         word = several if match[2] else unit
@@ -71,7 +72,7 @@ class Worded:
 
 def worded(stream: TextIO, unit: str) -> tuple[TextIO, "Worded | None"]:
     """The stream to write to for an input whose numbers count these; None where they are frames."""
-    if unit == "frame":
+    if unit not in _SEVERAL:
         return stream, None
     words = Worded(stream, unit)
     return cast(TextIO, words), words
