@@ -74,7 +74,6 @@ bench: .venv/dev  ## measure start-up, whole runs and large captures (takes half
 	$(BIN)/python benchmarks/large.py
 
 bench-tshark: .venv/dev  ## measure two ways of driving tshark (takes a minute); see docs/design.md
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python benchmarks/tshark.py
 
 bench-live: .venv/dev  ## capture 500 enrollments in a minute and measure an hour's memory (as root; needs Debian's scep, tshark, iproute2; takes two minutes)

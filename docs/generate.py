@@ -15,7 +15,7 @@ from rule_pages import rule_pages
 from scep_analyzer.wireshark.tables import with_tables
 
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md", "docs/json.md")
+FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md", "docs/json.md", "docs/python.md")
 
 
 def program(*arguments: str, lines: int | None = None) -> str:
@@ -58,6 +58,20 @@ def anomalies() -> str:
     return "\n".join(("| layer | code | what it says |", "|---|---|---|", *rows))
 
 
+def tables() -> str:
+    """The tables of ``report.rows``, from the place that defines them."""
+    sys.path.insert(0, str(ROOT))
+    from scep_analyzer.tables import TABLES
+
+    written = []
+    for name, table in TABLES.items():
+        rows = (f"| `{each.name}` | {each.type} | {each.meaning} |" for each in table.columns)
+        written.append(
+            "\n".join((f"### `{name}`: {table.meaning}\n", "| column | type | meaning |", "|---|---|---|", *rows))
+        )
+    return "\n\n".join(written)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "timeline": lambda: program("captures/scenarios/ndes-get-enrollment.pcap"),
     "answer": lambda: program("captures/scenarios/ndes-refused-template.pcap"),
@@ -91,6 +105,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help diagnose": lambda: program("diagnose", "--help"),
     "help explain": lambda: program("explain", "--help"),
     "score": score,
+    "tables": tables,
     "help annotate": lambda: program("annotate", "--help"),
     "help wireshark": lambda: program("wireshark", "--help"),
     "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),

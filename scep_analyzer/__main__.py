@@ -1,11 +1,10 @@
 """Python -m scep_analyzer."""
 
 import signal
-import sys
 
 if __name__ == "__main__":
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while importing ends the process without a traceback
-    from scep_analyzer.cli import main
+    from scep_analyzer.cli import console
 
     signal.signal(signal.SIGINT, before)
-    sys.exit(main())
+    console()

@@ -3,8 +3,8 @@
 Later stages are imported where they are used: a large capture is already being read by another process meanwhile.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,21 +13,26 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.scep import Outcome
-from scep_analyzer.model.streams import Tick
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure, Tick
 from scep_analyzer.model.tls import NO_SECRETS, Secrets
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
     from scep_analyzer.events import Event, Item, Run
-    from scep_analyzer.model.scep import FailedConnection, ScepExchange
+    from scep_analyzer.model.scep import FailedConnection, Kept, ScepExchange
     from scep_analyzer.report import Report
+    from scep_analyzer.scep.exchanges import Interpreter
+
+Found = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick
+"""What an engine finds."""
 
 
 class Analysis:
     """One run over a capture: :meth:`events` as they become known, or :meth:`report` for the whole; not both.
 
-    ``engine`` is an engine's name, or one that is reading already. ``keys`` open envelopes, ``keep`` keeps the bytes of messages.
-    ``limits`` say how patient a run is: a file and a wire differ in nothing else.
+    ``engine`` is an engine's name, or one that is reading already. ``keys`` open envelopes, ``keep`` puts the bytes of a message aside.
+    ``frames`` are those that a display filter has chosen, None for all. ``limits`` say how patient a run is: a file
+    and a wire differ in nothing else.
     """
 
     def __init__(
@@ -37,16 +42,18 @@ class Analysis:
         on_bytes: Callable[[int], None] | None = None,
         keys: "Sequence[PrivateKey]" = (),
         *,
-        keep: bool = False,
+        keep: "Callable[[bytes], Kept] | None" = None,
         secrets: Secrets = NO_SECRETS,
         limits: Limits = LIMITS,
+        frames: frozenset[int] | None = None,
     ) -> None:
         if isinstance(engine, str):
-            engine = open_capture(engine, Reading(paths, on_bytes, secrets, limits))
+            engine = open_capture(engine, Reading(paths, on_bytes, secrets, limits, frames=frames))
         self.engine: Engine = engine
         self._secrets, self._limits = secrets, limits
         self._keys, self._keep = keys, keep
         self._paths = paths
+        self._undone = False
 
     def report(self) -> "Report":
         """Read the capture to its end."""
@@ -59,22 +66,49 @@ class Analysis:
 
         What only the whole capture tells comes at the end, then :class:`~scep_analyzer.events.Over`.
         """
-        from scep_analyzer.events import Over, Run
-        from scep_analyzer.rules.judge import Judge
-
-        engine = self.engine
-        judge = Judge(captures=engine.facts, keylog=self._secrets.content, limits=self._limits)
-        run = Run(judge, partial(engine.notices, ()), self._limits)
+        run = self._run
         for item in self._in_order():
             yield from run.take(item)
+        yield from self._over()
+
+    def take(self, items: Iterable[Found]) -> "Iterator[Event]":
+        """What becomes known by what an engine has found, where that is pushed: in place of :meth:`events`, before :meth:`end`."""
+        for item in items:
+            for each in self._decoded(item):
+                yield from self._run.take(each)
+
+    def end(self) -> "Iterator[Event]":
+        """The last of what :meth:`take` gives."""
+        for each in self._last():
+            yield from self._run.take(each)
+        yield from self._over()
+
+    @cached_property
+    def _run(self) -> "Run":
+        from scep_analyzer.events import Run
+        from scep_analyzer.rules.judge import Judge
+
+        judge = Judge(captures=self.engine.facts, keylog=self._secrets.content, limits=self._limits)
+        return Run(judge, partial(self.engine.notices, ()), self._limits)
+
+    @cached_property
+    def _interpreter(self) -> "Interpreter":
+        from scep_analyzer.scep.exchanges import Interpreter
+
+        return Interpreter(self._limits, keys=self._keys, keep=self._keep)
+
+    def _over(self) -> "Iterator[Event]":
+        from scep_analyzer.events import Over
+
+        engine, run = self.engine, self._run
         yield from run.last(partial(self._complete, run))
         yield Over(
             captures=tuple(engine.facts),
             engine=engine.name,
             http_requests=engine.http_requests,
             anomalies=run.anomalies.listed(),
-            not_checked=judge.unchecked(),
-            passed=judge.passed(),
+            not_checked=run.judge.unchecked(),
+            passed=run.judge.passed(),
             counts=run.counts(),
         )
 
@@ -109,21 +143,23 @@ class Analysis:
         yield from items
 
     def _interpreted(self) -> "Iterator[Item]":
-        from scep_analyzer.scep.exchanges import Interpreter
-
-        interpreter = Interpreter(self._limits, keys=self._keys, keep=self._keep)
-        undone = False
         for item in self.engine.exchanges():
-            if isinstance(item, Anomaly | Tick):
-                yield item
-            else:
-                # A key that has undone TLS was of use, though it may open no envelope.
-                undone |= isinstance(item, HttpExchange) and item.tls and bool(self._secrets.rsa_keys)
-                yield from interpreter.feed(item)
-        for earlier in self.engine.exchanges_at(interpreter.endpoints):
-            yield from interpreter.revisit(earlier)
-        for last in interpreter.finish():
-            if not (undone and isinstance(last, Anomaly) and last.code == "key-fits-nothing"):
+            yield from self._decoded(item)
+        yield from self._last()
+
+    def _decoded(self, item: Found) -> "Iterator[Item]":
+        if isinstance(item, Anomaly | Tick):
+            yield item
+        else:
+            # A key that has decrypted TLS was of use, though it may open no envelope.
+            self._undone |= isinstance(item, HttpExchange) and item.tls and bool(self._secrets.rsa_keys)
+            yield from self._interpreter.feed(item)
+
+    def _last(self) -> "Iterator[Item]":
+        for earlier in self.engine.exchanges_at(self._interpreter.endpoints):
+            yield from self._interpreter.revisit(earlier)
+        for last in self._interpreter.finish():
+            if not (self._undone and isinstance(last, Anomaly) and last.code == "key-fits-nothing"):
                 yield last
 
 
@@ -134,8 +170,3 @@ def _when(item: "ScepExchange | FailedConnection") -> tuple[int, int]:
     if isinstance(item, FailedConnection):
         return item.time_ns or 0, item.frames[0]
     return item.http.time_ns or 0, item.http.frame
-
-
-def analyze(*paths: str, engine: str = "auto", secrets: Secrets = NO_SECRETS) -> "Report":
-    """Read a capture (one file, or several as one) and give the report."""
-    return Analysis(list(paths), engine, secrets=secrets).report()

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from scep_analyzer.events import About, Counts, Ended, Event, Over, Seen, in_order
 from scep_analyzer.model.anomalies import Anomaly
@@ -98,7 +99,7 @@ class Report:
     """How often each rule was applied and found nothing."""
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> "Report":
+    def of(cls, events: Iterable[Event]) -> Self:
         """The report of a run that is taken to its end."""
         found = in_order(events)
         return cls(
@@ -159,7 +160,7 @@ class Report:
             anomalies=self.anomalies,
             not_checked=self.not_checked,
             passed=self.passed,
-            counts=self.counts,
+            counts=self.counts_of(only),
         )
 
     @cached_property
@@ -175,11 +176,21 @@ class Report:
     @property
     def counts(self) -> Counts:
         """How much there was."""
+        return self.counts_of(None)
+
+    def counts_of(self, only: frozenset[int] | None) -> Counts:
+        """How much there was in these transactions and about the capture as a whole; None: in all of them."""
+        chosen = [at for at in range(len(self.transactions)) if only is None or at + 1 in only]
+        of_all = only is None
         return Counts(
-            exchanges=len(self.exchanges),
-            outcomes=Counter(each.outcome for each in self.transactions),
-            results=Counter(each.result for each in self.conclusions),
-            findings=Counter(each.severity for each in self.findings),
+            exchanges=len(self.exchanges) if of_all else sum(len(self.members[at]) for at in chosen),
+            outcomes=Counter(self.transactions[at].outcome for at in chosen),
+            results=Counter(self.conclusions[at].result for at in chosen),
+            findings=Counter(
+                each.severity
+                for each in self.findings
+                if only is None or each.transaction is None or each.transaction in only
+            ),
         )
 
     @property

@@ -96,7 +96,7 @@ TESTED_TOGETHER |= {
     "model/tls": "tls/test_handshakes", "model/products": "rules/test_catalogue",
     "annotate": "test_annotate", "notes": "test_annotate", "cli/annotate": "test_annotate", "wireshark/lua": "wireshark/test_lua",
     "wireshark/tables": "wireshark/test_lua", "wireshark/overlay": "cli/test_wireshark", "wireshark/folders": "cli/test_wireshark",
-    "wireshark/filters": "wireshark/test_plugin",
+    "story/filters": "story/test_filters",
     "model/findings": "rules/test_catalogue", "sieve/handshakes": "tls/test_handshakes", "scep/sniffing": "corpus/test_faults",
     "model/verdicts": "story/test_verdicts", "rules/verdicts": "story/test_verdicts", "render/answer": "story/test_verdicts",
     "story/choice": "story/test_verdicts", "render/rows": "story/test_verdicts", "cli/filters": "story/test_verdicts",
@@ -104,6 +104,8 @@ TESTED_TOGETHER |= {
     "topics/program": "cli/test_explain", "topics/_table": "cli/test_explain", "topics/network": "cli/test_explain",
     "topics/oids": "cli/test_explain", "glossary/hresults": "cli/test_explain", "glossary/_entry": "cli/test_explain",
     "glossary/terms": "cli/test_explain", "glossary/fields": "cli/test_explain",
+    "python": "test_python", "capture/given": "test_python", "capture/packing": "test_python", "engines/pushed": "test_python",
+    "engines/chosen": "test_python", "engines/display_filter": "test_python", "rules/absence": "test_python",
     "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 

@@ -1,12 +1,21 @@
 """Compressed captures by their magic: gzip, zstd, lz4, xz, bzip2. Each library is imported when its magic is met."""
 
 import io
-import lzma
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from scep_analyzer.model.limits import BOUNDS
+
+if TYPE_CHECKING:
+    import lzma
+
+
+def _xz_error() -> type[Exception]:
+    """What lzma raises; asked for where something was raised, so that no other capture waits for the import."""
+    import lzma
+
+    return lzma.LZMAError
 
 
 class Rejoined(io.RawIOBase):
@@ -37,7 +46,9 @@ class _Xz(io.RawIOBase):
         self._unpacker: lzma.LZMADecompressor | None = self._new()
 
     @staticmethod
-    def _new() -> lzma.LZMADecompressor:
+    def _new() -> "lzma.LZMADecompressor":
+        import lzma
+
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=BOUNDS.xz_memory_bytes)
 
     def readable(self) -> bool:
@@ -127,7 +138,7 @@ class Unpacking:
         try:
             # Pieces, so that what stands before the damage is given before the error comes.
             return int(self._stream.readinto(target[: 1 << 16]) or 0)
-        except (EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError) as error:
+        except (EOFError, zlib.error, _xz_error(), RuntimeError, ValueError) as error:
             raise DamagedStreamError(str(error) or type(error).__name__) from error
         except OSError as error:  # gzip.BadGzipFile and bz2 say so; a failing disk carries an errno
             if error.errno is not None:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from scep_analyzer.capture import foreign, pcap, pcapng
@@ -32,12 +33,16 @@ _ROTATED = re.compile(r"\.p?cap(ng)?\d+$")
 """As `tcpdump -C` names them: x.pcap, x.pcap1, x.pcap2."""
 
 
+NO_STREAMS: Mapping[str, Any] = MappingProxyType({})
+
+
 class CaptureFiles:
     """One capture in one or several files.
 
     ``facts`` describes each file, in the order read, and is complete once :meth:`packets` has run out.
     ``on_bytes`` is told how many bytes have been read so far, now and then. ``skim`` makes the tight pass for a file.
-    ``streams`` are captures that are open already, by the name that stands for them in ``paths``.
+    ``streams`` are captures that are open already, by the name that stands for them in ``paths``; one that can ``rewind`` can be read
+    again.
     """
 
     def __init__(
@@ -50,18 +55,18 @@ class CaptureFiles:
         self.facts: list[CaptureFacts] = []
         self._skim = skim
         self._streams = streams or {}
-        self._paths = expand(paths)
+        self._paths = expand(paths, self._streams)
         self._on_bytes = on_bytes
 
     @property
     def can_be_read_again(self) -> bool:
         """Whether all of it is in files: standard input and named pipes come by once."""
-        return all(path != STANDARD_INPUT and is_file(path) for path in self._paths)
+        return all(_comes_again(path, self._streams) for path in self._paths)
 
     def packets(self) -> Iterator[Item]:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
         done = 0
-        for path in in_time_order(self._paths):
+        for path in in_time_order(self._paths, self._streams):
             with self._open(path, self._told(done)) as (source, facts, reader):
                 self.facts.append(facts)
                 before = sum(each.packets for each in self.facts)
@@ -73,23 +78,18 @@ class CaptureFiles:
     def _open(
         self, path: str, on_bytes: Callable[[int], None] | None
     ) -> contextlib.AbstractContextManager[tuple[Source, CaptureFacts, Reader]]:
-        stream = self._streams.get(path)
-        if stream is None:
-            return _opened(path, on_bytes)
-        source = Source(stream, on_bytes)
-        source.peek(pcap.FILE_HEADER_BYTES)
-        return contextlib.nullcontext(_recognise(path, source, None))
+        return _opened_any(path, self._streams, on_bytes)
 
     def _told(self, done: int) -> Callable[[int], None] | None:
         on_bytes = self._on_bytes
         return None if on_bytes is None else lambda offset: on_bytes(done + offset)
 
 
-def expand(paths: list[str]) -> list[str]:
+def expand(paths: list[str], streams: Mapping[str, Any] = NO_STREAMS) -> list[str]:
     """The files that are meant: a directory stands for the captures in it."""
     expanded: list[str] = []
     for path in paths:
-        if path != STANDARD_INPUT and _is_directory(path):
+        if path != STANDARD_INPUT and path not in streams and _is_directory(path):
             try:
                 inside = sorted(
                     str(each)
@@ -107,7 +107,7 @@ def expand(paths: list[str]) -> list[str]:
 
 
 def is_file(path: str) -> bool:
-    """Whether a path is that of a file that can be read again; no name is too odd or too long to ask."""
+    """Whether a path is that of a file that can be read again; no name is too unusual or too long to ask."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):
@@ -119,6 +119,14 @@ def _is_directory(path: str) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def stream_embeds_secrets(stream: Any) -> bool:
+    """Whether a capture that is open already, and can be read again, holds TLS secrets before its first packet (pcapng)."""
+    stream.rewind()
+    source = Source(stream)
+    source.peek(1 << 16)
+    return pcapng.begins_with_secrets(source.at_hand(1 << 16))
 
 
 def embeds_secrets(path: str) -> bool:
@@ -134,13 +142,19 @@ def embeds_secrets(path: str) -> bool:
         return False
 
 
-def in_time_order(paths: list[str]) -> list[str]:
+def _comes_again(path: str, streams: Mapping[str, Any]) -> bool:
+    if path in streams:
+        return hasattr(streams[path], "rewind")
+    return path != STANDARD_INPUT and is_file(path)
+
+
+def in_time_order(paths: list[str], streams: Mapping[str, Any] = NO_STREAMS) -> list[str]:
     """The files of one capture by the time of their first packets."""
-    if len(paths) < 2 or not all(map(is_file, paths)):  # what comes by once cannot be looked into first
+    if len(paths) < 2 or not all(_comes_again(path, streams) for path in paths):  # else it cannot be looked into first
         return paths
 
     def first_time(path: str) -> int:
-        with _opened(path) as (source, facts, reader):
+        with _opened_any(path, streams) as (source, facts, reader):
             times = (item.time_ns for item in reader(source, facts, 0, None) if isinstance(item, Packet))
             return next((time for time in times if time is not None), 0)
 
@@ -182,6 +196,22 @@ def _unreadable(path: str, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"{path}: no permission to read it; try `sudo chmod a+r` on the file or run as its owner"
     return f"{path}: cannot be read ({error.strerror or error}); give the path of a capture"
+
+
+def _opened_any(
+    path: str, streams: Mapping[str, Any], on_bytes: Callable[[int], None] | None = None
+) -> contextlib.AbstractContextManager[tuple[Source, CaptureFacts, Reader]]:
+    """A capture file, or a capture that is open already."""
+    stream = streams.get(path)
+    if stream is None:
+        return _opened(path, on_bytes)
+    if hasattr(stream, "rewind"):
+        stream.rewind()
+    source = Source(stream, on_bytes)
+    source.peek(pcap.FILE_HEADER_BYTES)
+    source, facts, reader = _recognise(path, source, foreign.kind_of(source.at_hand(1 << 16)))
+    facts.format = getattr(stream, "format", None) or facts.format
+    return contextlib.nullcontext((source, facts, reader))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Kinds of file that only tshark reads: told by their magic, turned into pcapng by tshark where it is there."""
 
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +67,7 @@ def trace_in(start: bytes) -> str | None:
 @contextmanager
 def converted(path: str, kind: str | None) -> Iterator[Any]:
     """The capture as a stream of pcapng from tshark; frame numbers stay. ``kind`` None: perhaps it is one."""
+    import shutil
     import subprocess
     import tempfile
 
@@ -100,6 +100,8 @@ def converted(path: str, kind: str | None) -> Iterator[Any]:
 
 def may_be_any(path: str) -> bool:
     """Whether tshark is to be asked about a file of no known kind: it knows some that have no magic."""
+    import shutil
+
     return shutil.which("tshark") is not None and not path.lower().endswith(tuple(ENDINGS))
 
 

@@ -1,5 +1,6 @@
 """Packets from a network interface, as the bytes of a capture file: dumpcap's, tcpdump's, or scapy's where neither is there."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -34,6 +36,10 @@ class Sniffer:
 
     def stop(self) -> None:
         """Capture no more; what was captured is still in the stream."""
+        raise NotImplementedError
+
+    def yield_root(self) -> bool:
+        """Be ready for this process to give root up; False where the capture needs it to stay root."""
         raise NotImplementedError
 
     def ended(self) -> str | None:
@@ -82,24 +88,54 @@ class _ProgramSniffer(Sniffer):
         )
         assert self._child.stdout is not None  # noqa: S101  # a pipe was asked for
         self.stream = self._child.stdout
+        self._stopper: subprocess.Popen[bytes] | None = None
 
     def stop(self) -> None:
         if self._child.poll() is None:
             self._stopped = True
-            self._child.terminate()
+            self._signal(self._child.terminate)
+
+    def yield_root(self) -> bool:
+        """A user may send root's processes no signal: a shell that stays root does when its input ends, however we end."""
+        # A line, and not the end, is sent to it where the program has ended by itself, and its number may be another's.
+        script = 'read -r line || kill "$1"'
+        self._stopper = subprocess.Popen(  # noqa: S603  # nothing in it is from outside
+            ["/bin/sh", "-c", script, "sh", str(self._child.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return True
+
+    def _signal(self, send: Callable[[], None]) -> None:
+        try:
+            send()
+        except PermissionError:
+            if self._stopper is not None and self._stopper.stdin is not None:
+                self._stopper.stdin.close()
 
     def ended(self) -> str | None:
         try:
             code = self._child.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            self._child.kill()
+            self._signal(self._child.kill)
             code = self._child.wait()
+        self._dismiss()
         self._said.seek(0)
         words = self._said.read(65_536).decode("utf-8", "replace")
         self._said.close()
         if self._stopped or (code == 0 and not words.strip()):
             return None
         return in_one_line(self.program, words, code)
+
+    def _dismiss(self) -> None:
+        stopper, self._stopper = self._stopper, None
+        if stopper is not None and stopper.stdin is not None:
+            with contextlib.suppress(OSError, ValueError):  # it has ended already
+                stopper.stdin.write(b"\n")
+                stopper.stdin.close()
+            stopper.wait()
 
 
 class _ScapySniffer(Sniffer):
@@ -116,6 +152,9 @@ class _ScapySniffer(Sniffer):
 
     def stop(self) -> None:
         self._end.set()
+
+    def yield_root(self) -> bool:
+        return False  # its sockets are opened by this process, when they are needed
 
     def ended(self) -> str | None:
         return self._why

@@ -14,6 +14,7 @@ found is the same (``tests/capture/test_stride.py``), and this loop takes what t
 
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import cache
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -153,6 +154,12 @@ class Plan(NamedTuple):
     form: object
 
 
+@cache
+def _lengths(base: int) -> dict[int, bytes]:
+    """Length of a packet, from ``base`` on → its two bytes. The tables of the few layouts are made once, not for every file."""
+    return {base + size: size.to_bytes(2, "big") for size in range(1600)}
+
+
 def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Shared:
     layouts, sizes = [], []
     for link in _LINKS[link_type]:
@@ -160,7 +167,6 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
             pattern = (link.pattern % ethertype if link.pattern else b"") + version
             signature = f"{link.start}x{link.length - link.start + 1}s"
             fields = Struct(order + codes + signature + rest)
-            lengths = {link.length + before + size: size.to_bytes(2, "big") for size in range(1600)}
             layouts.append(
                 _Layout(
                     unpack=fields.unpack_from,
@@ -168,7 +174,7 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
                     known=set(),
                     base=link.length + before,
                     tcp=link.length + header,
-                    lengths=lengths,
+                    lengths=_lengths(link.length + before),
                     payloads={
                         shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()
                     },

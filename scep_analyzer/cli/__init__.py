@@ -3,6 +3,7 @@
 Only argparse is imported here: ``--help`` and ``--version`` should feel instant. A command imports what it needs when it runs.
 """
 
+import contextlib
 import gc
 import sys
 from collections.abc import Sequence
@@ -39,7 +40,8 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
         prog="scep-analyzer",
         description="Give it a packet capture; it tells the story of every SCEP certificate enrollment in it.",
         epilog="`scep-analyzer CAPTURE` is the same as `scep-analyzer answer CAPTURE`. "
-        "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted.",
+        "Exit codes: 0 analysed, 1 diagnose found a fault, 2 usage, 3 input, 130 interrupted, "
+        "141 whoever read the output has gone (head).",
     )
     parser.add_argument("--version", action="version", version=f"scep-analyzer {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
@@ -77,19 +79,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.set_threshold(50_000, 20, 100)
     try:
         closed = environment.prepared(own_process=arguments is None)
-        code = _run(list(sys.argv[1:] if arguments is None else arguments), closed)
+        try:
+            code = _run(list(sys.argv[1:] if arguments is None else arguments), closed)
+        except SystemExit as ended:  # --help, --version, wrong usage; rich makes this of a broken pipe
+            if isinstance(ended.__context__, BrokenPipeError):
+                raise ended.__context__ from None
+            sys.stdout.flush()
+            raise
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        # What was printed so far stays; a second Ctrl-C, or nobody who reads, leaves it at that.
+        with contextlib.suppress(OSError, KeyboardInterrupt):
+            sys.stdout.flush()
         environment.forget_output()
-        return OK
-    except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # rich makes this of it
-            environment.forget_output()
-            return OK
-        raise
+        return INTERRUPTED
     except Exception as error:
         from scep_analyzer.model.anomalies import AnalyzerError
 
@@ -97,10 +101,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _told(str(error), error.exit_code)
         if isinstance(error, MemoryError):
             return _told("there is not enough memory; read fewer files at a time, or with -f jsonl", USAGE)
+        if environment.reader_is_gone(error):  # head, a pager: it has seen enough
+            environment.forget_output()
+            return environment.BROKEN_PIPE
         if isinstance(error, OSError) and error.errno in environment.UNWRITABLE:
             environment.forget_output()
             return _told(f"the output cannot be written ({error.strerror}); give another place with -o", USAGE)
         raise
+
+
+def console() -> None:
+    """The console script: runs the program and ends the process.
+
+    What must happen at the end happens (output is written, other processes and temporary files are gone); taking 300 modules apart,
+    which is a seventh of a short run, does not.
+    """
+    try:
+        code: str | int | None = main()
+    except SystemExit as error:
+        code = error.code
+    import atexit
+    import os
+
+    threading = sys.modules.get("threading")
+    if not isinstance(code, int | None) or (threading is not None and threading.active_count() > 1):
+        sys.exit(code)  # a thread still works, or the code is a sentence for standard error
+    atexit._run_exitfuncs()  # what os._exit leaves out; there is no other name for it
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # closed, full, or nobody reads: main has said so where it matters
+            continue
+    os._exit(code or 0)
 
 
 def _told(line: str, code: int) -> int:
@@ -111,7 +143,10 @@ def _told(line: str, code: int) -> int:
         sys.stdout.flush()
     except OSError:
         environment.forget_output()
-    print(f"scep-analyzer: {safe(line)}", file=sys.stderr)  # noqa: T201  # the one line
+    try:
+        print(f"scep-analyzer: {safe(line)}", file=sys.stderr, flush=True)  # noqa: T201  # the one line
+    except OSError:  # nobody can be told; the exit code still says it
+        environment.forget_output(sys.stderr)
     return code
 
 

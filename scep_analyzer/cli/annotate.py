@@ -40,7 +40,7 @@ def _annotate(options: argparse.Namespace) -> Iterator[str]:
     from scep_analyzer import annotate, notes
     from scep_analyzer.capture.files import opened_source
     from scep_analyzer.render.safe import safe
-    from scep_analyzer.wireshark.filters import by_frames
+    from scep_analyzer.story.filters import by_frames
 
     report = one_report(options.capture, options)
     least = least_of(options, Severity.WARNING)
@@ -96,7 +96,8 @@ def _written(path: str, *, force: bool) -> Iterator[BinaryIO]:
         with stream:
             yield stream
     except BaseException as error:
-        Path(path).unlink(missing_ok=True)
+        if Path(path).is_file():  # a device stays
+            Path(path).unlink()
         if isinstance(error, OSError):
             raise AnalyzerError(f"{path}: cannot be written ({error.strerror}); use another name or disk") from error
         raise

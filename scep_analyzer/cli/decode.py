@@ -34,7 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_detail_arguments(parser)
     add_common_arguments(
         parser,
-        idle=("--engine", "--keylog", "--min-severity", "--all", "--utc", "--local", "--quiet", "--verbose"),
+        idle=(
+            "--engine",
+            "--keylog",
+            "--display-filter",
+            "--min-severity",
+            "--all",
+            "--utc",
+            "--local",
+            "--quiet",
+            "--verbose",
+        ),
     )
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF})
 """What the system says where standard output or a file takes no more."""
 
+BROKEN_PIPE = 141 if os.name == "posix" else 0
+"""The exit code where whoever reads the output has gone: 128 and SIGPIPE, as shells tell of other programs. Windows knows none."""
+
 _WIDEST = 10_000
 _STREAMS = ("stdin", "stdout", "stderr")
 
@@ -72,6 +75,8 @@ def check(options: argparse.Namespace, closed: frozenset[int]) -> None:
     from scep_analyzer.model.anomalies import AnalyzerError
 
     output = getattr(options, "output", None)
+    if output == "-" and options.command == "report":
+        output = None
     if 1 in closed and output is None and getattr(options, "write", None) is None:
         raise AnalyzerError("standard output is closed: give a file with -o, or leave standard output open")
     if output is None:
@@ -90,11 +95,18 @@ def _is_same(one: str, other: str) -> bool:
         return False
 
 
-def forget_output() -> None:
+def reader_is_gone(error: BaseException) -> bool:
+    """Whether writing failed because nobody reads. Windows says "invalid argument" of such a pipe, and names no file."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+
+
+def forget_output(stream: TextIO | None = None) -> None:
     """Let what is still to be written go nowhere: the interpreter flushes at its end, and would fail once more."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, (stream or sys.stdout).fileno())
         os.close(nowhere)
     except (OSError, ValueError, AttributeError):
         pass

@@ -2,30 +2,35 @@
 
 import argparse
 import base64
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from scep_analyzer.cli.options import Target, add_common_arguments
 from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cli.spool import Spool
 from scep_analyzer.cms.challenge import masked
 from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content
-from scep_analyzer.model.scep import CaCertificates, MessageType, PkiMessage, ScepExchange
+from scep_analyzer.model.scep import CaCertificates, Kept, MessageType, PkiMessage, ScepExchange
 from scep_analyzer.model.secrets import text_is_secret
 from scep_analyzer.render.safe import FileNames, json_text, safe
+from scep_analyzer.report import Report
+
+_INDEX = "index.json"
 
 
 class Item(NamedTuple):
-    """One file to write: ``content`` as it is in the capture, or in PEM under ``label``."""
+    """One file to write: ``content`` gives it as it is in the capture; under ``label`` it is written in PEM."""
 
     frame: int
     what: str
     subject: str
     ending: str
-    content: bytes
+    content: Kept
     exchange: int
     label: str | None = None
 
@@ -48,21 +53,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and write the files."""
-    report = report_of(options.capture, options, keep=True)
+    with Spool() as spool:
+        return _extract(report_of(options.capture, options, keep=spool.keep), options)
+
+
+def _extract(report: Report, options: argparse.Namespace) -> int:
     items = [item for number, each in enumerate(report.exchanges, 1) for item in items_of(each, number)]
     folder = Path(options.output)
-    files: dict[str, bytes] = {}
+    names = names_of(items)
+    _made(folder, [*names, _INDEX], force=options.force)
     entries = []
-    for item, name in zip(items, names_of(items), strict=True):
-        content, hidden = (item.content, None) if options.show_secrets else _without_secrets(item.content)
+    for item, name in zip(items, names, strict=True):  # one at a time: together they may be as large as the capture
+        found = item.content()
+        content, hidden = (found, None) if options.show_secrets else _without_secrets(found)
         if content is not None:
-            files[name] = content if item.label is None else _pem(item.label, content)
-        entries.append(_entry(item, name if content is not None else None, len(files.get(name, b"")), hidden))
-    index = json_text(entries, indent=2)
-    _write(folder, {**files, "index.json": index.encode() + b"\n"}, force=options.force)
+            content = content if item.label is None else _pem(item.label, content)
+            _write(folder, name, content)
+        entries.append(_entry(item, name if content is not None else None, len(content or b""), hidden))
+    _write(folder, _INDEX, json_text(entries, indent=2).encode() + b"\n")
+    written = sum(entry["file"] is not None for entry in entries)
     hidden_ones = sum(entry["hidden"] is not None for entry in entries)
     more = f"; {hidden_ones} hold a secret, which is left out (--show-secrets writes it)" if hidden_ones else ""
-    print(f"{len(files)} files and index.json written to {safe(str(folder))}{more}")  # noqa: T201  # the command's result
+    print(f"{written} files and {_INDEX} written to {safe(str(folder))}{more}")  # noqa: T201  # the command's result
     return 0
 
 
@@ -86,7 +98,7 @@ def items_of(exchange: ScepExchange, number: int) -> Iterator[Item]:
         (http.request, exchange.raw_request, exchange.request),
         (http.response, exchange.raw_response, exchange.response),
     ):
-        if message is None or not message.frames or not raw:
+        if message is None or not message.frames or raw is None:
             continue
         frame = message.frames[0]
         if isinstance(decoded, PkiMessage):
@@ -100,7 +112,7 @@ def items_of(exchange: ScepExchange, number: int) -> Iterator[Item]:
             yield Item(frame, "unreadable", "", "bin", raw, number)
 
 
-def _of_message(message: PkiMessage, raw: bytes, frame: int, number: int) -> Iterator[Item]:
+def _of_message(message: PkiMessage, raw: Kept, frame: int, number: int) -> Iterator[Item]:
     what = (message_type_name(message.message_type) or "pkimessage").lower()
     if message.message_type == MessageType.CertRep:
         what += f"-{(pki_status_name(message.pki_status) or 'unknown').lower()}"
@@ -114,16 +126,28 @@ def _of_message(message: PkiMessage, raw: bytes, frame: int, number: int) -> Ite
 
 def _of_content(content: Content, kind: str, frame: int, number: int) -> Iterator[Item]:
     if content.csr is not None:
-        yield Item(frame, f"{kind}-request", content.csr.subject, "csr", content.csr.encoded, number)
+        yield Item(frame, f"{kind}-request", content.csr.subject, "csr", _at_hand(content.csr.encoded), number)
     for certificate in content.certificates:
         yield _certificate(certificate, f"{kind}-enveloped", frame, number)
     for crl in content.crls:
-        yield Item(frame, f"{kind}-crl", crl.issuer, "crl.pem", crl.encoded, number, "X509 CRL")
+        yield Item(frame, f"{kind}-crl", crl.issuer, "crl.pem", _at_hand(crl.encoded), number, "X509 CRL")
 
 
 def _certificate(certificate: Certificate, kind: str, frame: int, number: int) -> Item:
     role = certificate.role or "certificate"
-    return Item(frame, f"{kind.lower()}-{role}", certificate.subject, "pem", certificate.encoded, number, "CERTIFICATE")
+    return Item(
+        frame,
+        f"{kind.lower()}-{role}",
+        certificate.subject,
+        "pem",
+        _at_hand(certificate.encoded),
+        number,
+        "CERTIFICATE",
+    )
+
+
+def _at_hand(content: bytes) -> Kept:
+    return lambda: content
 
 
 def _pem(label: str, encoded: bytes) -> bytes:
@@ -134,7 +158,7 @@ def _pem(label: str, encoded: bytes) -> bytes:
 
 def names_of(items: list[Item]) -> list[str]:
     """A file name for each: frame, what, subject; safe on every system, whatever the subject holds, and unique."""
-    made = FileNames("index.json")
+    made = FileNames(_INDEX)
     return [made.of((f"{item.frame:04d}", item.what, item.subject.lower()), item.ending) for item in items]
 
 
@@ -150,20 +174,26 @@ def _entry(item: Item, name: str | None, size: int, hidden: str | None) -> dict[
     }
 
 
-def _write(folder: Path, files: dict[str, bytes], *, force: bool) -> None:
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not force:
-            for name in files:
-                if (folder / name).exists() or (folder / name).is_symlink():
-                    raise AnalyzerError(
-                        f"{folder / name}: exists already; use --force to overwrite, or another folder with -o"
-                    )
-        for name, content in files.items():
-            path = folder / name
-            if path.is_symlink():
-                path.unlink()  # never write through a link that someone left there
-            path.write_bytes(content)
+        yield
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise AnalyzerError(f"{folder}: cannot be written ({why}); use another folder with -o") from error
+
+
+def _made(folder: Path, names: list[str], *, force: bool) -> None:
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        there = [name for name in names if not force and ((folder / name).exists() or (folder / name).is_symlink())]
+    if there:
+        raise AnalyzerError(f"{folder / there[0]}: exists already; use --force to overwrite, or another folder with -o")
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    path = folder / name
+    with _writing(folder):
+        if path.is_symlink():
+            path.unlink()  # never write through a link that someone left there
+        path.write_bytes(content)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.words import count
 
 if TYPE_CHECKING:
     from scep_analyzer.report import Report
@@ -14,8 +15,14 @@ if TYPE_CHECKING:
 
 RESULTS = ("issued", "unusable", "refused", "pending", "failed", "no-enrollment", "unknown")
 """As in story.choice.RESULTS, which would import the story; a test compares them."""
-NOT_AS_EXPECTED = 1
+_MOST_NAMED = 6
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+
+
+class NotAsExpectedError(AnalyzerError):
+    """What ``--expect`` asks for is not so."""
+
+    exit_code = 1
 
 
 def add_filter_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +68,7 @@ def choice_of(options: argparse.Namespace, report: "Report") -> "Choice":
         subject=options.subject,
         transaction=options.transaction,
         results=results,
+        standing=options.failed,
         why=options.why,
         since_ns=_time(options.since, first_ns, local=options.local),
         until_ns=_time(options.until, first_ns, local=options.local),
@@ -94,16 +102,40 @@ def told(options: argparse.Namespace, report: "Report") -> "tuple[Story, frozens
     choice = choice_of(options, report)
     if choice.is_any:
         return story, None
+    if options.why is not None:
+        _check_cause(options.why, story)
     numbers = chosen(story, choice)
     if not numbers and story.chapters:
-        raise AnalyzerError(f"none of the {len(story.chapters):,} transactions is chosen; leave a filter out")
+        of = count(len(story.chapters), "transaction")
+        none = f"nothing matches the filters (the capture has {of}); leave a filter out"
+        raise NotAsExpectedError(f"--expect {options.expect}: {none}") if options.expect else AnalyzerError(none)
     return narrowed(story, numbers), numbers
 
 
+def _check_cause(why: str, story: "Story") -> None:
+    """That a cause is one that there is: a letter of the table, or a rule."""
+    from scep_analyzer.rules.catalogue import BY_ID
+
+    if why in BY_ID or any(each.letter == why.upper() for each in story.groups):
+        return
+    from scep_analyzer.cli.suggest import did_you_mean
+
+    hint = did_you_mean(why, BY_ID) or "`scep-analyzer list` shows the letters, `scep-analyzer explain rule` the rules"
+    raise AnalyzerError(f"no cause is called {why!r}; {hint}")
+
+
 def expected(options: argparse.Namespace, story: "Story", code: int = 0) -> int:
-    """The exit code: ``code``, unless ``--expect issued`` asks for more than the story has."""
+    """The exit code: ``code`` where ``--expect`` is met. Raises NotAsExpectedError where it is not; call it when all is written."""
     if options.expect is None:
         return code
     tried = [each for each in story.chapters if each.enrollment and not each.history]
-    fine = bool(tried) and all(each.result == "issued" for each in tried)
-    return code if fine else NOT_AS_EXPECTED
+    if not tried:
+        raise NotAsExpectedError(f"--expect {options.expect}: there is no enrollment")
+    other = [f"#{each.number}" for each in tried if each.result != options.expect]
+    if other:
+        numbers = ", ".join(other[:_MOST_NAMED]) + ", …" * (len(other) > _MOST_NAMED)
+        were = "was" if len(other) == 1 else "were"
+        raise NotAsExpectedError(
+            f"--expect {options.expect}: {len(other):,} of {count(len(tried), 'enrollment')} {were} not {options.expect} ({numbers})"
+        )
+    return code

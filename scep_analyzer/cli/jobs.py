@@ -17,7 +17,8 @@ from scep_analyzer.capture.files import STANDARD_INPUT, expand
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.render.safe import safe
 
-Rendered = Callable[[argparse.Namespace], tuple[str, int]]
+Rendered = Callable[[argparse.Namespace], tuple[str, str | None, int]]
+"""Gives the output for one file, a line for stderr, and the exit code."""
 
 
 def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -> int:
@@ -74,8 +75,7 @@ def _with(options: argparse.Namespace, path: str, at: int) -> argparse.Namespace
 
 def _guarded(rendered: Rendered, options: argparse.Namespace) -> tuple[str, str | None, int]:
     try:
-        text, code = rendered(options)
-        return text, None, code
+        return rendered(options)
     except AnalyzerError as error:
         return "", str(error), error.exit_code
     except MemoryError:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture import interfaces
+from scep_analyzer.cli import privileges
 from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
 from scep_analyzer.cli.output import created, output_of
 from scep_analyzer.cli.timeline import positive, tell, write_lines
@@ -43,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="capture only this, for example 'host 192.0.2.1' (man pcap-filter); all by default",
     )
     parser.add_argument("-w", "--write", metavar="FILE", help="keep the packets, for later and for Wireshark")
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="become this user once the capture is open, where root captures (default: who called sudo; root: stay root)",
+    )
     parser.add_argument("--duration", type=_seconds, metavar="SECONDS", help="end after this time")
     parser.add_argument("--stop-after", type=positive, metavar="N", help="end after N transactions")
     parser.add_argument(
@@ -63,6 +70,11 @@ def _seconds(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Capture and tell until Ctrl-C, the time is up, or enough has been seen. Ctrl-C is the way to end it, not a fault: exit code 0."""
+    if options.display_filter:
+        raise AnalyzerError(
+            "live chooses packets while they are captured: use --filter, or keep all with -w FILE and read the file with --display-filter"
+        )
+    account = privileges.account_of(options.user)
     keys, secrets = keys_of(options), _secrets(options)
     with contextlib.ExitStack() as held:
         stream = held.enter_context(output_of(options, as_is=options.format == "jsonl", at_once=True))
@@ -70,11 +82,14 @@ def run(options: argparse.Namespace) -> int:
         sniffer = interfaces.sniff(options.interface, options.filter)
         held.callback(sniffer.stop)
         held.enter_context(_ending(sniffer, options.duration))
+        reader = _without_root(sniffer, account, options)
         engine = LiveEngine(
             sniffer.stream, ", ".join(options.interface), secrets, _at_once(keep) if keep is not None else None
         )
         analysis = Analysis([], engine, keys=keys, secrets=secrets, limits=LIVE)
-        _say(f"capturing on {', '.join(options.interface)} with {sniffer.program}; Ctrl-C ends it with a summary")
+        _say(
+            f"capturing on {', '.join(options.interface)} with {sniffer.program}{reader}; Ctrl-C ends it with a summary"
+        )
         events = _until(analysis.events(), sniffer, options.stop_after)
         try:
             if options.format == "jsonl":
@@ -93,6 +108,23 @@ def run(options: argparse.Namespace) -> int:
                 raise AnalyzerError(why)
             _say(why)
     return 0
+
+
+def _without_root(sniffer: "Sniffer", account: privileges.Account | None, options: argparse.Namespace) -> str:
+    """Give root up; files that are written are open already. Gives the words that say so."""
+    if account is None:
+        return ""
+    who = account.name or f"user {account.uid}"
+    if not privileges.may_read(account, __file__, os.__file__):  # what is imported from now on
+        if options.user is None:
+            return f", read as root ({who} may not read the program's files)"
+        raise AnalyzerError(f"{who} may not read the program's files; install it for everybody, or use --user root")
+    if options.keylog is not None and not privileges.may_read(account, options.keylog):
+        raise AnalyzerError(f"{options.keylog}: {who} may not read it; let {who} read it, or use --user root")
+    if not sniffer.yield_root():
+        return ", read as root, which it needs to stay"
+    privileges.become(account)
+    return f", read as {who}"
 
 
 def _secrets(options: argparse.Namespace) -> "Secrets":

@@ -6,6 +6,7 @@ changes. The command names those options at the end of its ``--help``.
 
 import argparse
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +45,12 @@ def add_common_arguments(
     add_output_arguments(parser, target)
     add_key_arguments(parser)
     parser.add_argument("--engine", choices=_ENGINES, default="auto", help="what reads the capture (default: auto)")
+    parser.add_argument(
+        "--display-filter",
+        metavar="FILTER",
+        help="analyse only the packets that this chooses, in Wireshark's language (man wireshark-filter): best whole connections, "
+        "as 'ip.addr == 192.0.2.7'; needs tshark",
+    )
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument(
         "--min-severity",
@@ -74,8 +81,13 @@ def add_key_arguments(parser: argparse.ArgumentParser) -> None:
         help="private key of the RA, the CA or the client, to open envelopes: PEM, DER or PKCS #12; repeatable",
     )
     parser.add_argument(
-        "--key-password-file", metavar="FILE", help="file with the password of the keys (its first line)"
+        "--key-password-file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file with a password (its first line); repeatable: each password is tried with each key; without one, a terminal is asked",
     )
+    parser.set_defaults(passwords=None)
     parser.add_argument(
         "--keylog", metavar="FILE", help="TLS secrets (SSLKEYLOGFILE) of the connections in the capture; needs tshark"
     )
@@ -89,7 +101,7 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
     zone.add_argument("--local", action="store_true", help="times in this machine's time zone (text only)")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--quiet", action="store_true", help="headlines only")
-    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every oddity")
+    amount.add_argument("--verbose", action="store_true", help="repeat what was said before, list every anomaly")
     add_page_arguments(parser)
 
 
@@ -121,15 +133,52 @@ def _columns(text: str) -> int:
 
 
 def keys_of(options: argparse.Namespace) -> "list[PrivateKey]":
-    """Read the keys that were given."""
+    """Read the keys that were given. One that cannot be read is named on stderr and does not stop the others; if none can, AnalyzerError.
+
+    A key that no password opens is asked for on a terminal, once: ``options.passwords`` then has what was typed.
+    """
     if not options.key:
         return []
-    from scep_analyzer.cms.keys import read_private_key
+    first = options.passwords is None
+    if first:
+        options.passwords = [
+            _read(each).split(b"\n")[0].rstrip(b"\r") for each in dict.fromkeys(options.key_password_file)
+        ]
+    found, wrong = [], []
+    for path in options.key:
+        try:
+            found.append(_key(path, options.passwords, ask=first))
+        except AnalyzerError as error:
+            wrong.append(str(error))
+    if not found:
+        more = f" (and {len(wrong) - 1} more that cannot be read)" if len(wrong) > 1 else ""
+        raise AnalyzerError(wrong[0] + more)
+    for each in wrong if first else ():
+        from scep_analyzer.render.safe import safe
 
-    password = None
-    if options.key_password_file is not None:
-        password = _read(options.key_password_file).split(b"\n")[0].rstrip(b"\r")
-    return [read_private_key(_read(path), path, password) for path in options.key]
+        print(safe(f"scep-analyzer: {each}; the other keys are used"), file=sys.stderr)  # noqa: T201  # one line, as for an error
+    return found
+
+
+def _key(path: str, passwords: list[bytes], *, ask: bool) -> "PrivateKey":
+    """One key, with whichever of the passwords opens it."""
+    from scep_analyzer.cms.keys import LockedKeyError, read_private_key
+
+    data = _read(path)
+    locked = LockedKeyError("")
+    for each in passwords or (None,):
+        try:
+            return read_private_key(data, path, each)
+        except LockedKeyError as error:
+            locked = error
+    if not ask or not sys.stdin.isatty() or not sys.stderr.isatty():
+        raise locked
+    from getpass import getpass
+
+    from scep_analyzer.render.safe import safe
+
+    passwords.append(getpass(f"Password of {safe(path)}: ").encode())
+    return read_private_key(data, path, passwords[-1])
 
 
 def _read(path: str, most: int = BOUNDS.key_file_bytes) -> bytes:
@@ -155,10 +204,14 @@ def secrets_of(options: argparse.Namespace) -> "Secrets":
             raise AnalyzerError(
                 f"{options.keylog}: no TLS key log; it has lines like `CLIENT_RANDOM <hex> <hex>` (SSLKEYLOGFILE)"
             )
-    pem = tuple(str(Path(each).resolve()) for each in options.key if _is_plain_pem(_read(each)))
+    pem = tuple(str(Path(each).resolve()) for each in options.key if _is_plain_pem(each))
     return Secrets(options.keylog, content, pem)
 
 
-def _is_plain_pem(data: bytes) -> bool:
+def _is_plain_pem(path: str) -> bool:
     """Whether tshark can read the key: RSA, in PEM, not encrypted."""
+    try:
+        data = _read(path)
+    except AnalyzerError:  # said where the keys are read
+        return False
     return b"PRIVATE KEY-----" in data and b"ENCRYPTED" not in data and b"BEGIN EC" not in data

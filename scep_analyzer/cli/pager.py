@@ -91,7 +91,7 @@ class _Pages(io.TextIOBase):
         return len(text)
 
     def end(self) -> None:
-        """Show what is left, and wait until the reader is done."""
+        """Show the rest, and wait until the reader is done."""
         process = self._process
         if process is None:
             self._print()

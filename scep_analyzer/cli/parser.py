@@ -1,14 +1,39 @@
 """Arguments → options: argparse, whose messages are one line that ends with what to type next."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 USAGE = 2
 
+# There is no catalogue of translations, and gettext would look for one in four folders at each of argparse's forty messages: a third
+# of the time that --help takes.
+argparse._ = str  # type: ignore[attr-defined]
+
+
+class _Help(argparse.HelpFormatter):
+    """argparse makes one for each option that is added, and each asks shutil for the width, which brings bz2 and lzma."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": _width(), **options})
+
+
+def _width() -> int:
+    """Columns for help, as shutil.get_terminal_size counts them, less the two that argparse leaves."""
+    given = os.environ.get("COLUMNS", "")
+    try:
+        return int(given) - 2 if given else os.get_terminal_size(1).columns - 2
+    except (OSError, ValueError):  # standard output is no terminal, or is closed; or that is no number
+        return 78
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says what a mistyped option or value was probably meant to be."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **{"formatter_class": _Help, **options})
 
     _given: Sequence[str] = ()
 
@@ -22,6 +47,14 @@ class Parser(argparse.ArgumentParser):
             message = self._unknown(unknown) if unknown is not None else message
         hint = "" if message.endswith("?") else f"; try `{self.prog} --help`"
         self.exit(USAGE, f"scep-analyzer: {safe(message)}{hint}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write; argparse says nothing where standard output takes no more, and the exit code has to."""
+        try:
+            (file or sys.stderr).write(message)
+        except OSError:
+            if file is sys.stdout:
+                raise
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse; what this parser does not know is an error here, where its options are known, not in the parser above."""

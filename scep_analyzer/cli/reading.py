@@ -1,23 +1,45 @@
 """What the commands that read a capture share."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.capture.files import STANDARD_INPUT
+from scep_analyzer.capture.files import STANDARD_INPUT, expand
 from scep_analyzer.cli.options import keys_of, secrets_of
 from scep_analyzer.cli.progress import progress
 from scep_analyzer.model.anomalies import AnalyzerError, InputError
+from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.scep import Kept
 from scep_analyzer.report import Report
 
 
-def report_of(paths: Sequence[str], options: argparse.Namespace, *, keep: bool = False) -> Report:
-    """Read a capture (one file, or several as one) to its end, with progress on a terminal. ``keep``: the messages' bytes, too."""
+def analysis_of(
+    paths: Sequence[str],
+    options: argparse.Namespace,
+    on_bytes: Callable[[int], None] | None = None,
+    *,
+    keep: Callable[[bytes], Kept] | None = None,
+    limits: Limits = LIMITS,
+) -> Analysis:
+    """Begin to read a capture (one file, or several as one) as the options say. ``keep`` puts the messages' bytes aside."""
+    keys, secrets = keys_of(options), secrets_of(options)
+    frames = None
+    if options.display_filter:
+        from scep_analyzer.engines.display_filter import chosen_frames
+
+        frames = chosen_frames(expand(list(paths)), options.display_filter)
+    return Analysis(
+        list(paths), options.engine, on_bytes, keys, keep=keep, secrets=secrets, limits=limits, frames=frames
+    )
+
+
+def report_of(
+    paths: Sequence[str], options: argparse.Namespace, *, keep: Callable[[bytes], Kept] | None = None
+) -> Report:
+    """Read a capture to its end, with progress on a terminal."""
     with progress(paths) as on_bytes:
-        return Analysis(
-            list(paths), options.engine, on_bytes, keys_of(options), keep=keep, secrets=secrets_of(options)
-        ).report()
+        return analysis_of(paths, options, on_bytes, keep=keep).report()
 
 
 def one_report(path: str, options: argparse.Namespace) -> Report:

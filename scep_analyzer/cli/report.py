@@ -10,6 +10,7 @@ from scep_analyzer.cli.output import look_of, opened
 from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.words import count
 from scep_analyzer.report import Report
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ def run(options: argparse.Namespace) -> int:
 def depth_of(report: Report, *, secrets: bool) -> "Depth":
     """The fields of an exchange, by its number."""
     from scep_analyzer.cms.extensions import extensions_of
-    from scep_analyzer.story.detail import exchange_lines
+    from scep_analyzer.story.detail import certificates_in, exchange_lines
+
+    known = certificates_in(report.exchanges)
 
     def depth(number: int) -> "Iterator[Line]":
         exchange = report.exchanges[number - 1]
         digits = report.files.digits(report.files.index(exchange.http.frame))
-        return exchange_lines(exchange, number, digits, extensions_of, secrets=secrets)
+        return exchange_lines(exchange, number, digits, extensions_of, secrets=secrets, known=known)
 
     return depth
 
@@ -80,5 +83,5 @@ def _tell(path: str, chapters: int) -> None:
 
     size = Path(path).stat().st_size
     amount = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} KB"
-    many = f"{chapters:,} transaction{'s' * (chapters != 1)}"
+    many = count(chapters, "transaction")
     print(safe(f"{path}: {many}, {amount}; open it in a browser: {Path(path).resolve().as_uri()}"))  # noqa: T201

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 from scep_analyzer.cli.options import add_common_arguments
 from scep_analyzer.cli.output import look_of, output_of, paper_for
 from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cli.spool import Spool
 from scep_analyzer.cms.challenge import masked
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.cms.tree import read_tree
@@ -65,12 +66,17 @@ def _is_number(text: str, least: int) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print exchanges, or their list."""
-    report = report_of([options.capture], options, keep=True)
-    numbers = _wanted(report, options)
+    with Spool() as spool:
+        report = report_of([options.capture], options, keep=spool.keep)
+        _print(report, _wanted(report, options), options)
+    return 0
+
+
+def _print(report: Report, numbers: list[int] | None, options: argparse.Namespace) -> None:
     with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             _json(report, numbers, stream, options)
-            return 0
+            return
         out, words = worded(stream, report.captures[0].unit if report.captures else "frame")
         if numbers is None:
             _list(report, out, options)
@@ -78,7 +84,6 @@ def run(options: argparse.Namespace) -> int:
             _text(report, numbers, out, options)
         if words is not None:
             words.end()
-    return 0
 
 
 def _wanted(report: Report, options: argparse.Namespace) -> list[int] | None:
@@ -160,13 +165,13 @@ def _text(report: Report, numbers: list[int], stream: TextIO, options: argparse.
     from scep_analyzer.render import tree
     from scep_analyzer.story import detail
 
-    paper, secrets = paper_for(options, stream), options.show_secrets
+    paper, secrets, known = paper_for(options, stream), options.show_secrets, detail.certificates_in(report.exchanges)
     for at, number in enumerate(numbers):
         if at:
             paper.blank()
         exchange = report.exchanges[number - 1]
         digits = report.files.digits(report.files.index(exchange.http.frame))
-        lines = detail.exchange_lines(exchange, number, digits, extensions_of, secrets=secrets)
+        lines = detail.exchange_lines(exchange, number, digits, extensions_of, secrets=secrets, known=known)
         tree.draw(lines, paper)
         if options.bytes:
             for name, encoded in _messages(exchange):
@@ -175,7 +180,7 @@ def _text(report: Report, numbers: list[int], stream: TextIO, options: argparse.
 
 def _messages(exchange: ScepExchange) -> list[tuple[str, bytes]]:
     both = (("request", exchange.raw_request), ("response", exchange.raw_response))
-    return [(name, encoded) for name, encoded in both if encoded]
+    return [(name, kept()) for name, kept in both if kept is not None]
 
 
 def draw_bytes(name: str, encoded: bytes, paper: "Paper", *, secrets: bool) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT
-from scep_analyzer.cli.filters import add_filter_arguments, chooses, expected, told
-from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
+from scep_analyzer.cli.filters import NotAsExpectedError, add_filter_arguments, chooses, expected, told
+from scep_analyzer.cli.options import add_common_arguments, keys_of
 from scep_analyzer.cli.output import least_of, look_of, output_of
 from scep_analyzer.cli.progress import progress
-from scep_analyzer.cli.reading import report_of
+from scep_analyzer.cli.reading import analysis_of, report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.limits import AT_ONCE
@@ -60,21 +60,25 @@ def run(options: argparse.Namespace) -> int:
         raise AnalyzerError("--jobs gives a report for each file, and JSON is one document: use -f jsonl or text")
     from scep_analyzer.cli.jobs import each_file
 
+    keys_of(options)  # what is wrong with keys is said once, and passwords are asked for once, here
     with output_of(options, as_is=options.format == "jsonl", at_once=True) as stream:
         return each_file(options, stream, _rendered)
 
 
-def _rendered(options: argparse.Namespace) -> tuple[str, int]:
-    """The output for one file, in a process of its own, and its exit code; ``options.first`` is its place among the files."""
+def _rendered(options: argparse.Namespace) -> tuple[str, str | None, int]:
+    """As jobs.Rendered, in a process of its own; ``options.first`` is the file's place among the files."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=options.encoding or "utf-8", newline="\n")
-    analysis = Analysis(options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options))
-    code = 0
+    analysis = analysis_of(options.capture, options)
+    code, unmet = 0, None
     if options.format == "jsonl" and not chooses(options):
         _lines(options, analysis, stream)
     else:
-        code = _whole(analysis.report(), stream, options)
+        try:
+            code = _whole(analysis.report(), stream, options)
+        except NotAsExpectedError as error:
+            code, unmet = error.exit_code, f"{options.capture[0]}: {error}"
     stream.seek(0)
-    return stream.read(), code
+    return stream.read(), unmet, code
 
 
 def _one(options: argparse.Namespace) -> int:
@@ -83,9 +87,7 @@ def _one(options: argparse.Namespace) -> int:
         return _as_it_comes(options)
     if streamed and options.format == "jsonl":
         with progress(options.capture) as on_bytes:
-            analysis = Analysis(
-                options.capture, options.engine, on_bytes, keys_of(options), secrets=secrets_of(options)
-            )
+            analysis = analysis_of(options.capture, options, on_bytes)
             with output_of(options, as_is=True, at_once=True) as stream:
                 _lines(options, analysis, stream)
         return 0
@@ -121,9 +123,7 @@ def _lines(options: argparse.Namespace, analysis: Analysis, stream: TextIO) -> N
 
 def _as_it_comes(options: argparse.Namespace) -> int:
     """Standard input may be a capture that is still going on: tell it while it comes."""
-    analysis = Analysis(
-        options.capture, options.engine, None, keys_of(options), secrets=secrets_of(options), limits=AT_ONCE
-    )
+    analysis = analysis_of(options.capture, options, limits=AT_ONCE)
     with output_of(options, at_once=True) as stream:
         tell(options, analysis.events(), stream)
     return 0

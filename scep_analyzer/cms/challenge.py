@@ -6,16 +6,19 @@ readable, and must not get from the capture into a report. In doubt more is hidd
 
 import hashlib
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from scep_analyzer.cms.ber import header_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.secrets import OIDS, holds_oid, text_holds_secret
+from scep_analyzer.model.told_secrets import may_hold_secret
 
 _OID_LENGTH = 9
 _MOST_ELEMENTS = 200_000
 _FILL = b"*"
 _MOST_SHOWN = 2_048
+_MOST_TOLD = 16_384
 
 Span = tuple[int, int]
 
@@ -38,7 +41,7 @@ def masked(data: bytes) -> Masked:
     Lengths and tags stay, so that what is left can be read as before.
     """
     found = [match.start() for match in OIDS.finditer(data)] if holds_oid(data) else []
-    spans = _spans(data, found) if found else []
+    spans = [*(_spans(data, found) if found else ()), *_told(data)]
     if text_holds_secret(data):
         spans += [each for each in _leaves(data, 0, len(data)) if text_holds_secret(data[each[0] : each[1]])] or [
             (0, len(data))
@@ -53,6 +56,26 @@ def masked(data: bytes) -> Masked:
     if holds_secret(bytes(content)) and text_holds_secret(bytes(content)):
         return Masked(_FILL * len(data), ((0, len(data)),))
     return Masked(bytes(content), tuple(joined))
+
+
+_FAIL_INFO_TEXT = bytes.fromhex("06082b06010505071801")
+"""id-rfc8894-scep-failInfoText (RFC 8894, 3.2.1.5), as an element."""
+
+
+def _told(data: bytes) -> Iterator[Span]:
+    """The words of a server where they may hold a password, as where they are shown decoded."""
+    at = data.find(_FAIL_INFO_TEXT)
+    while at >= 0:
+        start, end = at + len(_FAIL_INFO_TEXT), len(data)
+        try:
+            for _ in range(2):  # the set, and the string in it
+                inner, length = header_of(data, start, end)
+                start, end = inner, end if length is None else min(inner + length, end)
+        except DecodeError:
+            pass
+        if may_hold_secret(data[start : min(end, start + _MOST_TOLD)].decode("utf-8", "replace")):
+            yield start, end
+        at = data.find(_FAIL_INFO_TEXT, start)
 
 
 def _spans(data: bytes, found: list[int]) -> list[Span]:

@@ -16,6 +16,10 @@ class PrivateKey:
     public: bytes
 
 
+class LockedKeyError(AnalyzerError):
+    """The key is encrypted, and no password was given, or one that does not open it."""
+
+
 def read_private_key(data: bytes, source: str, password: bytes | None = None) -> PrivateKey:
     """Read one private key, whatever it is wrapped in; AnalyzerError says what to do where it cannot be."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -49,8 +53,8 @@ def _load(data: bytes, source: str, password: bytes | None) -> Any:
         raise AnalyzerError(f"{source}: a certificate, not a private key; give the key that belongs to it")
     if _is_encrypted(data, pem=pem):
         if password is None:
-            raise AnalyzerError(f"{source}: the key is encrypted; give its password with --key-password-file FILE")
-        raise AnalyzerError(
+            raise LockedKeyError(f"{source}: the key is encrypted; give its password with --key-password-file FILE")
+        raise LockedKeyError(
             f"{source}: the password does not open the key; check the file given with --key-password-file"
         )
     raise AnalyzerError(f"{source}: not a private key that can be read; give PEM, DER or PKCS #12")

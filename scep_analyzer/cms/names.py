@@ -42,7 +42,7 @@ _TYPES = {
 
 
 def name_of(name: Any) -> str:
-    """Write an asn1crypto Name; one that cannot be read gives its DER in hex, as RFC 4514 does for odd values."""
+    """Write an asn1crypto Name; one that cannot be read gives its DER in hex, as RFC 4514 does for unusual values."""
     return name_in(name.dump())
 
 

@@ -112,7 +112,7 @@ def _decrypt(content_info: Any, secret: bytes, mac: bytes, authenticated: Any) -
     if name in _GCM:
         return _decrypt_gcm(secret, parameters, encrypted, mac, authenticated)
     if name not in _CBC:
-        raise DecodeError(f"content encryption {name} cannot be undone")
+        raise DecodeError(f"content encryption {name} cannot be decrypted")
     return _decrypt_cbc(name, secret, parameters, encrypted)
 
 
@@ -149,7 +149,7 @@ def _decrypt_cbc(name: str, secret: bytes, parameters: bytes, encrypted: bytes) 
             decryptor = Cipher(cipher(secret), modes.CBC(iv)).decryptor()
         plain = decryptor.update(encrypted) + decryptor.finalize()
     except ValueError as error:
-        raise DecodeError(f"{name} cannot be undone with the key inside: {error}") from error
+        raise DecodeError(f"{name} cannot be decrypted with the key inside: {error}") from error
     fill = plain[-1] if plain else 0
     if not 1 <= fill <= block or plain[-fill:] != bytes([fill]) * fill:
         raise DecodeError("what it opens to is not padded as it should be: a wrong key")

@@ -69,7 +69,7 @@ class Signer(NamedTuple):
 
 
 class Signed(NamedTuple):
-    """A SignedData. ``content`` is None where the eContent is absent. ``notes`` are oddities: (code, detail)."""
+    """A SignedData. ``content`` is None where the eContent is absent. ``notes`` are anomalies: (code, detail)."""
 
     content: bytes | None
     certificates: tuple[Certificate, ...]

@@ -1,10 +1,10 @@
 """A capture → HTTP exchanges. Whatever can do that is an engine; the table of them is here."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from scep_analyzer.capture.files import embeds_secrets, expand, is_file
+from scep_analyzer.capture.files import NO_STREAMS, embeds_secrets, expand, is_file
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
@@ -31,7 +31,7 @@ class Engine(Protocol):
         """Name lookups of these clients (all where None) or for these hosts, and ICMP errors, once :meth:`exchanges` has run out."""
 
     def exchanges(self) -> Iterator[HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick]:
-        """Every HTTP exchange of the capture that may be SCEP's, and what was odd."""
+        """Every HTTP exchange of the capture that may be SCEP's, and what was unusual."""
 
     def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
         """The TLS handshakes with servers at these addresses (all where None), after :meth:`exchanges` has run out."""
@@ -54,34 +54,52 @@ class Reading(NamedTuple):
     """Told how many bytes have been read, now and then."""
     secrets: Secrets = NO_SECRETS
     limits: Limits = LIMITS
+    streams: Mapping[str, Any] = NO_STREAMS
+    """Captures that are open already, by the name that stands for them in ``paths``."""
+    frames: frozenset[int] | None = None
+    """The frames that a display filter has chosen; None: all."""
+    apart: bool = True
+    """Whether a large capture may be read in a process of its own."""
 
 
 def _builtin(reading: Reading) -> Engine:
     if reading.secrets.keylog is not None:
         raise AnalyzerError(
-            "the builtin engine does not undo TLS: leave --engine out, and --keylog takes tshark beside it"
+            "the builtin engine does not decrypt TLS: leave --engine out, and --keylog takes tshark beside it"
         )
-    return BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
+    return _here(reading)
+
+
+def _here(reading: Reading) -> BuiltinEngine:
+    return BuiltinEngine(
+        reading.paths, reading.on_bytes, limits=reading.limits, streams=reading.streams, frames=reading.frames
+    )
 
 
 def _tshark(reading: Reading) -> Engine:
     from scep_analyzer.engines.tshark import TsharkEngine
 
+    if reading.frames is not None:
+        raise AnalyzerError("--display-filter does not go with --engine tshark: leave --engine out")
     return TsharkEngine(reading.paths, reading.on_bytes, reading.secrets)
 
 
 def _auto(reading: Reading) -> Engine:
-    """The builtin engine, and tshark beside it where TLS may be undone."""
-    if not _may_decrypt(reading.paths, reading.secrets):
-        return _apart(reading) or BuiltinEngine(reading.paths, reading.on_bytes, limits=reading.limits)
+    """The builtin engine, and tshark beside it where TLS may be decrypted."""
+    if not _may_decrypt(reading):
+        return _apart(reading) or _here(reading)
     from scep_analyzer.engines.tshark import TsharkEngine
 
     optional = reading.secrets.keylog is None
-    return TsharkEngine(reading.paths, reading.on_bytes, reading.secrets, builtin=True, optional=optional)
+    return TsharkEngine(
+        reading.paths, reading.on_bytes, reading.secrets, builtin=True, optional=optional, frames=reading.frames
+    )
 
 
 def _apart(reading: Reading) -> Engine | None:
     """A process of its own, where the captures are large, in files, and a core is free: this is none of the processes of --jobs."""
+    if not reading.apart or reading.streams or reading.frames is not None:
+        return None
     files = expand(reading.paths)
     if not all(map(is_file, files)) or sum(Path(each).stat().st_size for each in files) < _WORTH_BYTES:
         return None
@@ -94,11 +112,11 @@ def _apart(reading: Reading) -> Engine | None:
     return ApartEngine(reading.paths, reading.on_bytes, limits=reading.limits)
 
 
-def _may_decrypt(paths: list[str], secrets: Secrets) -> bool:
+def _may_decrypt(reading: Reading) -> bool:
     """Whether there are secrets: given, or in the files."""
-    if secrets.keylog is not None or secrets.rsa_keys:
+    if reading.secrets.keylog is not None or reading.secrets.rsa_keys:
         return True
-    return any(embeds_secrets(each) for each in expand(paths))
+    return any(embeds_secrets(each) for each in expand(reading.paths, reading.streams) if each not in reading.streams)
 
 
 ENGINES: dict[str, Callable[[Reading], Engine]] = {"auto": _auto, "builtin": _builtin, "tshark": _tshark}

@@ -52,7 +52,7 @@ class ApartEngine:
         self._on_bytes = on_bytes
         self._notices = Notices()
         self._ended = False
-        # A process is copied at once, or started anew in 0.1 s. Copying threads is not safe.
+        # A process is copied at once, or started again in 0.1 s. Copying threads is not safe.
         copied = sys.platform == "linux" and threading.active_count() == 1
         context: Any = multiprocessing.get_context("fork" if copied else "spawn")
         self._pipe, theirs = context.Pipe()

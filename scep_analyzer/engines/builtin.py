@@ -5,6 +5,7 @@ from typing import Any
 
 from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.capture.skim import Skim
+from scep_analyzer.engines.chosen import Chosen, told
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.link.tunnels import BY_UDP_PORT
@@ -31,7 +32,8 @@ Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly
 class BuiltinEngine:
     """Pure Python, one pass, bounded memory. Without ``sieve`` every packet goes through every stage; the result is the same.
 
-    ``streams`` are captures that are open already, by the name that stands for them in ``paths``.
+    ``streams`` are captures that are open already, by the name that stands for them in ``paths``. ``frames`` are those that a display
+    filter has chosen; the others are counted and left out.
     """
 
     name = "builtin"
@@ -44,8 +46,10 @@ class BuiltinEngine:
         sieve: bool = True,
         limits: Limits = LIMITS,
         streams: Mapping[str, Any] | None = None,
+        frames: frozenset[int] | None = None,
     ) -> None:
         self._paths, self._sieve, self._limits, self._streams = paths, sieve, limits, streams
+        self._frames = frames
         self._flows = Flows(sieve=sieve)
         self._decoder = Decoder()
         self._files = self._opened(self._flows, self._decoder, on_bytes)
@@ -66,14 +70,17 @@ class BuiltinEngine:
 
     def exchanges(self) -> Iterator[Item]:
         """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
-        return _staged(self._files, self._flows, self._decoder, self._limits)
+        chosen = None if self._frames is None else Chosen(self._frames)
+        yield from _staged(self._files, self._flows, self._decoder, self._limits, chosen)
+        yield from told(self.facts)
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
         wanted = self._flows.left_out.intersection(endpoints)
         if wanted and self._files.can_be_read_again:
             flows, decoder = Flows(endpoints=wanted), Decoder(_AGAIN)
-            for item in _staged(self._opened(flows, decoder), flows, decoder):
+            chosen = None if self._frames is None else Chosen(self._frames)
+            for item in _staged(self._opened(flows, decoder), flows, decoder, chosen=chosen):
                 if isinstance(item, HttpExchange):
                     yield item
 
@@ -83,7 +90,8 @@ class BuiltinEngine:
         wanted = met if addresses is None else met.intersection(addresses)
         if wanted and self._files.can_be_read_again:
             flows, decoder = HandshakeFlows(None if addresses is None else wanted), Decoder(_AGAIN)
-            segments = _segments(self._opened(flows, decoder), flows, decoder)
+            chosen = None if self._frames is None else Chosen(self._frames)
+            segments = _segments(self._opened(flows, decoder), flows, decoder, chosen)
             for item in Handshakes().over(Reassembler().over(segments)):
                 if isinstance(item, Handshake):
                     yield item
@@ -93,21 +101,28 @@ class BuiltinEngine:
     ) -> CaptureFiles:
         skim = (
             (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of))
-            if self._sieve
+            if self._sieve and self._frames is None
             else None
         )
         return CaptureFiles(self._paths, on_bytes, skim, self._streams)
 
 
-def _staged(files: CaptureFiles, flows: Flows, decoder: Decoder, limits: Limits = LIMITS) -> Iterator[Item]:
-    return Pairing(limits).over(Reassembler().over(_segments(files, flows, decoder)))
+def _staged(
+    files: CaptureFiles, flows: Flows, decoder: Decoder, limits: Limits = LIMITS, chosen: Chosen | None = None
+) -> Iterator[Item]:
+    return Pairing(limits).over(Reassembler().over(_segments(files, flows, decoder, chosen)))
 
 
-def _segments(files: CaptureFiles, flows: Flows | HandshakeFlows, decoder: Decoder) -> Iterator[Segment | Anomaly]:
+def _segments(
+    files: CaptureFiles, flows: Flows | HandshakeFlows, decoder: Decoder, chosen: Chosen | None
+) -> Iterator[Segment | Anomaly]:
     """Segments of the connections that are followed. What the tight pass has read has been through ``flows`` already."""
     for item in files.packets():
         if isinstance(item, Packet):
-            yield from flows.over(decoder.feed(item), finish=False)
+            if chosen is not None:
+                yield from chosen.through(item, files.facts[-1], flows, decoder)
+            else:
+                yield from flows.over(decoder.feed(item), finish=False)
         else:
             yield item
     yield from decoder.finish()

@@ -120,7 +120,7 @@ class LiveEngine:
         return iter(())
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:  # noqa: ARG002  # as above
-        """None, likewise."""
+        """Nothing: this needs a second pass, and live packets cannot be read again."""
         return iter(())
 
     def exchanges(self) -> Iterator[Item | Tick]:

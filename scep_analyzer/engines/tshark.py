@@ -1,4 +1,4 @@
-"""The engine that lets tshark undo TLS, and reassemble TCP where it is asked to.
+"""The engine that lets tshark decrypt TLS, and reassemble TCP where it is asked to.
 
 tshark gives bytes with frames and times; they go through the same HTTP stage as the builtin engine's, so that both engines tell HTTP
 alike. What is not HTTP (failed connections, name lookups, handshakes in the clear) comes from the builtin engine, over the same file.
@@ -129,7 +129,9 @@ class TsharkEngine:
         *,
         builtin: bool = False,
         optional: bool = False,
+        frames: frozenset[int] | None = None,
     ) -> None:
+        self._frames = frames
         self._files, self._secrets, self._builtin = expand(paths), secrets, builtin
         self._why_not: str | None = None
         self._tshark = ""
@@ -141,7 +143,7 @@ class TsharkEngine:
             if not optional:
                 raise
             self._why_not, self.name = str(error), "builtin"
-        self._inner = BuiltinEngine(paths, on_bytes)
+        self._inner = BuiltinEngine(paths, on_bytes, frames=frames)
         self._decryption = Decryption()
 
     @property
@@ -199,6 +201,8 @@ class TsharkEngine:
         try:
             with tshark_rows.one_file(self._files) as path:
                 rows = tshark_rows.rows(tshark_rows.tls_command(self._tshark, path, self._secrets))
+                if self._frames is not None:
+                    rows = filter(self._is_chosen, rows)
                 for item in EitherHttp().over(self._decryption.over(rows)):
                     yield item._replace(tls=True) if isinstance(item, HttpExchange) else item
                 if not self._builtin:
@@ -208,6 +212,9 @@ class TsharkEngine:
         if self._decryption.stopped is not None:
             yield stopped(self._decryption.stopped)
 
+    def _is_chosen(self, row: Row) -> bool:
+        return self._frames is None or row.frame in self._frames
+
     def _in_the_clear(self, path: str) -> Iterator[StreamEvent]:
         streams, times = tshark_rows.streams(self._tshark, path)
         rest = [each for each in streams if each.number not in self._decryption.talks]
@@ -215,7 +222,7 @@ class TsharkEngine:
             yield from _events(stream, chunks, times)
 
     def _opaque(self, told: Anomaly) -> Iterator[Anomaly]:
-        """What is left of the builtin engine's word that TLS cannot be read."""
+        """The builtin engine's anomaly about unread TLS, reduced to the connections that tshark could not decrypt either."""
         talks = self._decryption.talks.values()
         decrypted = sum(each.decrypted for each in talks)
         if not decrypted:
@@ -226,7 +233,7 @@ class TsharkEngine:
 
 
 def stopped(error: StoppedError) -> Anomaly:
-    """The oddity that is told of it."""
+    """The anomaly that reports it."""
     return Anomaly("tls", "tshark-stopped", (), f"tshark stopped ({error}); what it had told before is here")
 
 

@@ -159,26 +159,33 @@ def started(command: list[str], feed: int = subprocess.DEVNULL) -> Running:
 
 def rows_of(running: Running) -> Iterator[Row]:
     """Rows of a tshark that runs; it is ended when nobody wants more of them."""
-    child, said = running
-    assert child.stdout is not None  # noqa: S101  # a pipe was asked for
+    stdout = running.child.stdout
+    assert stdout is not None  # noqa: S101  # a pipe was asked for
     whole = False
     try:
-        for line in child.stdout:
+        for line in stdout:
             row = row_of(line.decode("latin-1"))
             if row is not None:
                 yield row
         whole = True
     finally:
-        if not whole:
-            child.kill()
-        child.stdout.close()
-        code = child.wait()
-        said.seek(0)
-        words = said.read(65_536)
-        said.close()
+        ended(running, whole=whole)
+
+
+def ended(running: Running, *, whole: bool) -> None:
+    """Wait for the end of a tshark whose output has been read, ``whole`` or as far as it was wanted; StoppedError if it was too early."""
+    child, said = running
+    assert child.stdout is not None  # noqa: S101  # a pipe was asked for
+    if not whole:
+        child.kill()
+    child.stdout.close()
+    code = child.wait()
+    said.seek(0)
+    words = said.read(65_536)
+    said.close()
     # A capture that is cut ends with 2 after all that could be read; the builtin engine tells of the cut.
-    if code < 0 or (code and b"cut short" not in words and b"appears to be damaged" not in words):
-        raise StoppedError(f"killed by signal {-code}" if code < 0 else _last_line(words) or f"exit code {code}")
+    if whole and (code < 0 or (code and b"cut short" not in words and b"appears to be damaged" not in words)):
+        raise StoppedError(f"killed by signal {-code}" if code < 0 else _complaint(words) or f"exit code {code}")
 
 
 def tls_command(tshark: str, path: str, secrets: Secrets) -> list[str]:
@@ -334,6 +341,13 @@ def _section(lines: list[str]) -> tuple[Endpoint | None, list[Chunk]]:
                 port = int(found[3])
     ended()
     return (Endpoint(host, port) if host else None), chunks
+
+
+def _complaint(said: bytes) -> str:
+    """What tshark says in its own name, which may be followed by the place it is about; else its last line."""
+    lines = said.decode("utf-8", "replace").splitlines()
+    own = next((each.removeprefix("tshark: ").strip() for each in lines if each.startswith("tshark: ")), "")
+    return own[:160].rstrip(".") or _last_line(said)
 
 
 def _last_line(said: bytes) -> str:

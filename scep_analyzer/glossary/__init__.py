@@ -11,7 +11,7 @@ from scep_analyzer.glossary._entry import Entry
 from scep_analyzer.glossary.fields import FIELD_ENTRIES, FIELDS
 from scep_analyzer.glossary.hresults import HRESULTS
 from scep_analyzer.glossary.terms import OTHER_WORDS, TERMS
-from scep_analyzer.model.scep import FailInfo, Kind, MessageType, Outcome, PkiStatus
+from scep_analyzer.model.scep import FailInfo, Kind, MessageType, PkiStatus
 
 __all__ = [
     "CAPABILITIES",
@@ -25,8 +25,6 @@ __all__ = [
     "MESSAGE_TYPES",
     "OPERATIONS",
     "OTHER_WORDS",
-    "OUTCOME_COUNTS",
-    "OUTCOME_WORDS",
     "ROLES",
     "STATUSES",
     "TERMS",
@@ -243,21 +241,6 @@ KIND_WORDS = {
     Kind.GET_CERT: "GetCert",
     Kind.GET_CRL: "GetCRL",
     Kind.CA_CERTIFICATES: "CA certificates",
-}
-OUTCOME_WORDS = {
-    Outcome.SUCCESS: "succeeded",
-    Outcome.FAILURE: "refused",
-    Outcome.PENDING: "pending",
-    Outcome.UNANSWERED: "unanswered",
-    Outcome.HTTP_ERROR: "failed: HTTP answer instead of SCEP",
-    Outcome.CONNECTION_FAILED: "failed: no connection",
-    Outcome.UNKNOWN: "outcome unknown",
-}
-OUTCOME_COUNTS = {
-    **OUTCOME_WORDS,
-    Outcome.HTTP_ERROR: "ended in an HTTP answer that is not SCEP",
-    Outcome.CONNECTION_FAILED: "without a connection",
-    Outcome.UNKNOWN: "with unknown outcome",
 }
 ROLES = {
     "ca": "CA",

@@ -112,7 +112,7 @@ OTHER_WORDS = {
     "mobile device management": "MDM", "proxy": "SCEP proxy", "indefinite length": "BER", "object identifier": "OID",
     "initialization vector": "IV", "certificate revocation list": "CRL", "chain": "certificate chain", "root": "root CA",
     "KeyTransRecipientInfo": "key transport", "KeyAgreeRecipientInfo": "key agreement", "KEKRecipientInfo": "kek", "PasswordRecipientInfo": "RecipientInfo",
-    "GET": "GET or POST", "POST": "GET or POST", "overview": "SCEP", "security": "security of SCEP", "https": "security of SCEP",
+    "GET": "GET or POST", "POST": "GET or POST", "overview": "SCEP", "security": "security of SCEP", "downgrade": "security of SCEP", "https": "security of SCEP",
     "transId": "transactionID", "SSLKEYLOGFILE": "key log", "keylog": "key log", "app pool": "application pool",
     "CEPEncryption": "CEP Encryption", "Enrollment Agent": "Exchange Enrollment Agent", "substatus": "sub-status", "attempt": "retry",
     "EnrollmentAgentOffline": "Exchange Enrollment Agent", "initial certificate": "enrollment",

@@ -1,4 +1,4 @@
-"""A read message → its body value: content coding undone within bounds (RFC 9110, Section 8.4)."""
+"""A read message → its body value: content coding decoded within bounds (RFC 9110, Section 8.4)."""
 
 import zlib
 
@@ -12,7 +12,7 @@ _WINDOWS = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 
 
 def body_of(message: Message, limits: Limits) -> Body:
-    """Give the body of a finished message; its oddities are noted on the message."""
+    """Give the body of a finished message; its anomalies are noted on the message."""
     complete = message.complete and not message.overflow
     if not (message.wanted and message.kept):
         return Body(b"" if not message.length and complete else None, message.length, complete)
@@ -23,7 +23,7 @@ def body_of(message: Message, limits: Limits) -> Body:
     codings = (header(message.head.headers, "content-encoding") or "").lower()
     every = [each.strip() for each in codings.split(",") if each.strip()]
     if len(every) > limits.codings:
-        what = f"{len(every):,} content codings; the last {limits.codings} are undone"
+        what = f"{len(every):,} content codings; the last {limits.codings} are decoded"
         message.notes.append(("limit-content-encoding", what))
         complete = False
     most = min(limits.body_bytes, max(limits.unasked_body_bytes, len(content) * limits.inflated_times))
@@ -31,14 +31,14 @@ def body_of(message: Message, limits: Limits) -> Body:
         if coding == "identity":
             continue
         if coding not in _WINDOWS:
-            message.notes.append(("content-encoding-unknown", f"Content-Encoding {coding[:20]!r} is not undone"))
+            message.notes.append(("content-encoding-unknown", f"Content-Encoding {coding[:20]!r} is not decoded"))
             continue
         try:
             content, whole = _inflate(content, _WINDOWS[coding], most)
         except DecodeError as error:
             message.notes.append(("content-encoding-damaged", f"{coding}: {error}"))
             complete = False
-            break  # what is below a coding that cannot be undone cannot be undone either
+            break  # what is below a coding that cannot be decoded cannot be decoded either
         else:
             if not whole:
                 what = f"{coding} body: reading stops after {len(content):,} decompressed bytes"

@@ -106,7 +106,7 @@ class _Conversation:
         return Anomaly("tcp", "gap", (gap.frame,), detail)
 
     def oldest_wanted(self) -> tuple[int, int] | None:
-        """(time, frame) of the oldest request that looks like SCEP and has no answer yet."""
+        """(time, frame) of the oldest request that looks like SCEP and has no response yet."""
         for message in self.requests:
             if message.wanted:
                 return message.time_ns or 0, message.frames[0]
@@ -128,7 +128,7 @@ def _response_framing(asked: Callable[[], Message | None], message: Message) -> 
     if status < 200 or status in (204, 304) or method == "HEAD":
         return "none", 0
     if method == "CONNECT" and status < 300:
-        return "tunnel", 0  # what follows starts anew, and is read if it is HTTP again
+        return "tunnel", 0  # what follows starts again, and is read if it is HTTP again
     if is_chunked(message):
         return "chunked", 0
     length = content_length(message)
@@ -155,7 +155,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
         self._limits = limits
         self._conversations: dict[int, _Conversation] = {}
         self._open: dict[int, tuple[int, int]] = {}
-        """Time and frame of the oldest SCEP request of each connection that waits for its answer."""
+        """Time and frame of the oldest SCEP request of each connection that waits for its response."""
         self._waits: list[tuple[int, int, int]] = []
         self._bar: tuple[int, int] | None = None
         """The oldest of those: what was asked later leaves later."""

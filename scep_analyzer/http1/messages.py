@@ -52,7 +52,7 @@ class Message:
     sliced: list[int] = field(default_factory=list)
     """Frames whose end the snaplen took; the first few."""
     notes: list[tuple[str, str]] = field(default_factory=list)
-    """Oddities met while reading: (code, detail)."""
+    """Anomalies met while reading: (code, detail)."""
 
 
 @dataclass(slots=True)
@@ -362,7 +362,7 @@ def _note_slice(message: Message, gap: Gap) -> None:
 
 
 def content_length(message: Message) -> int | None:
-    """The Content-Length, None where there is none that can be read; its oddities are noted on the message."""
+    """The Content-Length, None where there is none that can be read; its anomalies are noted on the message."""
     headers = message.head.headers
     value = header(headers, "content-length")
     if value is None:

@@ -77,7 +77,7 @@ class _Side:
 
 @dataclass(slots=True)
 class _Stream:
-    """One request and its answer."""
+    """One request and its response."""
 
     request: Message | None = None
     response: Message | None = None

@@ -39,7 +39,7 @@ class NoticeBoard:
         self._unreachable: list[Unreachable] = []
 
     def noted(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
-        """Each name that each client asked each server for, with the last answer that was seen, and the ICMP errors.
+        """Each name that each client asked each server for, with the last response that was seen, and the ICMP errors.
 
         Where ``clients`` are given, only what they asked for, and who asked for one of ``hosts``.
         """
@@ -148,7 +148,7 @@ def _labels(question: bytes) -> list[str]:
 
 
 def _dns(message: bytes) -> tuple[bool, str, int, list[str]] | None:
-    """(is an answer, name, response code, addresses); None where it is no question for an address."""
+    """(is a response, name, response code, addresses); None where it is no question for an address."""
     if len(message) < 17:
         return None
     flags, questions, answers = (int.from_bytes(message[at : at + 2], "big") for at in (2, 4, 6))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Anomaly(NamedTuple):
-    """Damage or oddity, named. Not a judgement: rules judge.
+    """Damage or an unusual form, named. Not a judgement: rules judge.
 
     ``layer`` is the stage that saw it (capture, link, tcp, http, scep, cms, rules),
     ``code`` a stable name, ``frames`` Wireshark's frame numbers (the first is the one

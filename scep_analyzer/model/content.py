@@ -43,7 +43,7 @@ class Csr(NamedTuple):
     encoded: bytes = b""
     """The DER."""
     attribute_types: tuple[str, ...] = ()
-    """The OID of every attribute, in order, as often as it stands there."""
+    """The OID of every attribute, in order, repeated as often as it is sent."""
 
     def __repr__(self) -> str:
         return written(self, "encoded")

@@ -25,7 +25,7 @@ Header = tuple[str, str]
 class Body(NamedTuple):
     """The content of a message.
 
-    ``content`` is the bytes after chunks and compression are undone, None where they were not kept (not SCEP). ``length``
+    ``content`` is the bytes after chunks and compression are decoded, None where they were not kept (not SCEP). ``length``
     counts the bytes in the capture, chunk framing excluded, compression included. Where a hole lies in the body,
     ``content`` is what comes before it and ``complete`` is False.
     """

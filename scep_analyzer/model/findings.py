@@ -29,7 +29,7 @@ _SEVERITIES = list(Severity)
 
 
 class Fact(NamedTuple):
-    """One observation: where (frame, path of the field) and what stands there. ``frame`` is None where no frame can be named."""
+    """One observation: where (frame, path of the field) and what is there. ``frame`` is None where no frame can be named."""
 
     frame: int | None
     path: str
@@ -51,6 +51,8 @@ class Evidence(NamedTuple):
     strength: Strength | None = None
     causes: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
+    settled: bool = False
+    """Whether ``actions`` say all for this case, so that the rule's advice for any case is left out."""
     transaction: int | None = None
     """Which transaction it is about; rules about an exchange or a transaction need not say."""
     exchange: int | None = None

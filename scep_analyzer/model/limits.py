@@ -95,6 +95,12 @@ class Bounds(NamedTuple):
     archive_files: int = 1_000
     """Files of an archive that are read."""
 
+    spool_bytes: int = 4 * MIB
+    """Messages that `show` and `extract` keep in memory; further ones go to a temporary file."""
+
+    kept_bytes: int = 32 * MIB
+    """Packets that a Python program gives once, kept in memory for a second pass over them; more goes to a temporary file."""
+
     paste_bytes: int = 8 * MIB
     """What `decode` reads. The longest messages have 100 KiB; in a hex dump a message takes four to five times its bytes."""
 
@@ -155,7 +161,7 @@ class Limits(NamedTuple):
     """HTTP body kept (also after decompression); the rest is counted, not kept."""
 
     unasked_body_bytes: int = 64 * KIB
-    """The same for an answer whose request was not seen yet, and may make it SCEP's."""
+    """The same for a response whose request was not seen yet, and may make it SCEP's."""
 
     pipelined_requests: int = 256
     """Requests of one connection that wait for their answers."""
@@ -187,13 +193,13 @@ class Limits(NamedTuple):
     """A finished transaction is kept this long (capture time) while its connections are open: of what becomes of them rules tell."""
 
     joined_ns: int = 250_000_000
-    """And this long at least after its last answer, for its other leg through a proxy to join: clocks of capture points differ."""
+    """And this long at least after its last response, for its other leg through a proxy to join: clocks of capture points differ."""
 
     quiet_ns: int = 86_400 * 1_000_000_000
     """The same as ``transaction_idle_ns`` for one that neither was answered for good nor is pending."""
 
     codings: int = 4
-    """Content codings of one HTTP message that are undone. More than one is hardly ever seen."""
+    """Content codings of one HTTP message that are decoded. More than one is hardly ever seen."""
 
     inflated_times: int = 32
     """How many times its own size a compressed body may unpack to, ``unasked_body_bytes`` at least. DER hardly shrinks; a web page

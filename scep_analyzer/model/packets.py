@@ -102,9 +102,9 @@ def reversed_key(key: bytes) -> bytes:
 
 
 class Lookup(NamedTuple):
-    """A name that a client asked a name server for. ``code`` is the answer's (2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED), None without one.
+    """A name that a client asked a name server for. ``code`` is the response's (2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED), None without one.
 
-    ``asked`` are the frames of the questions, ``answered`` that of the last answer.
+    ``asked`` are the frames of the questions, ``answered`` that of the last response.
     """
 
     asked: tuple[int, ...]
@@ -169,6 +169,10 @@ class CaptureFacts:
     compression: str | None = None
     dropped: int = 0
     """Packets that the capturing host says it lost."""
+    left_out: int = 0
+    """Packets that a display filter left out of the analysis; they are counted in ``packets`` and keep their frame numbers."""
+    split: set[int] = field(default_factory=set)
+    """``tcp.stream`` of the connections that it left some packets of out, and others not."""
     comments: list[Comment] = field(default_factory=list)
     """The first ones, ``Bounds.comments`` of them."""
     secrets: list[Secret] = field(default_factory=list, repr=False)

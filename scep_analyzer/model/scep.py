@@ -1,5 +1,6 @@
 """SCEP messages, exchanges and transactions as values (RFC 8894)."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, IntEnum
 from typing import NamedTuple
@@ -95,7 +96,7 @@ class Attribute(NamedTuple):
 
 
 class AttributeForm(NamedTuple):
-    """How a signed attribute was sent: the ASN.1 types and lengths of its values, and how often the attribute itself stands there."""
+    """How a signed attribute was sent: the ASN.1 types and lengths of its values, and how often the attribute itself is sent."""
 
     oid: str
     types: tuple[str, ...]
@@ -179,11 +180,15 @@ class CaCertificates(NamedTuple):
 ResponseContent = PkiMessage | CaCapabilities | CaCertificates
 
 
+Kept = Callable[[], bytes]
+"""Bytes that were put aside, wherever that is; calling it brings them back."""
+
+
 class ScepExchange(NamedTuple):
     """One HTTP exchange and what it means in SCEP.
 
     ``http`` has its bodies released. ``operation`` is the canonical name, the name as sent where it is unknown, None where there is
-    none. ``body_text`` is the beginning of an answer that is text and not SCEP (an error page).
+    none. ``body_text`` is the beginning of a response that is text and not SCEP (an error page).
     """
 
     http: HttpExchange
@@ -197,11 +202,11 @@ class ScepExchange(NamedTuple):
     request_kind: str | None = None
     """What the request's body or message parameter is, where it is no pkiMessage."""
     response_kind: str | None = None
-    """The same of an answer that is nothing SCEP knows."""
-    raw_request: bytes | None = None
-    """The message as DER or BER, freed of its URL or text encoding; kept only where it was asked for."""
-    raw_response: bytes | None = None
-    """The answer's message or certificates, likewise."""
+    """The same of a response that is nothing SCEP knows."""
+    raw_request: Kept | None = None
+    """Gives the message as DER or BER, freed of its URL or text encoding; only where it was asked for."""
+    raw_response: Kept | None = None
+    """The response's message or certificates, in the same way."""
 
     def __repr__(self) -> str:
         return written(self, "raw_request", "raw_response")

@@ -83,7 +83,9 @@ SECRET_WORDS = (
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATORS = re.compile(r"[?&;#]")
 _ENDS = re.compile(r"[\s\"'<>]")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/|%2[fF]%2[fF])")
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:|(?<![^\s\"'<=(,]))(?://|\\/\\/|%2[fF]%2[fF])")
+"""What a host follows; without a scheme ("network-path reference", RFC 3986, 4.2) only where a word begins."""
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=_\s-]")
 _LONGEST_NAME = 64
 _MOST_ESCAPES = 3
 _PORT = re.compile(r"[^:]*(?::\d*)?\Z|\[[^\]]*\](?::\d*)?\Z")
@@ -112,10 +114,18 @@ def _in_base64() -> dict[bytes, re.Pattern[bytes]]:
     return forms
 
 
+@cache
+def _begun_in_base64() -> frozenset[bytes]:
+    """What those forms begin with: few, so that most text is looked through few times."""
+    return frozenset(sure[:9] for sure in _in_base64())
+
+
 _IN_HEX = [oid.hex().encode() for oid in SECRET_OIDS.values()]
+_DIGITS_OF_HEX = frozenset(max(re.findall(rb"\d+", each), key=len)[:14] for each in _IN_HEX)
+"""Digits that they all hold, in whichever case the letters are."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-_LINE_ENDS = (b"\\r", b"\\n", b"\\t", b"=\r\n", b"=\n")
-"""As JSON and C write them, and the soft ones of quoted-printable."""
+_LINE_ENDS = (b"\\r", b"\\n", b"\\t")
+"""As JSON and C write them."""
 
 
 def holds_oid(data: bytes) -> bool:
@@ -130,13 +140,16 @@ def text_holds_secret(data: bytes) -> bool:
     for _ in range(_MOST_ESCAPES):
         plain = data
         for each in _LINE_ENDS:
-            plain = plain.replace(each, b"")
-        plain = plain.translate(_STANDARD, b" \t\r\n\v\f:")
-        if any(sure in plain and form.search(plain) is not None for sure, form in _in_base64().items()):
+            plain = plain.replace(each, b"") if each in plain else plain
+        plain = plain.translate(_STANDARD, b" \t\r\n\v\f:=")  # "=" ends a line of quoted-printable
+        if any(each in plain for each in _begun_in_base64()) and any(
+            sure in plain and form.search(plain) is not None for sure, form in _in_base64().items()
+        ):
             return True
-        lowered = plain.lower()
-        if any(each in lowered for each in _IN_HEX):
-            return True
+        if any(each in plain for each in _DIGITS_OF_HEX):
+            lowered = plain.lower()
+            if any(each in lowered for each in _IN_HEX):
+                return True
         before = data
         data = unquote_to_bytes(data) if b"%" in data else data
         if data == before:
@@ -213,13 +226,15 @@ def _hides_another(name: str, value: str) -> bool:
     """Whether a value is a URL or a query itself, percent-encoded, that holds a secret, or a message that is not encrypted."""
     if len(value) > 64 and text_holds_secret(value.encode("latin-1", "replace")):
         return True
-    if "%" not in value or name.lower() == "message":
+    if "%" not in value and name.lower() != "message":
         return False
     plain = value
     for _ in range(_MOST_ESCAPES):
         plain = unquote(plain, "latin-1")
         if "%" not in plain:
             break
+    if name.lower() == "message":  # base64, or the name of a CA
+        return _NOT_BASE64.search(plain) is not None and speaks_of_secret(plain)
     parts = (part.partition("=") for part in re.split(r"[?&;#]", plain))
     return any(held and is_secret_name(name) for name, _, held in parts) or _without_userinfo(plain) != plain
 

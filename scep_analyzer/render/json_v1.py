@@ -39,7 +39,7 @@ def pieces(
     """The JSON document of a report, an element of an array at a time, so that it is never held twice.
 
     ``secrets`` shows challenge passwords, findings below ``least`` are left out. ``only``: of these transactions, with their exchanges
-    and findings; the summary is still that of the whole.
+    and findings, and the summary counts these; anomalies and what was and was not checked are those of the whole capture.
     """
     files = report.files
     root_causes = {number: each.number for number, each in report.root_causes.items()}
@@ -70,7 +70,7 @@ def pieces(
             yield before + _indented(each, 4)
             before = ",\n    "
         yield "]" if before == "\n    " else "\n  ]"
-    yield f',\n  "summary": {_indented(summary_of(report.counts), 2)}\n}}\n'
+    yield f',\n  "summary": {_indented(summary_of(report.counts_of(only)), 2)}\n}}\n'
 
 
 def _indented(value: object, depth: int) -> str:
@@ -104,7 +104,7 @@ def capture_of(facts: CaptureFacts) -> Json:
         "bytes": facts.bytes,
         "first_time": iso(facts.first_time_ns, facts.time_digits),
         "last_time": iso(facts.last_time_ns, facts.time_digits),
-        "complete": facts.complete,
+        "complete": facts.complete and not facts.left_out,
         "compression": facts.compression,
         "packets_dropped": facts.dropped,
         "comments": [{"frame": each.frame, "text": each.text} for each in facts.comments],
@@ -112,7 +112,7 @@ def capture_of(facts: CaptureFacts) -> Json:
 
 
 def anomaly_of(anomaly: Anomaly) -> Json:
-    """One oddity."""
+    """One anomaly."""
     return {"layer": anomaly.layer, "code": anomaly.code, "frames": list(anomaly.frames), "detail": anomaly.detail}
 
 

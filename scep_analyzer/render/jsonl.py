@@ -51,7 +51,7 @@ def _records(event: Event, files: Files, *, secrets: bool, least: Severity) -> I
             for at, facts in enumerate(event.captures):
                 yield "capture", {"capture": files.nth(at), **json_v1.capture_of(facts)}
             yield "summary", json_v1.last_of(event)
-        case _:  # an oddity is written with the summary
+        case _:  # an anomaly is written with the summary
             pass
 
 

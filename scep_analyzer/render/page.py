@@ -15,10 +15,12 @@ from markupsafe import Markup
 
 from scep_analyzer.glossary import short
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
 from scep_analyzer.render.picture import Picture, anchor, picture_of
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.detail import Line
+from scep_analyzer.story.filters import by_transaction_id, filters_of
 from scep_analyzer.story.model import (
     Card,
     Chapter,
@@ -33,14 +35,16 @@ from scep_analyzer.story.model import (
     plain,
 )
 from scep_analyzer.story.references import url_of
-from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
-from scep_analyzer.story.verdicts import common_name, display_filter, summary
+from scep_analyzer.story.times import clock, day_and_clock, zone_name
+from scep_analyzer.story.verdicts import common_name, summary
 from scep_analyzer.version import __version__
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
 SEVERITIES = {Severity.ERROR: ("✗", "error"), Severity.WARNING: ("!", "warning"), Severity.INFO: ("i", "note")}
 MOST_CHAPTERS = 1_000
 """Transactions on a page: with more of them a browser gets slow, and nobody reads them all."""
+MOST_BRIEF = 20
+"""Transactions in a notebook's cell."""
 MOST_STEPS = 100
 """Steps of a transaction; a device that repeats its request for hours makes thousands."""
 MOST_REMARKS = 40
@@ -144,6 +148,21 @@ class Page:
 
 
 RENDERER = Page()
+
+
+def brief(story: Story) -> str:
+    """The answer alone, as a piece of HTML for a notebook: what the first lines of the page say, with its escape and without scripts."""
+    words = _NoWords()
+    environment = _environment(Look(), words)
+    sections = _sections(story, _by_need(story.chapters)[:MOST_BRIEF], Look(), None)
+    return environment.get_template("brief.html").render(
+        story=story,
+        one=_single(story, sections),
+        verdict=story.verdict,
+        sections=sections,
+        left_out=max(len(story.chapters) - len(sections), 0),
+        count=summary(story.chapters) if story.chapters else story.summary,
+    )
 
 
 # -- what is on the page ------------------------------------------------------------------------------------------------
@@ -327,6 +346,13 @@ class _Words:
         return sorted((key, word, short(word) or "") for key, word in self.used.items())
 
 
+class _NoWords(_Words):
+    """No word is explained: there is no glossary to link to."""
+
+    def pieces(self, text: str) -> Iterator[tuple[str, str | None]]:
+        yield text, None
+
+
 _WORD = re.compile(
     # Words that nobody uses by chance; "exchange" and "subject" would mark half of the page.
     r"\b(?:bad(?:CertID|Time|Request|MessageCheck|Alg)|PENDING|FAILURE|SUCCESS|GetCRL|GetCert|CertPoll|PKCSReq|UpdateReq|RenewalReq"
@@ -354,7 +380,8 @@ def _environment(look: Look, words: _Words) -> Environment:
         plain=plain,
         cut=lambda text, most=_LONGEST: cut(text, most),
         short_value=lambda text: cut(text, _LONGEST_VALUE),
-        frames=display_filter,
+        frames=lambda frames: filters_of(frames).frames,
+        by_id=by_transaction_id,
         url=url_of,
         percent=lambda share: f"{share:.0%}",
         number=lambda number: f"{number:,}",
@@ -370,7 +397,7 @@ def _environment(look: Look, words: _Words) -> Environment:
         "most_certificates": MOST_CERTIFICATES,
         "most_oddities": MOST_ODDITIES,
         "zone": zone_name(look.zone),
-        "many": lambda count, thing: f"{count:,} {thing}{'s' * (count != 1)}",
+        "many": count,
         "duration": _duration,
         "bar": _bar,
     }

@@ -4,7 +4,7 @@ Escape sequences are made once for each look; nothing from the wire can add one,
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple, TextIO
 from zlib import crc32
@@ -42,6 +42,8 @@ _NARROW = re.compile("[\x20-\x7e\xa0-\u02ff‐-‧‰-⁞←-⇿─-╿■-◿�
 """Text whose characters take one cell each: what this program writes itself, and Latin names."""
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9./#?&=_~%()@:+,-]+")
 """URLs that are ASCII without anything that could end the escape sequence around them."""
+_SECTION = re.compile(r"(RFC \d{1,5}(?:, (?:Section )?\d+(?:\.\d+)*)?)")
+"""A section of an RFC in a sentence, as (RFC 8894, 4.2)."""
 _LEAST_ROOM = 20
 """Columns that a paragraph gets, however narrow the paper is."""
 
@@ -79,7 +81,7 @@ class Paper:
         self._out.write(row + "\n")
 
     def row(self, sentence: Sentence, tone: Tone = Tone.PLAIN) -> None:
-        """A row of a table: not wrapped, blanks at its end left out. Who calls it has made it fit."""
+        """A row of a table: not wrapped, spaces at its end left out. Who calls it has made it fit."""
         text = safe("".join([span.text for span in sentence])).rstrip()
         inks = self._inks(sentence, tone, strong=False) if self._color else ()
         plain = in_ascii(text) if self._ascii else text
@@ -103,31 +105,48 @@ class Paper:
             self._out.write(row + "\n")
             start = end
 
+    def lines(self, sentences: Iterable[Sentence], hang: int = 0) -> int:
+        """Paragraphs, as :meth:`line` draws them; returns the rows they took."""
+        taken = 0
+        for each in sentences:
+            self.line(each, 0, hang)
+            taken += self.rows(each, 0, hang)
+        return taken
+
     def rows(self, sentence: Sentence, indent: int = 0, hang: int = 0) -> int:
         """How many rows :meth:`line` takes for a sentence."""
         return len(self._wrapped(safe("".join([span.text for span in sentence])), indent, hang)) + 1
 
     def _wrapped(self, text: str, indent: int, hang: int) -> list[int]:
         room = max(self.width - indent, _LEAST_ROOM)
-        # One line alone may use the room that others leave to the right of a hanging indent.
-        breaks = _breaks(text, room)
-        return _breaks(text, max(room - hang, _LEAST_ROOM)) if hang and breaks else breaks
+        return _breaks(text, room, min(max(room - hang, _LEAST_ROOM), room))
 
     def _inks(self, spans: Iterable[Span], tone: Tone, *, strong: bool) -> tuple[Ink, ...]:
         inks = []
         for span in spans:
-            text = safe(span.text)
             look = _look(span.tone, span.kind, tone, strong=strong)
-            inks.append(Ink(in_ascii(text) if self._ascii else text, look, self._url(span)))
+            for piece, url in self._linked(span):
+                text = safe(piece)
+                inks.append(Ink(in_ascii(text) if self._ascii else text, look, url))
         return tuple(inks) if any(ink.look or ink.url for ink in inks) else ()
 
-    def _url(self, span: Span) -> str:
-        if not self._links or span.kind is not Kind.CITATION:
-            return ""
+    def _linked(self, span: Span) -> Iterator[tuple[str, str]]:
+        """A piece of text, with what it links to: a citation as a whole, in our own words the sections of RFCs."""
+        if not self._links or span.kind not in (Kind.CITATION, Kind.WORDS):
+            yield span.text, ""
+            return
         from scep_analyzer.story.references import url_of
 
-        url = span.target or url_of(span.text) or ""
-        return url if _PLAIN_URL.fullmatch(url) else ""
+        if span.kind is Kind.CITATION:
+            yield span.text, _plain_url(span.target or url_of(span.text))
+            return
+        for at, piece in enumerate(_SECTION.split(span.text)):
+            if piece:
+                yield piece, _plain_url(url_of(piece)) if at % 2 else ""
+
+
+def _plain_url(url: str | None) -> str:
+    return url if url is not None and _PLAIN_URL.fullmatch(url) else ""
 
 
 @cache
@@ -167,8 +186,11 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
-def _breaks(text: str, room: int) -> list[int]:
-    """Where a text is broken into lines of ``room`` columns: between words, and inside of those that are longer than a line."""
+def _breaks(text: str, room: int, rest: int) -> list[int]:
+    """Where a text is broken into a line of ``room`` columns and others of ``rest``, at most as many.
+
+    Lines end between words, and inside of those that are longer than a line.
+    """
     if cells(text) <= room:
         return []
     narrow = text.isascii() or _NARROW.fullmatch(text) is not None
@@ -180,25 +202,25 @@ def _breaks(text: str, room: int) -> list[int]:
         length = measure(word.rstrip())
         if length <= room - used:
             used += measure(word)
-        elif length > room:
-            for piece in _chopped(word, room, narrow=narrow):
+        elif length > rest:
+            while word:
                 if start:
                     breaks.append(start)
-                start += len(piece)
-                used = measure(piece)
+                    room = rest
+                piece = _first_piece(word, room, narrow=narrow)
+                start, word, used = start + len(piece), word[len(piece) :], measure(piece)
         else:
-            if start:
-                breaks.append(start)
-            used = measure(word)
+            breaks.append(start)
+            room, used = rest, measure(word)
     return breaks
 
 
-def _chopped(word: str, room: int, *, narrow: bool) -> list[str]:
+def _first_piece(word: str, room: int, *, narrow: bool) -> str:
     if narrow:
-        return [word[at : at + room] for at in range(0, len(word), room)]
+        return word[:room]
     from rich.cells import chop_cells
 
-    return chop_cells(word, room)
+    return chop_cells(word, room)[0]
 
 
 def in_ascii(text: str) -> str:

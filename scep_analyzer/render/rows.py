@@ -54,7 +54,7 @@ class Text(_Rows):
         paper = Paper.of(look, out)
         chapters = list(self._chapters(story))
         begin(story, [each for each in chapters if not each.history], paper, look)
-        letters = causes(story, paper, look, None)
+        letters, _ = causes(story, paper, look, None)
         if chapters:
             paper.blank()
             table(chapters, letters, paper, look)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.words import span
 from scep_analyzer.render import Look
 from scep_analyzer.render.ladder import draw
 from scep_analyzer.render.paper import Paper, cells, shortened
@@ -29,7 +30,7 @@ from scep_analyzer.story.model import (
     rule,
     say,
 )
-from scep_analyzer.story.times import clock, day_and_clock, span, zone_name
+from scep_analyzer.story.times import clock, day_and_clock, zone_name
 
 TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.NOTE}
 MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
@@ -113,8 +114,8 @@ class _Drawing:
         if source.first_ns is not None and source.last_ns is not None:
             start = day_and_clock(source.first_ns, self._look.zone)
             when = f", {start} {zone_name(self._look.zone)}, {span(source.last_ns - source.first_ns)}"
-        damaged = "" if source.complete else " (damaged: read as far as it goes)"
-        return say(f"{{}}: {{}}{links}, {source.size}{when}{damaged}", source.name, source.format)
+        condition = f" ({source.condition})" if source.condition else ""
+        return say(f"{{}}: {{}}{links}, {source.size}{when}{condition}", source.name, source.format)
 
     def _comments(self, source: Source) -> None:
         """What somebody wrote into the file."""
@@ -131,7 +132,7 @@ class _Drawing:
         if not oddities:
             return
         self.paper.blank()
-        self.paper.line("Damage and oddities in the capture", strong=True)
+        self.paper.line("Damage and anomalies in the capture", strong=True)
         shown = oddities if self._look.verbose else oddities[:_MOST_ODDITIES]
         for each in shown:
             where = f"frame {each.frame}: " if each.frame is not None else ""
@@ -220,6 +221,8 @@ class _Drawing:
             self.paper.line(say("Requester: {}", chapter.subject), 3)
         if chapter.transaction_id is not None:
             self.paper.line(say("transactionID {}", chapter.transaction_id), 3)
+        if chapter.filters.frames and not self._look.quiet:
+            self.paper.line(say("Wireshark: {}", chapter.filters.told), 3, 2, Tone.QUIET)
 
     # -- a step --------------------------------------------------------------------------------------------------------
 
@@ -232,7 +235,7 @@ class _Drawing:
             paper.line(f"{step.number:>3}  ({plain(step.title)})", tone=Tone.WARN)
             return
         if step.kind is StepKind.ABSENT_RESPONSE:
-            paper.line(say("     (no answer) {}", step.title), tone=Tone.BAD)
+            paper.line(say("     (no response) {}", step.title), tone=Tone.BAD)
         else:
             paper.line(self._first_line(step, leg), 0, 5)
         for said in step.says:

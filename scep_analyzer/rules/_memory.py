@@ -52,7 +52,7 @@ class Capabilities(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """A certificate that was issued, and the answer that carried it; ``message`` is the fingerprint of the request."""
+    """A certificate that was issued, and the response that carried it; ``message`` is the fingerprint of the request."""
 
     certificate: Certificate
     number: int
@@ -103,15 +103,19 @@ class Attempt(NamedTuple):
     csr_key: str | None
     recipient: Identity | None
     before_issued: str | None
-    """The subject of the first certificate inside the answer, where it is not the issued one."""
+    """The subject of the first certificate inside the response, where it is not the issued one."""
     sealed: int
-    """Bytes of the answer's encrypted content."""
+    """Bytes of the response's encrypted content."""
     cipher: str | None
     reply_cipher: str | None
+    digest: str | None
+    reply_digest: str | None
     client_product: str | None
     """The key of the product that asked."""
     leg: bool
     """The other leg of an attempt that is here already."""
+    gave_up: bool
+    """Whether the client hung up before it had the answer."""
     final_ok: bool
 
 
@@ -273,7 +277,9 @@ class Memory:
             if len(kept) > _MOST_ATTEMPTS:
                 kept.popitem(last=False)
 
-    def attempt(self, exchange: ScepExchange, number: int, transaction: int, whole: Transaction, *, leg: bool) -> None:
+    def attempt(
+        self, exchange: ScepExchange, number: int, transaction: int, whole: Transaction, *, leg: bool, gave_up: bool
+    ) -> None:
         """Remember a PKIOperation of a judged transaction."""
         request, reply = exchange.request, exchange.reply
         if request is None:
@@ -318,8 +324,11 @@ class Memory:
                 sealed=(answered.ciphertext_length or 0) if answered is not None else 0,
                 cipher=request.envelope.content_encryption_algorithm if request.envelope is not None else None,
                 reply_cipher=answered.content_encryption_algorithm if answered is not None else None,
+                digest=request.digest_algorithm,
+                reply_digest=reply.digest_algorithm if reply is not None else None,
                 client_product=client.key if client is not None else None,
                 leg=leg,
+                gave_up=gave_up,
                 final_ok=whole.outcome is Outcome.SUCCESS,
             )
         )
@@ -390,12 +399,12 @@ class Memory:
         return ((key, lists) for key, lists in self._capabilities.items() if isinstance(key, Endpoint))
 
     def all_answers(self) -> Iterator[tuple[Endpoint, list[Answer]]]:
-        """The answers of each server."""
+        """The responses of each server."""
         return ((key, answers) for key, answers in self._answers.items() if isinstance(key, Endpoint))
 
 
 def _before_issued(reply: PkiMessage | None) -> str | None:
-    """The first certificate inside an answer, where another one than the issued one stands first."""
+    """The first certificate inside a response, where another one than the issued one stands first."""
     inside = reply.envelope.content if reply is not None and reply.envelope is not None else None
     issued = reply.issued if reply is not None else None
     if inside is None or issued is None or issued.identity not in {each.identity for each in inside.certificates}:

@@ -2,8 +2,8 @@
 
 A rule's name is its id with underscores. Its docstring is its page: the first line the title, then paragraphs that begin with
 ``Seen:`` (what was seen), ``Why:`` (why it happens), ``Matters:`` (why it matters), ``Do:`` (what to do, whatever the product),
-``Do (ndes):`` (what to do for one product, or for several: ``Do (ndes, scepman):``; the keys are those of ``model/products.py``) and
-``Not:`` (what it is not). ``Why``, ``Matters`` and ``Do`` may stand several times, the likeliest first. The function gives
+``Do (ndes):`` (what to do for one product, or for several: ``Do (ndes, scepman):``; the keys are those of ``model/products.py``),
+``Else:`` (what to do in place of the advice for products, where none of it fits) and ``Not:`` (what it is not). ``Why``, ``Matters`` and ``Do`` may stand several times, the likeliest first. The function gives
 :class:`Evidence` for each occurrence, or :class:`NotChecked`, or nothing.
 """
 
@@ -44,12 +44,14 @@ class Page(NamedTuple):
     do: tuple[str, ...]
     do_for: tuple[Advice, ...]
     is_not: str
+    otherwise: tuple[str, ...] = ()
+    """What to do where no advice for a product fits: it says the same in general."""
 
     @classmethod
     def of(cls, text: str) -> "Page":
         """Read a docstring. Raises ValueError where a product is not known, or a paragraph that is not ``Do`` names one."""
         title, *lines = text.splitlines()
-        found: dict[str, list[str]] = {"Seen": [], "Why": [], "Matters": [], "Do": [], "Not": []}
+        found: dict[str, list[str]] = {"Seen": [], "Why": [], "Matters": [], "Do": [], "Else": [], "Not": []}
         do_for: list[Advice] = []
         paragraphs: list[tuple[str, str, list[str]]] = []
         for line in map(str.strip, lines):
@@ -75,7 +77,13 @@ class Page(NamedTuple):
             do=tuple(found["Do"]),
             do_for=tuple(do_for),
             is_not=" ".join(found["Not"]),
+            otherwise=tuple(found["Else"]),
         )
+
+    @property
+    def neutral(self) -> tuple[str, ...]:
+        """What to do, whatever the product."""
+        return (*self.otherwise, *self.do)
 
     @property
     def sections(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -85,7 +93,7 @@ class Page(NamedTuple):
             ("What was seen", (self.seen,)),
             ("Why it happens", self.why),
             ("Why it matters", self.matters),
-            ("What to do", (*self.do, *advice)),
+            ("What to do", (*self.neutral, *advice)),
             ("What it is not", (self.is_not,)),
         )
         return tuple((heading, paragraphs) for heading, paragraphs in sections if any(paragraphs))
@@ -150,9 +158,9 @@ class rule:  # noqa: N801  # it reads as the decorator that it holds: @rule.repl
     exchange: "Subject[[View]]" = Subject()
     """Every exchange."""
     status: "Subject[[View]]" = Subject()
-    """Every exchange whose answer has a status of 300 or more."""
+    """Every exchange whose response has a status of 300 or more."""
     offer: "Subject[[View, CaCertificates]]" = Subject()
-    """An answer that holds CA certificates."""
+    """A response that holds CA certificates."""
     request: "Subject[[View, PkiMessage]]" = Subject()
     """A pkiMessage that is a request."""
     csr: "Subject[[View, Content]]" = Subject(needs="ra")

@@ -1,5 +1,6 @@
 """What a rule is given: an exchange, a transaction or the capture, with what a judgement of it needs."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,8 +45,11 @@ class Scene:
 
     @property
     def whole(self) -> bool:
-        """Whether the files were read to their end and their host lost no packet, as far as they say."""
-        return all(each.complete and not each.dropped and "bodies" not in each.lacks for each in self.captures)
+        """Whether the files were read to their end, their host lost no packet as far as they say, and no filter left packets out."""
+        return all(
+            each.complete and not each.dropped and not each.left_out and "bodies" not in each.lacks
+            for each in self.captures
+        )
 
     @property
     def lacks(self) -> frozenset[str]:
@@ -109,7 +113,7 @@ class View:
 
     @property
     def ans(self) -> int | None:
-        """The first frame of the answer."""
+        """The first frame of the response."""
         return self.answer.frames[0] if self.answer is not None and self.answer.frames else None
 
     def q(self, path: str, value: object) -> Fact:
@@ -117,7 +121,7 @@ class View:
         return Fact(self.ask, path, str(value))
 
     def a(self, path: str, value: object) -> Fact:
-        """An observation in the answer."""
+        """An observation in the response."""
         return Fact(self.ans, path, str(value))
 
     @cached_property
@@ -127,12 +131,12 @@ class View:
 
     @cached_property
     def answered(self) -> datetime | None:
-        """When the answer began."""
+        """When the response began."""
         return moment(self.answer.time_ns) if self.answer is not None else None
 
     @cached_property
     def dated(self) -> datetime | None:
-        """The answer's Date; a cache adds how old it is (RFC 9111, Section 5.1)."""
+        """The response's Date; a cache adds how old it is (RFC 9111, Section 5.1)."""
         found = http_date(self.response_header("date"))
         age = (self.response_header("age") or "").strip()
         return found + timedelta(seconds=int(age)) if found is not None and age.isdigit() and len(age) < 9 else found
@@ -151,7 +155,7 @@ class View:
 
     @property
     def duration_ns(self) -> int | None:
-        """From the first byte of the request to the first of the answer."""
+        """From the first byte of the request to the first of the response."""
         if self.asked is None or self.answer is None or self.asked.time_ns is None or self.answer.time_ns is None:
             return None
         return self.answer.time_ns - self.asked.time_ns
@@ -178,12 +182,12 @@ class View:
         return header(self.asked.headers, name) if self.asked is not None else None
 
     def response_header(self, name: str) -> str | None:
-        """A header field of the answer."""
+        """A header field of the response."""
         return header(self.answer.headers, name) if self.answer is not None else None
 
     @property
     def status(self) -> int:
-        """The status of the answer, 0 without one."""
+        """The status of the response, 0 without one."""
         return self.answer.status if self.answer is not None else 0
 
     @property
@@ -208,12 +212,12 @@ class View:
 
     @cached_property
     def content_type(self) -> str:
-        """The answer's media type in lower case, empty without one."""
+        """The response's media type in lower case, empty without one."""
         return (self.response_header("content-type") or "").split(";")[0].strip().lower()
 
     @property
     def server_name(self) -> str:
-        """The answer's Server header in lower case."""
+        """The response's Server header in lower case."""
         return (self.response_header("server") or "").lower()
 
     @cached_property
@@ -254,7 +258,7 @@ class View:
 
     @property
     def understood(self) -> bool:
-        """Whether the answer is SCEP."""
+        """Whether the response is SCEP."""
         return self.exchange.response is not None
 
     # -- SCEP ----------------------------------------------------------------------------------------------------------
@@ -414,9 +418,18 @@ class CaptureView:
         self.exchanges, self.transactions = exchanges, transactions
 
     def anomalies(self, *codes: str) -> Iterator[Anomaly]:
-        """The oddities with these codes."""
+        """The anomalies with these codes."""
         return (each for each in self.scene.anomalies if each.code in codes)
 
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
+    )
+}
+_FIXDATE = re.compile(rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+"""The form of a date that RFC 9110 asks for; servers use no other, but for the odd ones."""
 
 SKEW = timedelta(minutes=5)
 """Clocks that are closer than this agree."""
@@ -427,17 +440,21 @@ def http_date(value: str | None) -> datetime | None:
     """An HTTP date (RFC 9110, Section 5.6.7), None where it is none."""
     if value is None:
         return None
-    from email.utils import parsedate_to_datetime
-
     try:
+        usual = _FIXDATE.fullmatch(value)
+        if usual is not None:
+            day, month, year, hour, minute, second = usual.groups()
+            return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        from email.utils import parsedate_to_datetime  # it brings fifteen modules
+
         found = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):
-        return None
+        return None  # no date, or a day that no calendar has
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _inside(inner: View, outer: View) -> bool:
-    """Whether a request was sent while the other one waited for its answer: the other leg of a proxy."""
+    """Whether a request was sent while the other one waited for its response: the other leg of a proxy."""
     if (inner.http.client.address, inner.http.server) == (outer.http.client.address, outer.http.server):
         return False
     answered = outer.answer.time_ns if outer.answer is not None else None
@@ -445,7 +462,7 @@ def _inside(inner: View, outer: View) -> bool:
 
 
 def answer_frame(http: HttpExchange) -> int:
-    """The first frame of the answer; that of the request where there is none."""
+    """The first frame of the response; that of the request where there is none."""
     return http.response.frames[0] if http.response is not None and http.response.frames else http.frame
 
 

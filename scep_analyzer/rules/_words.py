@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from scep_analyzer.model import words
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.scep import Recipient
 from scep_analyzer.model.secrets import without_secrets
@@ -9,9 +10,8 @@ from scep_analyzer.model.secrets import without_secrets
 Identity = tuple[str, str]
 
 
-def count(number: int, thing: str, things: str | None = None) -> str:
-    """A number and its noun."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+count, seconds = words.count, words.span
+"""A number and its noun; a length of time."""
 
 
 def serial(identity: Identity | None) -> str:
@@ -58,20 +58,9 @@ def day(value: datetime | None) -> str:
     return f"{value.isoformat(' ', 'minutes')[:16]} UTC" if value is not None else "unknown"
 
 
-def seconds(nanoseconds: int) -> str:
-    """A length of time in seconds."""
-    if nanoseconds < 50_000_000:
-        return "less than 0.1 s"
-    return f"{nanoseconds / 1e9:,.1f} s" if nanoseconds < 100 * 10**9 else f"{nanoseconds / 1e9:,.0f} s"
-
-
 def long(span: timedelta) -> str:
-    """A length of time in the unit that suits it."""
-    total = abs(span.total_seconds())
-    for size, unit in ((86_400 * 365, "years"), (86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if total >= 2 * size:
-            return f"{total / size:,.0f} {unit}"
-    return f"{total:,.0f} seconds"
+    """How far two moments are apart, whichever is the earlier."""
+    return words.span(abs(span // timedelta(microseconds=1)) * 1_000)
 
 
 def shown(text: str, most: int = 60) -> str:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from scep_analyzer.model.findings import Evidence
-from scep_analyzer.model.products import SERVERS
-from scep_analyzer.rules._rule import Page
+from scep_analyzer.model.products import FRONTS, SERVERS
+from scep_analyzer.rules._rule import Advice, Page
 from scep_analyzer.rules.products import Recognised
 
 _USUAL = ("ndes", "step-ca", "ejbca", "scepman", "ios-ca")
 """The servers met most often: what an unknown one may be, where no mark says more."""
 _LIKELY = 2
+_SERVERS_AND_FRONTS = frozenset({*SERVERS, *FRONTS})
 _TELLS: dict[str, re.Pattern[str]] = {
     "ndes": re.compile(
         r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv|\bevents? \d|W3SVC|NetworkDeviceEnrollment|\bIntune policy module\b"
@@ -24,20 +25,42 @@ _TELLS: dict[str, re.Pattern[str]] = {
     },
 }
 """Words by which a sentence speaks of a product."""
+_TELLS_CLIENT: dict[str, re.Pattern[str]] = {
+    "ios-client": re.compile(r"\bCisco\b|\bIOS\b"),
+    "cisco-asa": re.compile(r"\bCisco\b|\bASA\b"),
+    "cisco-wlc": re.compile(r"\bCisco\b|\bWLC\b"),
+    "ftd": re.compile(r"\bCisco\b|\bFMC\b"),
+    "apple": re.compile(r"\bApple\b|\biPhone\b"),
+    "sscep": re.compile(r"\bsscep\b"),
+    "jscep": re.compile(r"\bjscep\b"),
+    "certmonger": re.compile(r"\bcertmonger\b"),
+    "strongswan": re.compile(r"\bstrongSwan\b"),
+}
+"""The same for clients."""
 
 
 def actions(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str, ...]:
     """What to do about a finding: what its own evidence speaks for, then what fits the products, then what holds for all.
 
-    For an unknown server the advice for all comes first, then that for the likeliest products, each saying for which.
+    For an unknown server the advice for all comes first, then that for the likeliest products, each saying for which. Advice for all that
+    says less than the products' own (a page's ``Else``) is left out beside that.
     """
     keys = _keys(recognised)
-    fitting = [each.text for each in page.do_for if each.products & keys]
-    neutral = _of_others_left_out(page.do, recognised)
+    fits = [each for each in page.do_for if each.products & keys]
+    fitting = [each.text for each in fits]
+    neutral = _of_others_left_out(page.do if _say_it_all(page, fits) else page.neutral, recognised)
+    if evidence.settled:
+        neutral = []
     found = [*_of_others_left_out(evidence.actions, recognised), *fitting, *neutral]
-    if recognised.server is None:
+    if recognised.server is None and not evidence.settled:
         found += _if_it_is(page, recognised.likely)
     return tuple(dict.fromkeys(found))
+
+
+def _say_it_all(page: Page, fits: list[Advice]) -> bool:
+    """Whether the advice that fits stands in place of the general one. Advice for a client does not replace what is to do on a server."""
+    of_servers = [each for each in page.do_for if each.products & _SERVERS_AND_FRONTS]
+    return any(each in of_servers for each in fits) if of_servers else bool(fits)
 
 
 def causes(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str, ...]:
@@ -63,12 +86,16 @@ def _if_it_is(page: Page, likely: Iterable[str]) -> Iterator[str]:
 
 
 def _of_others_left_out(texts: tuple[str, ...], recognised: Recognised) -> list[str]:
-    """The texts without those that speak of other servers only."""
-    server = recognised.server
-    if server is None:
-        return list(texts)
-    return [each for each in texts if not (spoken := _spoken_of(each)) or server.key in spoken]
+    """The texts without those that speak of other servers only, or of other clients only; what is said of clients stays where nothing else is."""
+    server, client = recognised.server, recognised.client
+    kept = [each for each in texts if server is None or _fits(each, server.key, _TELLS)]
+    if client is not None:
+        kept = [each for each in kept if _fits(each, client.key, _TELLS_CLIENT)] or kept
+    return kept
 
 
-def _spoken_of(text: str) -> set[str]:
-    return {key for key, pattern in _TELLS.items() if pattern.search(text)}
+def _fits(text: str, key: str, tells: dict[str, re.Pattern[str]]) -> bool:
+    """Whether a text speaks of no product of this table, or of the one with this key among others."""
+    if key in tells and tells[key].search(text):
+        return True
+    return not any(each.search(text) for each in tells.values())

@@ -48,7 +48,7 @@ def req_attr_missing(view: View, message: PkiMessage) -> Found:
     Matters: Servers reject the message without naming the missing attribute.
     Do: Update the client, so that it sends the missing attribute.
     Do (ndes): Update the client. On the NDES server, event 17 reports the request without naming the attribute.
-    Not: A wrong value of an attribute.
+    Not: The values of the other attributes are not at fault.
     """
     if message.partial or not message.forms:
         return
@@ -75,7 +75,7 @@ def attr_wrong_type(view: View) -> Found:
     Why: The CMS library of the sender uses another type.
     Matters: Strict receivers reject the message.
     Do: Update the software that sends the message: RFC 8894, Section 3.2.1 defines the type of each attribute.
-    Not: A wrong value of the attribute.
+    Not: The value itself may be right.
     """
     for name, message, frame in _sides(view):
         for form in message.forms:
@@ -137,7 +137,7 @@ def transid_empty(view: View, message: PkiMessage) -> Found:
     Why: The client does not set the value.
     Matters: The server cannot tell the transactions of different clients apart.
     Do: Update the client, so that it sends a unique transactionID for each enrollment.
-    Not: A missing transactionID attribute.
+    Not: The transactionID attribute is not missing.
     """
     if message.transaction_id == "":
         yield Evidence("The transactionID is empty.", (view.q("signedAttrs.transactionID", "“”"),))
@@ -151,7 +151,7 @@ def transid_of_empty_input(view: View, message: PkiMessage) -> Found:
     Why: The client calculates the hash before it has a key.
     Matters: All devices with this fault use the same transactionID, so a server can confuse their requests.
     Do: Update the client, so that it calculates the transactionID from its key or from random bytes.
-    Not: A hash of the public key.
+    Not: The value is not a hash of the public key.
     """
     name = _OF_NOTHING.get((message.transaction_id or "").lower())
     if name is not None:
@@ -169,7 +169,7 @@ def transid_is_key_hash(view: View, message: PkiMessage) -> Found:
     Why: The SCEP drafts recommended this (draft-nourse-scep-23, Section 3.1.1.1). RFC 8894 requires a unique value instead.
     Matters: Every attempt with the same key has the same transactionID.
     Do: No action is needed.
-    Not: A fault.
+    Not: This is not a fault.
     """
     signer = message.signer
     if signer is None or signer.public_key is None or not message.transaction_id:
@@ -213,7 +213,7 @@ def nonce_missing(view: View, message: PkiMessage) -> Found:
     Why: The client does not add it.
     Matters: The client cannot tell a replayed response from the response to its request. Strict servers reject the request.
     Do: Update the client, so that it sends a senderNonce of 16 random bytes.
-    Not: A senderNonce of the wrong length.
+    Not: The senderNonce is not merely of the wrong length.
     """
     if message.sender_nonce is None and not message.partial:
         yield Evidence("The request contains no senderNonce.", (view.q("signedAttrs.senderNonce", "absent"),))
@@ -227,7 +227,7 @@ def nonce_short(view: View) -> Found:
     Why: The sender uses another length, or puts hexadecimal digits or base64 into the nonce.
     Matters: Strict receivers reject the message.
     Do: Update the software that sends the message, so that it uses 16 random bytes.
-    Not: A missing nonce.
+    Not: The nonce is not missing.
     """
     for name, message, frame in _sides(view):
         for what, value in (("senderNonce", message.sender_nonce), ("recipientNonce", message.recipient_nonce)):
@@ -288,7 +288,7 @@ def msgtype_unknown(view: View) -> Found:
     Seen: The messageType is not RenewalReq (17), PKCSReq (19), CertPoll (20), GetCert (21) or GetCRL (22).
     Why: The client uses a message type of an old draft, or sets a wrong value.
     Do: On the client, use PKCSReq (19) for an enrollment or RenewalReq (17) for a renewal, or update the client.
-    Not: A missing messageType attribute.
+    Not: The messageType attribute is not missing.
     """
     message = view.request
     if message is None or message.partial:

@@ -280,7 +280,8 @@ def cacert_chain_unlinked(view: View, offer: CaCertificates) -> Found:
     Why: The RA certificates come from another CA than the one that the server is configured for.
     Why: The CA was renewed with a new key, and the RA certificates are still those of the old CA.
     Matters: Clients reject the RA certificates; Windows reports 0x800B0109.
-    Do: On the server, replace the RA certificates with new ones that the configured CA issues, then have the clients fetch them again.
+    Do: On the server, replace the RA certificates with new ones that the configured CA issues.
+    Do: Then have the clients fetch the CA certificates again.
     Do (ndes): On the NDES server, enroll "CEP Encryption" and "Exchange Enrollment Agent (Offline request)" from the configured CA, give the service
         account Read on both keys, then run `iisreset`.
     Not: It is not a missing root certificate.
@@ -310,7 +311,8 @@ def cacert_expired(view: View) -> Found:
     Seen: The notAfter date of a certificate is before the time of the packet.
     Why: RA certificates are valid for one or two years, and most servers do not renew them automatically.
     Matters: Clients reject the certificate, or the server itself can no longer use its key and fails on every request.
-    Do: On the server, renew the expired certificate, then have the clients fetch the CA certificates again.
+    Else: On the server, renew the expired certificate.
+    Do: Then have the clients fetch the CA certificates again: they still have the old one.
     Do (ndes): On the NDES server, re-enroll "CEP Encryption" (computer store) and "Exchange Enrollment Agent (Offline request)" with the same
         subjects; `certutil -store My` shows the old ones.
     Do (ndes): Exchange Enrollment Agent is a user template: enroll it as a user with an exportable key, then import it into LocalMachine\\My.
@@ -387,7 +389,8 @@ def cacert_ra_expires_soon(view: View, offer: CaCertificates) -> Found:
     Seen: The notAfter date of an RA certificate is less than 60 days after the packet.
     Why: Most servers do not renew their RA certificates automatically.
     Matters: After the expiry every enrollment fails.
-    Do: On the server, renew the RA certificate now, then have the clients fetch the CA certificates again.
+    Do: On the server, renew the RA certificate now.
+    Do: Then have the clients fetch the CA certificates again.
     Do (ndes): On the NDES server, re-enroll "CEP Encryption" and "Exchange Enrollment Agent (Offline request)" now, give the service account Read on
         both keys, then run `iisreset`.
     Not: It is not the cause of a failure today.

@@ -137,7 +137,7 @@ def caps_weak_only(view: View) -> Found:
     Matters: A client that follows this list uses SHA-1 or MD5 and single DES. RFC 8894 forbids MD5 and single DES, and some clients stop
     here.
     Do: Update the server, or enable SHA-256 and AES (at least DES3) in its SCEP settings.
-    Not: Normal for any current server.
+    Not: No current server behaves like this.
     """
     words = _words(view)
     if words is not None and words & _KNOWN and not words & _STRONG_HASHES and not words & _CIPHERS:
@@ -203,7 +203,7 @@ def caps_odd_text(view: View) -> Found:
     Why: The server software writes the list this way.
     Matters: Clients must ignore unknown keywords (RFC 8894, Section 3.5.2), but some do not.
     Do: No action is needed, unless the client reports an error about the capabilities.
-    Not: A fault of the client.
+    Not: The client is not at fault.
     """
     words = _words(view)
     if words is None or not words & _KNOWN:
@@ -229,7 +229,7 @@ def caps_differ(view: CaptureView) -> Found:
     Why: A device in the path removes capabilities (a downgrade attack, RFC 8894, Section 7.5).
     Do: Configure all servers behind the load balancer alike. If there is only one server, capture next to it and compare: a difference
     shows a device that changes the response.
-    Not: A fault of the client.
+    Not: The client is not at fault.
     """
     for server, lists in view.memory.all_capabilities():
         for earlier, later in itertools.pairwise(lists):
@@ -396,7 +396,7 @@ def digest_weaker_than_offered(view: View, message: PkiMessage) -> Found:
     Do (sscep): On the client, add `-S sha256` to `sscep enroll`.
     Do (strongswan): On the client, add `--digest sha256` to `pki --scep`.
     Do (windows-mdm): In the SCEP profile of the MDM, set the hash algorithm to SHA-2.
-    Not: A usual cause of a refusal.
+    Not: This is seldom the cause of a refusal.
     """
     if message.digest_algorithm in ("md5", "sha1") and view.offers_word("sha-256", "sha-384", "sha-512"):
         yield Evidence(
@@ -452,7 +452,7 @@ def cipher_weaker_than_offered(view: View, message: PkiMessage) -> Found:
     Do: On the client, set the encryption algorithm to AES, or update the client.
     Do (sscep): On the client, add `-E aes256` to `sscep enroll`.
     Do (strongswan): On the client, add `--cipher aes` to `pki --scep`.
-    Not: A usual cause of a refusal.
+    Not: This is seldom the cause of a refusal.
     """
     cipher = message.envelope.content_encryption_algorithm if message.envelope is not None else None
     if cipher in ("des-cbc", "des-ede3-cbc") and view.offers_word("aes"):

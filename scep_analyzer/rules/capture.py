@@ -163,10 +163,6 @@ def capture_starts_midstream(view: TransactionView) -> Found:
             )
 
 
-def _back(nanoseconds: int) -> str:
-    return seconds(nanoseconds) if nanoseconds >= _SECOND_NS else f"{nanoseconds / 1e6:,.1f} ms"
-
-
 def _connections(view: TransactionView) -> list[View]:
     """The first exchange of each connection."""
     return list({each.http.connection: each for each in reversed(view.views)}.values())[::-1]
@@ -223,7 +219,7 @@ def capture_timestamps_backwards(view: TransactionView) -> Found:
         if facts is not None and facts.backwards is not None:
             frame, back = facts.backwards
             yield Evidence(
-                f"In tcp.stream {each.http.connection}, the time of frame {frame} is {_back(back)} earlier than that of a packet before it.",
+                f"In tcp.stream {each.http.connection}, the time of frame {frame} is {seconds(back)} earlier than that of a packet before it.",
                 (Fact(frame, "frame.time", f"{back / 1e6:.1f} ms back"),),
                 exchange=each.number,
             )

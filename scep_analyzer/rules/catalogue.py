@@ -282,6 +282,7 @@ RULES: tuple[Rule, ...] = (
     transactions.mixed_servers,
     transactions.success_then_reenrol,
     transactions.certrep_cipher_not_the_requests,
+    transactions.certrep_digest_not_the_requests,
     ndes.ndes_admin_cleartext,
     ndes.ndes_admin_basic_cleartext,
     ndes.ndes_admin_ntlm_http,

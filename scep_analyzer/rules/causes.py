@@ -24,7 +24,7 @@ SAID: Names = (
 # Whether the request arrives as it was sent.
 ENCODING: Names = (
     "ndes-admin-used-as-scep-url", "get-truncated", "get-double-encoded", "get-plus-became-space", "get-not-base64", "get-base64url",
-    "get-padding-stripped", "get-reserved-unescaped", "post-empty-body", "post-form-encoded", "post-body-base64", "post-without-operation", "query-malformed",
+    "get-padding-stripped", "get-reserved-unescaped", "post-empty-body", "body-length-mismatch", "post-form-encoded", "post-body-base64", "post-without-operation", "query-malformed",
     "operation-unknown",
 )  # fmt: skip
 # Whether it can be read: its signature, its envelope, its parts.
@@ -104,22 +104,22 @@ OFFER: Names = (
 )  # fmt: skip
 ISSUED: Names = (
     "certrep-success-without-envelope", "certrep-not-for-requester", "certrep-nonce-mismatch", "certrep-signature-invalid", "certrep-signer-unknown",
-    "issued-key-differs", "issued-leaf-not-found", "issued-order", "certrep-cipher-not-the-requests", "issued-validity-odd", "issued-chain-not-cacert",
+    "issued-key-differs", "issued-leaf-not-found", "issued-order", "certrep-cipher-not-the-requests", "certrep-digest-not-the-requests", "issued-validity-odd", "issued-chain-not-cacert",
 )  # fmt: skip
 
 # -- the table ----------------------------------------------------------------------------------------------------------
 EXPLAINED_BY: dict[str, Names] = {
-    # an answer that refuses
+    # a response that refuses
     "certrep-failure": (
         *SAID, *BEHIND, "certrep-ndes-hresult", "pending-then-failure", "certrep-badalg", "certrep-badtime", "getcrl-refused", "certrep-badcertid",
         "certrep-badmessagecheck", "certrep-badrequest", "certrep-failinfo-missing",
     ),
     "certrep-badmessagecheck": (
-        "certrep-ndes-hresult", *SAID, *MESSAGE, "cacert-expired", "req-oaep", *RENEWAL_SIGNER, *NO_CHALLENGE, "client-gave-up", *REQUEST, *RENEWAL_FORM, *RENEWAL_ITSELF,
+        "certrep-ndes-hresult", *SAID, "post-empty-body", *MESSAGE, "cacert-expired", "req-oaep", *RENEWAL_SIGNER, *NO_CHALLENGE, "client-gave-up", *REQUEST, *RENEWAL_FORM, *RENEWAL_ITSELF,
         "signer-clock-odd", *BEHIND,
     ),
     "certrep-badrequest": (
-        "certrep-ndes-hresult", *SAID, *BEHIND, "getcrl-refused", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *RENEWAL_FORM, *NO_CHALLENGE, "client-gave-up", *REQUEST,
+        "certrep-ndes-hresult", *SAID, *BEHIND, "getcrl-refused", "post-empty-body", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *RENEWAL_FORM, *NO_CHALLENGE, "client-gave-up", *REQUEST,
         *RENEWAL_ITSELF,
         "transid-reused-other-key", "transid-changed-while-pending", "transid-of-empty-input",
     ),
@@ -132,7 +132,7 @@ EXPLAINED_BY: dict[str, Names] = {
     "certrep-failinfotext": (*SAID, *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *RENEWAL_FORM, *RENEWAL_ITSELF, *REQUEST, *ALGORITHM),
     "renewal-refused": (*RENEWAL_SIGNER, *RENEWAL_FORM, *RECIPIENT),
     "pending-then-failure": ("transid-changed-while-pending", "poll-issuer-subject-mismatch", "certrep-ndes-hresult"),
-    # no answer, or none that is SCEP
+    # no response, or none that is SCEP
     "txn-no-reply": (
         *NETWORK, *HTTP, *BODY, "http-no-response", "client-gave-up", *CAPTURE, *ENCODING, *MESSAGE, "cacert-expired",
         *RENEWAL_SIGNER, *REQUEST, *ALGORITHM_UNKNOWN,
@@ -148,11 +148,11 @@ EXPLAINED_BY: dict[str, Names] = {
     "http-400-bad-message": ENCODING,
     "post-used-not-offered": ("http-405-post",),
     "ndes-http-500-pkioperation-only": (
-        *SAID, *ENCODING, "not-cms", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *REQUEST, *ALGORITHM, *BEHIND,
+        *SAID, *ENCODING, "not-cms", *MESSAGE, "cacert-expired", *RENEWAL_SIGNER, *REQUEST, *ALGORITHM_UNKNOWN, "req-cipher-obsolete", *BEHIND,
     ),
     "ndes-http-500-all-operations": (*SAID, "operation-unknown", "cacert-expired"),
     "html-in-200": ("query-malformed", "ndes-admin-used-as-scep-url", "operation-unknown"),
-    "empty-200": (*ENCODING, "poll-issuer-subject-mismatch"),
+    "empty-200": (*ENCODING, "poll-issuer-subject-mismatch", *RECIPIENT, "cacert-expired", *ALGORITHM_UNKNOWN),
     "body-length-mismatch": ("tcp-zero-window", "tcp-reset-during-exchange", "client-gave-up"),
     "tcp-reset-during-exchange": ("tcp-reply-never-acked", "tcp-zero-window"),
     "slow-operation": BEHIND,
@@ -166,7 +166,7 @@ EXPLAINED_BY: dict[str, Names] = {
     "req-recipient-is-ca-not-ra": ("cacert-ra-no-keyusage",),
     "inner-decrypt-fails": ("encrypted-key-size-odd",),
     "nonce-missing": ("req-attr-missing",),
-    # an answer that is not this request's, or not whole
+    # a response that is not this request's, or not whole
     "certrep-digest-mismatch": (*CAPTURE, "body-length-mismatch"),
     "certrep-signature-invalid": (*CAPTURE, "certrep-digest-mismatch"),
     "certrep-signer-unknown": ("cacert-changed", "mixed-servers"),
@@ -219,14 +219,15 @@ _HEADLINES: dict[Outcome, Names] = {
     Outcome.PENDING: ("pending-never-resolved", "pending-not-polled"),
     Outcome.UNKNOWN: ("certrep-status-undefined", "certrep-not-type-3", *CAPTURE, "body-length-mismatch", "not-cms", "tcp-reset-during-exchange"),
     Outcome.SUCCESS: (
-        "certrep-success-without-envelope", "issued-leaf-not-found", "issued-key-differs", "certrep-not-for-requester", "certrep-transid-mismatch",
+        "tcp-reply-never-acked", "client-gave-up", "certrep-success-without-envelope", "issued-leaf-not-found", "issued-key-differs", "certrep-not-for-requester", "certrep-transid-mismatch",
         "certrep-nonce-mismatch", "certrep-digest-mismatch", "certrep-signature-invalid", "certrep-signer-unknown", "certrep-contenttype-missing",
-        "nextca-bad-signature", "attr-duplicate", "success-then-reenrol", "issued-order", "certrep-cipher-not-the-requests",
+        "nextca-bad-signature", "attr-duplicate", "success-then-reenrol", "issued-order", "certrep-cipher-not-the-requests", "certrep-digest-not-the-requests",
     ),
 }  # fmt: skip
 """The finding that says how a transaction ended. After a SUCCESS only an error counts: the client cannot use what it got."""
 _STOPPED: Names = (
-    "tcp-reply-never-acked", "tcp-zero-window", "post-without-operation", "operation-unknown", "txn-stopped-after-cacert", "nextca-bad-signature",
+    "tcp-reply-never-acked", "tcp-zero-window", "tls-handshake-alert", "post-without-operation", "operation-unknown", "txn-stopped-after-cacert",
+    "nextca-bad-signature",
 )  # fmt: skip
 """The same where the client got certificates and asked for none of its own."""
 _ALONE: Names = (
@@ -240,6 +241,7 @@ _ALONE_EXPLAINED_BY: dict[str, Names] = {
         "tls-server-cert-expired",
         "tls-too-old-client",
         "tls-inspection-suspected",
+        "tls-server-cert-apple-limits",
     ),
 }
 
@@ -268,6 +270,8 @@ class End(NamedTuple):
     """The number of the exchange that decided."""
     earlier: frozenset[int] = frozenset()
     """The numbers of the PKIOperations of earlier attempts."""
+    legs: frozenset[int] = frozenset()
+    """The numbers of all exchanges that carry the deciding message: a proxy's other leg is numbered after the first."""
     said: Names | None = None
     """The rules that can explain the deciding answer, by what the server says in it; None where its words are not understood."""
 
@@ -313,7 +317,7 @@ def linked_alone(found: Sequence[Finding]) -> list[Finding]:
 
 
 def _is_over(finding: Finding, end: End) -> bool:
-    """Whether a finding is about an attempt, or an answer on the way, that a later success made good."""
+    """Whether a finding is about an attempt, or a response on the way, that a later success made good."""
     if finding.exchange in end.earlier:
         return True
     before = finding.exchange is not None and end.decisive is not None and finding.exchange < end.decisive
@@ -356,6 +360,7 @@ def _root(found: Sequence[Finding], end: End) -> Finding | None:
             [each for each in candidates if each.rule not in seen],
             current.exchange or decisive,
             even=end.said or (),
+            legs=end.legs,
         )
         if deeper is None:
             break
@@ -364,7 +369,7 @@ def _root(found: Sequence[Finding], end: End) -> Finding | None:
 
 
 def _allowed(finding: Finding, end: End) -> Names:
-    """What may explain a finding. Where the server's words are understood, they say what can explain its answer."""
+    """What may explain a finding. Where the server's words are understood, they say what can explain its response."""
     names = explanations(finding.rule, finding.code)
     if end.said is None or finding.rule not in _ANSWERS or (finding.exchange or end.decisive) != end.decisive:
         return names
@@ -378,15 +383,22 @@ def _may_explain(finding: Finding, end: End) -> frozenset[str]:
     return below | frozenset(end.said) if end.said is not None and finding.rule in _ANSWERS else below
 
 
-def _best(names: Iterable[str], found: Iterable[Finding], at: int | None, even: Names = ()) -> Finding | None:
-    """The first of these that was found, at this exchange or, failing that, before it.
+def _best(
+    names: Iterable[str],
+    found: Iterable[Finding],
+    at: int | None,
+    even: Names = (),
+    legs: frozenset[int] = frozenset(),
+) -> Finding | None:
+    """The first of these that was found, at this exchange or, failing that, before it, or on another leg of its message.
 
     What is only good to know explains nothing, but for the rules in ``even``: those that the server's own words name.
     """
     by_rule: dict[str, list[Finding]] = {}
     for each in found:
         counts = each.severity is not Severity.INFO or each.rule in _EVEN_INFO or each.rule in even
-        if counts and (each.exchange is None or at is None or each.exchange <= at):
+        in_time = each.exchange is None or at is None or each.exchange <= at or (at in legs and each.exchange in legs)
+        if counts and in_time:
             by_rule.setdefault(each.rule, []).append(each)
     for name in names:
         if name in by_rule:

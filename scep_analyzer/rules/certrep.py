@@ -75,7 +75,7 @@ def certrep_failure(view: View, reply: PkiMessage) -> Found:
     Seen: The CertRep has pkiStatus 2 (FAILURE).
     Why: The server, or the CA behind it, does not accept the request. The reason is in failInfo; some servers add failInfoText or an error code of
         their own.
-    Do: On the server, search the log for the transactionID or for the time of the response: it gives the reason in more detail.
+    Else: On the server, search the log for the transactionID or for the time of the response: it gives the reason in more detail.
     Do (ndes): On the NDES server, open Event Viewer > Windows Logs > Application, source NetworkDeviceEnrollmentService, at the time of the response.
     Do (ejbca): On the EJBCA server, read WildFly's standalone/log/server.log at the time of the response.
     Do (step-ca, micromdm): On the server, read the log of the SCEP service at the time of the response.
@@ -185,7 +185,7 @@ def certrep_badmessagecheck(view: View, reply: PkiMessage) -> Found:
     Why: The server does not accept the signature of the request or the certificate that signed it.
     Why: Some servers also send this code if they cannot decrypt the request.
     Matters: One code has several meanings: RFC 8894 defines it for an invalid signature only, and some servers use it for challenge passwords too.
-    Do: On the server, read the log at the time of the response: it says whether the signature, the decryption or the challenge password failed.
+    Else: On the server, read the log at the time of the response: it says whether the signature, the decryption or the challenge password failed.
     Do (ndes): Get a new challenge password from /certsrv/mscep_admin/ and retry. Event 29 in the server's Application log (28 for a renewal) confirms
         that the password was refused.
     Do (ndes): On the NDES server, check PasswordValidity (minutes), PasswordMax, UseSinglePassword and EnforcePassword in
@@ -237,7 +237,7 @@ def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     Why: The CA refused the request because of its policy, the template, the key size, missing rights or the status of the end entity.
     Why: Many servers send this code for a wrong or missing challenge password.
     Why: The server does not support this messageType or this kind of renewal.
-    Do: On the server, read the log at the time of the response: it gives the reason.
+    Else: On the server, read the log at the time of the response: it gives the reason.
     Do (ndes): On the NDES server, read event 31 in the Application log. On the CA, open certsrv.msc > Failed Requests and read the disposition
         message.
     Do (step-ca): On the step-ca server, read the log. If it names the challenge, run `step ca provisioner update NAME --challenge VALUE`; else it
@@ -255,7 +255,7 @@ def certrep_badrequest(view: View, reply: PkiMessage) -> Found:
     Not: It is not a damaged message: the server read it.
     """
     if _fails(reply, FailInfo.badRequest):
-        what = view.request.message_type_words if view.request is not None else "The request"
+        what = view.request.message_type_words if view.request is not None else "the request"
         first = (
             ()
             if view.is_ndes or reply.fail_info_text or view.is_server("ejbca")
@@ -581,7 +581,7 @@ def certrep_dummy_content(view: View, reply: PkiMessage) -> Found:
 
     Seen: The content of a FAILURE or PENDING response is 1 to 7 bytes long.
     Why: NDES sends one zero byte where other servers send no content. sscep calls it "illegal size of payload".
-    Do: Nothing: it is normal for NDES.
+    Do: Nothing: clients ignore this byte.
     Not: It is not a fault, and not the reason for the refusal.
     """
     if reply.pki_status in (PkiStatus.FAILURE, PkiStatus.PENDING) and reply.content_length and reply.content_length < 8:
@@ -616,7 +616,7 @@ def certrep_success_without_envelope(view: View, reply: PkiMessage) -> Found:
     Seen: The CertRep has pkiStatus 0 (SUCCESS) and no EnvelopedData.
     Why: The server did not issue a certificate and still reports SUCCESS. Some servers do this while a request waits for approval.
     Matters: The client has no certificate, although the server reports success.
-    Do: On the server, look for the request and approve it, then start the enrollment again.
+    Else: On the server, look for the request and approve it, then start the enrollment again.
     Do (dogtag): In the Dogtag agent pages, approve the pending request, then run the client again.
     Not: It is not a completed enrollment.
     """
@@ -652,7 +652,7 @@ def certrep_not_for_requester(view: View, reply: PkiMessage) -> Found:
     Why: The server mixes up the responses to several clients.
     Why: The server looks up the client's certificate by name and finds an older one.
     Matters: The client cannot decrypt the response and gets no certificate.
-    Do: On the server, remove older certificates of the same name, then retry. If it stays, update the server software.
+    Do: On the server, remove older certificates of the same name, then retry. If the fault remains, update the server software.
     Not: It is not a wrong key on the client.
     """
     signer = view.request.signer if view.request is not None else None
@@ -673,7 +673,7 @@ def certrep_cipher_weak(view: View, reply: PkiMessage) -> Found:
     Seen: The contentEncryptionAlgorithm of the response is des-cbc or des-ede3-cbc.
     Why: Many servers have a fixed cipher for responses: SCEP gives the client no way to choose it.
     Matters: DES can be broken within minutes, and OpenSSL 3 refuses it by default. 3DES is outdated but not broken.
-    Do: On the server, set the cipher of responses to AES, if all its clients support AES.
+    Else: On the server, set the cipher of responses to AES, if all its clients support AES.
     Do (step-ca): On the step-ca server, run `step ca provisioner update NAME --encryption-algorithm-identifier 2` (AES-256-CBC).
     Do (scepman): In Azure, set `AppConfig:SCEPResponseEncryptionAlgorithm` to 2.16.840.1.101.3.4.1.42 (AES-256).
     Not: It is not a fault of the client.

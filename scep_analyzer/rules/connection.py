@@ -1,8 +1,10 @@
 """Names and TCP: the client does not reach the server, or loses it."""
 
-from scep_analyzer.model.findings import Evidence, Fact
+from collections.abc import Iterator
+
+from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.packets import Lookup
-from scep_analyzer.model.scep import FailedConnection, Outcome, Transaction
+from scep_analyzer.model.scep import FailedConnection, FailInfo, MessageType, Outcome, PkiStatus, Transaction
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules._words import count, seconds
@@ -157,7 +159,7 @@ def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view:
     Seen: The SYN gets an RST.
     Why: No program listens on this port: the SCEP service is stopped, or the port in the enrollment URL is wrong.
     Why: A firewall on the server, or in front of it, rejects the connection.
-    Do: On the server, check that the SCEP service listens on this port (Linux: `ss -ltnp`, Windows: `netstat -ano`); then check the port in the
+    Do: Check that the SCEP service listens on this port of the server (Linux: `ss -ltnp`, Windows: `netstat -ano`); then check the port in the
         enrollment URL on the client.
     Do (ndes): On the NDES server, start the World Wide Web Publishing Service (`net start w3svc`) and check the site's Bindings in IIS Manager.
     Do (step-ca): For HTTP, set `"insecureAddress": ":8080"` in ca.json and restart step-ca: without it, step-ca listens for HTTPS only.
@@ -284,7 +286,7 @@ def tcp_request_never_acked(view: View) -> Found:
     Seen: Small segments are acknowledged; full-size segments are sent several times and never acknowledged.
     Why: A tunnel (GRE, IPsec, PPPoE) in the path carries only smaller packets, and a firewall filters the ICMP message that says so.
     Matters: PKIOperation is often the first large packet that a device sends.
-    Do: On the tunnel endpoint, reduce the TCP MSS to fit the tunnel (for example 1360), and let ICMP "fragmentation needed" and "packet too big"
+    Else: On the tunnel endpoint, reduce the TCP MSS to fit the tunnel (for example 1360), and let ICMP "fragmentation needed" and "packet too big"
         through.
     Do (ios-client): On the tunnel interface, enter `ip tcp adjust-mss 1360`; `ping SERVER size 1500 df-bit` shows the limit.
     Not: This is not a refusal: the server never got the request.
@@ -343,7 +345,7 @@ def http_no_response(view: View) -> Found:
 def client_gave_up(view: View) -> Found:
     """The client closes the connection before the server responds.
 
-    Seen: The client sends FIN or RST while the response is outstanding.
+    Seen: The client sends FIN or RST while the response is outstanding. Or the server refuses a request, and the client hung up on its attempt before.
     Why: The server does not respond within the client's timeout.
     Matters: The server may have used up the challenge password by then. The next attempt is then refused, though the request is correct.
     Do: On the client, raise the timeout, and use a new challenge password for the next attempt. On the server, find out what it waits for.
@@ -351,6 +353,7 @@ def client_gave_up(view: View) -> Found:
     Do (ios-client): Under the trustpoint, `enrollment retry period` and `enrollment retry count` set how often the router tries again.
     Not: The network is not the cause if the request was acknowledged.
     """
+    yield from _hung_up_before(view)
     facts = view.facts
     if facts is None or view.asked is None or not view.asked.complete or view.holes(server=True) or facts.one_way:
         return
@@ -368,11 +371,63 @@ def client_gave_up(view: View) -> Found:
             (view.q("http.request", view.operation or view.target), Fact(frame, "tcp.flags", "the client's end")),
             title=f"The client closes the connection after {seconds(waited)}, before the server responds",
         )
+    elif (
+        view.answer is not None
+        and view.answer.time_ns is not None
+        and facts.client.fin_ns is not None
+        and facts.client.fin_ns < view.answer.time_ns
+        and facts.reset_by_client  # one that only closed its own direction would read the response
+    ):
+        late = view.answer.time_ns - facts.client.fin_ns
+        granted = view.reply is not None and view.reply.pki_status == PkiStatus.SUCCESS
+        yield Evidence(
+            f"The client closes the connection {seconds(client_end - view.asked.time_ns)} after {view.operation or 'its request'}; the response comes "
+            f"{seconds(late)} later, and the client resets the connection.",
+            (view.a("http.response", f"{seconds(late)} too late"), Fact(frame, "tcp.flags", "the client's end")),
+            title=f"The response comes {seconds(late)} after the client has hung up",
+            severity=Severity.ERROR if granted else None,
+        )
     elif view.answer is not None and not view.answer.complete and facts.reset_by_client and view.answer.cut_by == "rst":
         yield Evidence(
-            f"The client resets the connection while the response to {view.operation or 'its request'} arrives.",
+            f"The client resets the connection while the response to {view.operation or 'its request'} arrives. A challenge password that is valid once is used up by then.",
             (view.a("http.response", "not whole"), Fact(frame, "tcp.flags", "the client's end")),
+            title="The client closes the connection before the response is complete",
         )
+
+
+_VALID_NS = 3600 * 1_000_000_000
+"""How long a challenge password is usually good for: NDES's 60 minutes."""
+
+
+def _hung_up_before(view: View) -> Iterator[Evidence]:
+    """The attempt of an earlier transaction on which this client hung up: the server may have used up its challenge password by then."""
+    message, whole = view.request, view.transaction
+    if not view.refused or message is None or whole is None or message.message_type != MessageType.PKCSReq:
+        return
+    if view.reply is None or view.reply.fail_info not in (FailInfo.badMessageCheck, FailInfo.badRequest):
+        return
+    challenge = view.csr.challenge_password.value if view.csr is not None and view.csr.challenge_password else None
+    mine = [
+        each
+        for each in view.memory.attempts
+        if (each.client, each.server) == (view.http.client.address, view.http.server)
+        and each.subject == whole.subject
+        and not each.leg
+        and 0 <= (view.http.time_ns or 0) - each.time_ns <= _VALID_NS
+    ]
+    # What it got after that attempt, it got with another password.
+    last = mine[-1] if mine else None
+    if last is None or not last.gave_up or (challenge and last.challenge and challenge != last.challenge):
+        return
+    yield Evidence(
+        f"The client hung up on its attempt in frame {last.frame}, before it had the response; the server refuses the next attempt, in frame {view.ask}.",
+        (
+            Fact(last.frame, "PKIOperation", "the client hung up"),
+            view.a("CertRep.signedAttrs.failInfo", str(view.reply.fail_info)),
+        ),
+        title="The client hung up on its attempt before, which may have used up the challenge password",
+        strength=INFERRED,
+    )
 
 
 @rule.transaction(INFO, "RFC 6298, Section 5")

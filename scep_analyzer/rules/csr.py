@@ -66,7 +66,7 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
     if envelope.problem is None:
         yield NotChecked("no RA key given")
     elif not envelope.key_fits:
-        yield NotChecked("the keys given do not open the request")
+        yield NotChecked("none of the given keys decrypts the request")
     else:
         yield Evidence(
             f"The private key of the recipient does not decrypt the request: {envelope.problem.rstrip('.')}.",
@@ -170,7 +170,7 @@ def csr_challenge_missing(view: View, content: Content) -> Found:
     Why: The tool that created the PKCS #10 request does not add the attribute.
     Why: The request is meant as a renewal, but the server treats it as a first enrollment.
     Matters: Without a challenge password, servers refuse the request or wait for an administrator to approve it (RFC 8894, Section 2.4).
-    Do: On the client, set the challenge password that the administrator of the CA gives out, and enroll again.
+    Else: On the client, set the challenge password that the administrator of the CA gives out, and enroll again.
     Do (ndes): Open `https://NDES-SERVER/certsrv/mscep_admin/`, get a new challenge password, set it on the client and enroll again.
     Do (step-ca): On the client, set the challenge of the provisioner. To change it on the CA: `step ca provisioner update NAME --challenge
     CHALLENGE`.
@@ -220,7 +220,7 @@ def csr_challenge_unclean(view: View, content: Content) -> Found:
     Do (ios-client, cisco-wlc): In the trustpoint, set `password 0 CHALLENGE` without a space at its end, then run `crypto pki enroll
     TRUSTPOINT`.
     Do (fleet): In Fleet, use a challenge of letters and digits only: Windows refuses other characters.
-    Not: A wrong challenge password of the right form.
+    Not: A wrong password without such characters is not detected here.
     """
     for csr in _csr(content):
         challenge = csr.challenge_password
@@ -321,7 +321,7 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
     challenge password.
     Why: The server issues one-time passwords: each is valid for one request and for a limited time.
     Why: The client enrolls again with the password of an earlier attempt.
-    Do: On the client, set a new challenge password and enroll again.
+    Else: On the client, set a new challenge password and enroll again.
     Do (ndes): Open `https://NDES-SERVER/certsrv/mscep_admin/`, get a new challenge password and enroll again within 60 minutes (the default
     lifetime).
     Do (intune, scepman): On the device, start a synchronisation with Intune: the device then gets a new challenge.
@@ -417,7 +417,7 @@ def csr_challenge_unexpected(view: View, content: Content) -> Found:
     Seen: The server refuses a request that contains a challengePassword, but accepts requests without one.
     Why: The server is configured without a challenge password and refuses a request that contains one.
     Why: Cisco devices always ask for a challenge password; their prompt describes it as a password for revocation.
-    Do: On the client, leave the challenge password empty, or configure the same challenge password on the server.
+    Else: On the client, leave the challenge password empty, or configure the same challenge password on the server.
     Do (step-ca): On the CA, set the challenge that the client sends: `step ca provisioner update NAME --challenge CHALLENGE`. Cisco IOS
     sends one even if none is set.
     Not: A wrong challenge password on a server that requires one.
@@ -453,7 +453,7 @@ def csr_challenge_reused_across_devices(view: CaptureView) -> Found:
     Seen: The same challengePassword is in requests for different keys.
     Why: The server or the profile of the MDM uses one static challenge password.
     Matters: Anyone who knows the static challenge password can get a certificate.
-    Do: On the server, use a one-time challenge password for each device.
+    Else: On the server, use a one-time challenge password for each device.
     Do (ndes): On the NDES server, set `UseSinglePassword` under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` to 0, then run `iisreset`.
     Each device then needs its own password from `/certsrv/mscep_admin/`.
     Do (step-ca): On the CA, add a SCEPCHALLENGE webhook to the provisioner that checks a challenge for each device.
@@ -652,7 +652,7 @@ def csr_keyusage_picks_template(view: View, content: Content) -> Found:
     Why: NDES has three templates in its registry and selects one of them by the key usage.
     Do: To use another template, put its name (not its display name) into this value under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` on
     the NDES server, then run `iisreset`.
-    Not: A fault.
+    Not: This is not a fault.
     """
     for csr in _csr(content):
         usage = set(csr.key_usage or ())
@@ -679,10 +679,10 @@ def csr_template_ignored(view: View, content: Content) -> Found:
     Seen: The request contains a certificateTemplateName or certificateTemplate extension.
     Why: The client or its profile names a template of a Microsoft CA.
     Matters: A SCEP server usually selects the template or profile itself.
-    Do: On the server, check which template or profile it uses for this request.
+    Else: On the server, check which template or profile it uses for this request.
     Do (ndes): On the NDES server, name the template under `HKLM\\SOFTWARE\\Microsoft\\Cryptography\\MSCEP` and run `iisreset`: NDES selects
     SignatureTemplate, EncryptionTemplate or GeneralPurposeTemplate by key usage.
-    Not: A fault.
+    Not: This is not a fault.
     """
     for csr in _csr(content):
         for each in (*csr.extensions, *csr.attributes):
@@ -700,7 +700,7 @@ def csr_eku_missing(view: View, content: Content) -> Found:
     Seen: The request contains no extendedKeyUsage extension.
     Why: The client leaves the extended key usage to the CA.
     Do: No action is needed where the CA sets the extended key usage. Otherwise, add it to the request on the client.
-    Not: A fault.
+    Not: This is not a fault.
     """
     for csr in _csr(content):
         if csr.extended_key_usage is None:
@@ -742,7 +742,7 @@ def csr_sid_absent(view: View, content: Content) -> Found:
 def csr_requests_identity(view: View, content: Content) -> Found:
     """The requester chooses the identity in the certificate.
 
-    Seen: A UPN or a SID in a request for client authentication.
+    Seen: The request contains a UPN or a SID and asks for client authentication.
     Why: The certificate template takes the names from the request (“Supply in the request”).
     Matters: Where nothing else checks the names, anyone with a challenge password can impersonate any user.
     Do: On the server, check the requested names against the device, for example by a policy module or by the MDM, and limit who may enroll.

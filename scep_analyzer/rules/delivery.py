@@ -29,7 +29,8 @@ def tcp_reply_never_acked(view: View) -> Found:
     Do: On the tunnel or router, clamp the TCP MSS (for example to 1360), and allow ICMP "fragmentation needed" and "packet too big" to the server.
     Do (ios-client): On the tunnel interface, set `ip tcp adjust-mss 1360`. `ping SERVER size 1500 df-bit` shows whether full-size packets get
         through.
-    Do (ndes): On the router, clamp the TCP MSS to 1360. On the NDES server, `ping -f -l 1472 CLIENT` shows whether full-size packets get through.
+    Do (ndes): On the tunnel or router, clamp the TCP MSS to 1360, and allow ICMP "fragmentation needed" to the server. On the
+        NDES server, `ping -f -l 1472 CLIENT` shows whether full-size packets get through.
     Not: It is not a client that rejects the response: the client never received it.
     """
     facts = view.facts
@@ -87,7 +88,7 @@ def dns_answers_differ(view: CaptureView) -> Found:
     Why: A name server still returns the address of the old server: an outdated zone, a hosts file or an old cache.
     Why: Split DNS returns different addresses inside and outside on purpose, and only one of them leads to the SCEP server.
     Matters: Clients of one name server can enroll, and clients of the other cannot.
-    Do: On the name server that returns the failing address, correct the record; then flush the DNS caches of the clients and resolvers.
+    Else: On the name server that returns the failing address, correct the record; then flush the DNS caches of the clients and resolvers.
     Do (windows-mdm): On the name server, correct the record; then run `ipconfig /flushdns` on the device.
     Not: It is not a wrong path in the enrollment URL: the same URL works at the other address.
     """

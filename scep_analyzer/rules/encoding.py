@@ -265,13 +265,13 @@ def _body_words(view: View) -> str:
 def post_without_operation(view: View) -> Found:
     """A POST to the SCEP path names no operation.
 
-    Seen: A POST without `operation=` in its URL.
+    Seen: The URL of a POST has no `operation=`.
     Why: The query is missing in the URL that is configured on the client.
     Why: A client sends something else to this URL, for example an MDM request.
     Matters: By POST, only PKIOperation is possible, so many servers do not need the parameter (RFC 8894, Section 4.3). Others reject the
     request.
     Do: On the client, send the message to `…?operation=PKIOperation`.
-    Not: A refusal of the SCEP message itself.
+    Not: The SCEP message itself is not refused.
     """
     if view.method == "POST" and view.operation is None and view.asked is not None and is_scep_path(view):
         if view.asked.complete and not view.understood:
@@ -343,7 +343,7 @@ def ber_indefinite_length(view: View, message: PkiMessage) -> Found:
     Do: Update the server to a version that reads BER. Clients usually have no setting for this.
     Do (micromdm): Update MicroMDM scep: older versions reject BER with “ber2der” or “invalid data len 0”.
     Do (step-ca): Update step-ca: older versions reject BER with “tags don't match”.
-    Not: A fault of the client.
+    Not: The client is not at fault.
     """
     odd = view.odd("ber-indefinite")
     if odd is not None and view.asked is not None and odd.frames == view.asked.frames:
@@ -372,6 +372,8 @@ def not_cms(view: View) -> Found:
             yield Evidence(
                 f"The message of the request is {view.exchange.request_kind} instead of a SCEP pkiMessage.",
                 (view.q("message", view.exchange.request_kind),),
+                actions=("On the client, send a SCEP pkiMessage, which is signed and encrypted, instead.",),
+                settled=True,
                 title=f"The request contains {view.exchange.request_kind} instead of a SCEP message",
             )
     kind = view.exchange.response_kind
@@ -385,6 +387,8 @@ def not_cms(view: View) -> Found:
         yield Evidence(
             f"The response to PKIOperation is {kind} instead of a SCEP pkiMessage.",
             (view.a("http.file_data", kind),),
+            actions=("On the client, check that the enrollment URL is the SCEP URL of the server.",),
+            settled=True,
             title=f"The response is {kind} instead of a SCEP message",
         )
 
@@ -397,7 +401,7 @@ def trailing_bytes(view: View) -> Found:
     Why: The sender adds a line end or padding.
     Matters: Strict receivers reject the message.
     Do: Update the software that sends the message, so that the body ends with the message.
-    Not: A wrong message.
+    Not: The message itself is intact.
     """
     odd = view.odd("trailing-bytes")
     if odd is not None:

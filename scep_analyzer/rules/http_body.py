@@ -26,8 +26,9 @@ def html_in_200(view: View) -> Found:
 
     Seen: The status is 200, and the body is HTML.
     Why: The page is a sign-in, a Wi-Fi portal or a block page of a proxy.
-    Why: The enrollment URL is wrong: another web site answers for this name or path, or the operation is missing.
-    Do: On the client, correct the enrollment URL; or exempt the SCEP path from the sign-in or block page on the proxy that sends it.
+    Why: The enrollment URL is wrong: another web site responds at this name or path, or the operation is missing.
+    Do: On the client, correct the enrollment URL.
+    Do: If a proxy or Wi-Fi portal sends the page, exempt the SCEP path from the sign-in or the block page there.
     Do (ndes): On the client, set the path of the enrollment URL to /certsrv/mscep/mscep.dll. Without the operation, NDES returns its welcome page.
     Not: This is not a response of the SCEP service.
     """
@@ -42,14 +43,24 @@ def html_in_200(view: View) -> Found:
         )
 
 
+_EMPTY_PKIOPERATION = {
+    "GET": (
+        "On the client, send PKIOperation by POST if the server supports it.",
+        "On the server, read the log at the time of the request, and update the SCEP software.",
+    ),
+    "POST": ("On the server, read the log at the time of the request, and update the SCEP software.",),
+}
+"""What to do about an empty response to PKIOperation, by the method of the request."""
+
+
 @rule.exchange(ERROR, "smallstep/certificates#916", "micromdm/scep#155")
 def empty_200(view: View) -> Found:
     """The response is empty.
 
     Seen: The status is 200, and the response has no body.
     Why: The server does not support PKIOperation by this method, or its SCEP code failed without a message.
-    Do: On the client, use POST for PKIOperation if it uses GET now. On the server, read the log at the time of the request and update the SCEP
-        software.
+    Else: On the server, read the log at the time of the request, and update the SCEP software.
+    Else: On the client, use POST for PKIOperation if it uses GET now and the server supports POST.
     Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
     Not: This is not a SCEP refusal: a refusal has a body, too.
     """
@@ -59,6 +70,8 @@ def empty_200(view: View) -> Found:
             yield Evidence(
                 f"{who_first(view)} returns HTTP 200 without a body for {view.operation}{f' by {view.method}' if view.method else ''}.",
                 (view.a("http.content_length", "0"),),
+                actions=_EMPTY_PKIOPERATION.get(view.method or "", ()) if view.operation == "PKIOperation" else (),
+                settled=view.operation == "PKIOperation" and view.method in _EMPTY_PKIOPERATION,
                 title=f"The response to {view.operation} is empty",
                 severity=Severity.WARNING if view.operation == "GetCACaps" else None,
             )
@@ -159,16 +172,30 @@ def content_encoded_body(view: View) -> Found:
         )
 
 
+_RESPONSE_SHORT = "The response is shorter than it should be"
+
+
 @rule.exchange(ERROR, "RFC 9112, Section 8")
 def body_length_mismatch(view: View) -> Found:
-    """The response is shorter than it should be.
+    """A message is shorter than it should be.
 
-    Seen: The body ends before its Content-Length, before its last chunk, or before the end that its DER length gives.
+    Seen: The body of a response ends before its Content-Length, before its last chunk, or before the end that its DER length gives. Or the body of
+        a POST ends before the end that its DER length gives.
     Why: A proxy or the server closes the connection too early.
-    Do: On the host that sent the FIN or RST, read the log at this time, and raise the size limit or the timer that ended the response.
+    Why: A proxy, or a buffer of the client, cuts the body of the POST and adapts its Content-Length.
+    Do: On the host that sent the FIN or RST, read the log at this time, and raise the size limit or the timer that ended the message.
     Not: The capture did not lose these bytes: it has everything up to the end of the connection.
     """
     answer = view.answer
+    cut = view.odd("message-unreadable")
+    asked = view.asked
+    if cut is not None and "truncated" in cut.detail and view.method == "POST" and asked is not None and asked.complete:
+        if cut.frames == asked.frames and not view.holes(client=True):
+            yield Evidence(
+                f"The message in the body of the POST is {cut.detail}, though the body is complete by HTTP ({asked.body.length:,} bytes).",
+                (view.q("http.content_length", asked.body.length), view.q("http.file_data", cut.detail)),
+                title="The message in the POST is truncated",
+            )
     if answer is None or view.operation is None:
         return
     claimed = view.response_header("content-length")
@@ -178,11 +205,13 @@ def body_length_mismatch(view: View) -> Found:
         yield Evidence(
             f"The body of the response to {view.operation} ends after {count(answer.body.length, 'byte')}, but {what}; {how} ends the connection.",
             (view.a("http.content_length", claimed or "chunked"), view.a("body", f"{answer.body.length} bytes")),
+            title=_RESPONSE_SHORT,
         )
     elif answer.complete and view.exchange.response_kind is not None and "DER that ends" in view.exchange.response_kind:
         yield Evidence(
             f"The body of the response to {view.operation} is {view.exchange.response_kind}.",
             (view.a("body", view.exchange.response_kind),),
+            title=_RESPONSE_SHORT,
         )
     elif (
         answer.complete and view.reply is not None and view.reply.partial and "truncated" in view.reply.signature.reason
@@ -190,6 +219,7 @@ def body_length_mismatch(view: View) -> Found:
         yield Evidence(
             f"The message in the response to {view.operation} is {view.reply.signature.reason}.",
             (view.a("body", view.reply.signature.reason),),
+            title=_RESPONSE_SHORT,
         )
 
 
@@ -217,11 +247,11 @@ def chunked_to_http10(view: View) -> Found:
 
 @rule.exchange(WARNING, "RFC 9112, Section 3.2", strength=INFERRED)
 def http10_no_host(view: View) -> Found:
-    """The request has no Host header, and the wrong site answers.
+    """The request has no Host header, and the wrong site responds.
 
     Seen: An HTTP/1.0 request without a Host header gets 400, 404 or a web page.
     Why: The web server selects the site by the host name, and this client does not send one.
-    Do: On the web server, make the SCEP site the default site of this address: give it a binding without a host name.
+    Else: On the web server, make the SCEP site the default site of this address: give it a binding without a host name.
     Do (ndes): In IIS Manager, open the site, Bindings, and add an http binding with an empty host name.
     Do (scepman): Put an Application Gateway in front: App Service cannot serve requests without a host name.
     Not: The path is not wrong if it works with a Host header.
@@ -237,7 +267,7 @@ def http10_no_host(view: View) -> Found:
 
 @rule.exchange(ERROR, "RFC 9110, Section 9.2.3", "RFC 9111, Section 5.1")
 def pkioperation_cached(view: View) -> Found:
-    """A cache answers the enrollment request.
+    """A cache responds to the enrollment request.
 
     Seen: The response to PKIOperation has an Age header or X-Cache: HIT, or the same response comes for different requests.
     Why: A cache in the path treats GET as cacheable.

@@ -18,6 +18,9 @@ _LOGIN = (
 IIS_QUERY, IIS_URL = 2048, 4096
 """Default limits of IIS in characters: maxQueryString (404.15), and maxUrl, which counts the URL without its query (404.14)."""
 _IIS_BODY = 30_000_000
+_LAST_REDIRECT = 308
+"""IANA registers no higher 3xx; SCEPman's manual has 329 for "too many requests"."""
+_TOO_MANY = frozenset({329, 429})
 _STALL_NS = 1_000_000_000
 _BLOCKERS = (
     "web application firewall", "waf", "forbidden by", "blocked", "access denied", "request rejected", "incapsula",
@@ -94,7 +97,7 @@ def query_length(view: View) -> int:
 
 
 def short_ones_work(view: View) -> int | None:
-    """The frame of an answer of 200 to a short GET of the same path, None where there is none."""
+    """The frame of a response of 200 to a short GET of the same path, None where there is none."""
     found = (
         each.frame
         for each in view.memory.answers(view.http.server)
@@ -161,7 +164,7 @@ def http_redirect(view: View) -> Found:
     Not: This is not a refusal: the server did not look at the request.
     """
     location = view.response_header("location")
-    if not 300 <= view.status < 400 or view.status == 304:
+    if not 300 <= view.status <= _LAST_REDIRECT or view.status == 304:
         return
     if location and any(each in location.lower() for each in _LOGIN):
         return
@@ -196,14 +199,14 @@ def http_401_on_scep(view: View) -> Found:
     Seen: The server returns 401 with WWW-Authenticate on the SCEP path.
     Why: Anonymous access is switched off on the SCEP path.
     Why: The enrollment URL is the URL of an administration page, or it contains a wrong enrollment code.
-    Do: On the web server, allow anonymous access to the SCEP path only. Anyone can then send requests; the challenge password decides which are
+    Else: On the web server, allow anonymous access to the SCEP path only. Anyone can then send requests; the challenge password decides which are
         granted.
     Do: Compare the enrollment URL on the client with the URL that the server's documentation gives.
-    Do (ndes): In IIS Manager, open the application CertSrv/mscep, Authentication: enable Anonymous, disable Windows Authentication. Leave
-        CertSrv/mscep_admin as it is: only that page needs a login.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, Authentication: enable Anonymous, disable Windows Authentication. The
+        challenge password then decides who may enroll. Leave CertSrv/mscep_admin as it is: only that page needs a login.
     Not: The challenge password is not the cause: it is inside the encrypted message.
     """
-    if view.status == 401 and is_scep_path(view) and not _means_refusal(view):
+    if view.status == 401 and is_scep_path(view) and _means_refusal(view) is None:
         scheme = view.response_header("www-authenticate")
         yield Evidence(
             f"{who_first(view)} returns HTTP 401 for {view.operation or 'the request'} to {shown(view.path)} and asks for "
@@ -280,7 +283,7 @@ def http_403_tls_required(view: View) -> Found:
 
     Seen: An operation over HTTP gets 403, and the page says that TLS (SSL) is required, or HTTPS to the same host works.
     Why: The web server is configured to require TLS for the site or the directory.
-    Do: On the client, change the enrollment URL to https, or allow HTTP on the SCEP path of the web server. SCEP messages are encrypted and signed
+    Else: On the client, change the enrollment URL to https, or allow HTTP on the SCEP path of the web server. SCEP messages are encrypted and signed
         themselves; over HTTP an observer still sees who enrolls.
     Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and clear Require SSL; or change the enrollment URL on the client to
         https. The IIS log shows 403.4.
@@ -304,10 +307,10 @@ def http_403_client_cert(view: View) -> Found:
     Why: The web server requires a TLS client certificate on the SCEP path.
     Why: The client sent a certificate that the web server does not accept: not trusted, revoked or expired.
     Matters: A device that enrolls for the first time has no certificate to send.
-    Do: On the web server, stop requiring client certificates on the SCEP path. The challenge password then is the only proof that a device may
+    Else: On the web server, stop requiring client certificates on the SCEP path. The challenge password then is the only proof that a device may
         enroll.
-    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
-        CertificateRegistrationSvc as it is: it needs client certificates.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. The
+        challenge password then decides who may enroll. Leave CertificateRegistrationSvc as it is: it needs client certificates.
     Do (ndes): Read the sub-status in the IIS log: 403.7 no certificate was sent, 403.13 it is revoked, 403.16 it is not trusted, 403.17 it has
         expired.
     Do (ndes): For 403.16, list intermediate CA certificates in the Root store with `Get-ChildItem Cert:\\LocalMachine\\Root | ? {$_.Issuer -ne
@@ -348,7 +351,7 @@ def http_404_wrong_path(view: View) -> Found:
     Seen: A short request, such as GetCACaps or GetCACert, gets 404.
     Why: The path in the enrollment URL is wrong or incomplete.
     Why: The SCEP service is not installed or not enabled on this server.
-    Do: On the client, correct the path in the enrollment URL.
+    Else: On the client, correct the path in the enrollment URL.
     Do (ndes): On the client, set the path to /certsrv/mscep/mscep.dll.
     Do (ndes): On the NDES server, check that the role is installed: `Get-WindowsFeature ADCS-Device-Enrollment`. The IIS log has the sub-status
         (404.0, 404.2, 404.17).
@@ -365,13 +368,19 @@ def http_404_wrong_path(view: View) -> Found:
     """
     if view.status != 404 or view.operation is None or len(view.target) > 1024 or not is_scep_path(view):
         return
-    if _identifier_rejected(view) is not None or short_ones_work(view) is not None:
+    if _identifier_rejected(view) is not None or short_ones_work(view) is not None or _says_unknown_ca(view):
         return  # the path is right
     yield Evidence(
         f"{who_first(view)} returns HTTP 404 for {view.operation} to {shown(view.path)}.",
         (view.q("http.request.uri", shown(view.plain_target, 100)), status_fact(view)),
         title=f"The server has no SCEP service at {shown(view.path, 45)} (HTTP 404)",
     )
+
+
+def _says_unknown_ca(view: View) -> bool:
+    """Whether the server itself says that it knows no CA of this name."""
+    spoken = heard(view.exchange)
+    return spoken is not None and spoken.meaning is not None and spoken.meaning.key == "identifier"
 
 
 def _identifier_rejected(view: View) -> int | None:
@@ -392,16 +401,27 @@ def _identifier_rejected(view: View) -> int | None:
 def http_404_ca_identifier(view: View) -> Found:
     """The server does not know the CA identifier.
 
-    Seen: GetCACaps works on this path; GetCACert with a CA identifier in `message=` gets 404 or 400.
+    Seen: GetCACaps works on this path; GetCACert with a CA identifier in `message=` gets 404 or 400. Or the server says that it finds no such CA.
     Why: The identifier in `message=` names no CA of this server. Some clients send a default value ("CAIdentifier").
-    Do: On the client, enter the CA identifier that the server knows, or leave it empty.
+    Why: The client sends no identifier, and the server has no default CA.
+    Else: On the client, enter the CA identifier that the server knows, or leave it empty.
     Do (ejbca): On the client, enter the CA's name as the CA identifier, or set `scep.defaultca` in ejbca.properties. In RA mode, select the default
         CA in the SCEP alias.
     Do (sscep): On the client, set the identifier with `sscep getca -i NAME`.
-    Not: The path is not wrong: GetCACaps works on it.
+    Not: The path is not wrong: the SCEP service responds on it.
     """
     frame = _identifier_rejected(view)
-    if view.status in (400, 404) and frame is not None:
+    if view.status >= 400 and frame is None and _says_unknown_ca(view):
+        named = view.exchange.message_parameter
+        sent = f"the CA identifier {shown(named)}" if named else "no CA identifier"
+        yield Evidence(
+            f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'} with {sent}{said(view)}.",
+            (view.q("message", named or "none"), status_fact(view)),
+            title=f"The server does not know the CA identifier {shown(named, 40)}"
+            if named
+            else "The server needs a CA identifier, and the client sends none",
+        )
+    elif view.status in (400, 404) and frame is not None:
         yield Evidence(
             f"{who_first(view)} returns HTTP {view.status} for {view.operation} with the CA identifier {shown(view.exchange.message_parameter or '')}, "
             f"but HTTP 200 for GetCACaps on the same path (frame {frame}).",
@@ -487,7 +507,7 @@ def http_414_uri_too_long(view: View) -> Found:
 
     Seen: The response is 414 (URI Too Long).
     Why: The server or proxy that returns 414 has a limit for the request line, and a PKIOperation by GET is several thousand characters long.
-    Do: On the server or proxy that returns 414, raise the limit for the request line to 65,534 bytes, or send PKIOperation by POST.
+    Else: On the server or proxy that returns 414, raise the limit for the request line to 65,534 bytes, or send PKIOperation by POST.
     Do (nginx): In nginx.conf, set `large_client_header_buffers 4 64k;` and reload nginx.
     Do (apache): In the Apache configuration, set `LimitRequestLine 65534` and reload Apache httpd.
     Do (http-sys): On the Windows server, set the DWORD values MaxFieldLength and MaxRequestBytes to 65534 under
@@ -557,7 +577,7 @@ def http_405_post(view: View) -> Found:
     Seen: A POST gets 405 (Method Not Allowed) or 501 (Not Implemented).
     Why: The server does not support POST for PKIOperation.
     Why: A firewall or proxy in front of the server allows only GET.
-    Do: On the client, send PKIOperation by GET; or enable POST for the SCEP path on the server or proxy that returns the error.
+    Else: On the client, send PKIOperation by GET; or enable POST for the SCEP path on the server or proxy that returns the error.
     Do (dogtag): On the client, send PKIOperation by GET: Dogtag has no POST for SCEP.
     Not: This is not a refusal of the request: the server did not read it.
     """
@@ -593,7 +613,7 @@ def http_413_too_large(view: View) -> Found:
 
     Seen: The response is 413 (Content Too Large).
     Why: The server or proxy that returns 413 limits the size of request bodies.
-    Do: On the server or proxy that returns 413, raise the limit for request bodies on the SCEP path to 1 MB.
+    Else: On the server or proxy that returns 413, raise the limit for request bodies on the SCEP path to 1 MB.
     Do (nginx): In nginx.conf, set `client_max_body_size 1m;` for the SCEP path and reload nginx.
     Not: This is not a SCEP refusal: the server did not read the message.
     """
@@ -672,7 +692,7 @@ def ndes_http_500_all_operations(view: View) -> Found:
     Why: The service cannot start or is configured wrongly: its certificates, its private keys, its account, or a name in the URL that it does not
         know.
     Matters: No client can enroll.
-    Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
+    Else: On the server, read the log of the SCEP service at the time of the request; it names the reason.
     Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService. Events 2 and 10 mean that NDES cannot
         start, event 53 that its policy module failed.
     Do (ndes): Check the RA certificates: `certutil -store My`. If they have expired, enroll CEP Encryption and Exchange Enrollment Agent (Offline
@@ -713,11 +733,12 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
     Seen: PKIOperation gets 500, while GetCACert or GetCACaps work on the same server.
     Why: The server cannot decode, decrypt or process the message.
     Matters: The client learns nothing from this response; the server's log holds the reason.
-    Do: On the server, read the log of the SCEP service at the time of the request; it names the reason.
+    Else: On the server, read the log of the SCEP service at the time of the request; it names the reason.
     Do (ndes): On the NDES server, open Event Viewer, Application, source NetworkDeviceEnrollmentService: events 16, 17 and 18 mean that NDES cannot
         read the message, event 31 that the CA refused it.
-    Do (step-ca, micromdm): Read the text of the response and the server's log (`scepserver -debug -log-json` for MicroMDM). These servers return 500
-        for every fault inside a message.
+    Do (step-ca): Read the text of the response and the log of step-ca: it returns 500 for every fault inside a message.
+    Do (micromdm): Read the text of the response, and start the server with `scepserver -debug -log-json`: it returns 500 for every fault inside a
+        message.
     Do (ejbca): Look for the exception in WildFly's standalone/log/server.log.
     Do (openxpki): Look for "Unable to unwrap" (50010) in the log of the backend, openxpki.log.
     Not: The service is not down: it responds to other requests.
@@ -744,7 +765,7 @@ def http_502(view: View) -> Found:
     Seen: The response is 502 (Bad Gateway).
     Why: The proxy cannot reach the SCEP server: its address, its port, its name or its TLS certificate does not fit.
     Why: The internal URL in the proxy's configuration does not match the server's host name.
-    Do: On the proxy itself, open the internal SCEP URL, for example with `curl -v URL?operation=GetCACaps`, and correct the URL in the proxy's
+    Else: On the proxy itself, open the internal SCEP URL, for example with `curl -v URL?operation=GetCACaps`, and correct the URL in the proxy's
         configuration.
     Do (entra-app-proxy): On the connector host, open the internal URL in a browser, and correct Internal URL in the Application proxy settings of
         the enterprise application.
@@ -791,16 +812,17 @@ def ndes_http_503_app_pool(view: View) -> Found:
 def http_503_load(view: View) -> Found:
     """The server is overloaded or in maintenance (HTTP 503).
 
-    Seen: The response is 503 with Retry-After, or other requests to the same server get 200.
-    Why: The server receives more requests at a time than it can process.
+    Seen: The response is 503 with Retry-After, or other requests to the same server get 200; or it is 429 (329 from SCEPman), too many requests.
+    Why: The server receives more requests at a time than it can process, or more than it allows to one client.
     Why: A proxy has no working server behind it.
-    Do: On the server or proxy that returns 503, check load and health; enroll fewer devices at a time or add servers.
+    Do: On the server or proxy that returns this status, check load, health and rate limits; enroll fewer devices at a time or add servers.
     Do (ndes): Read httperr*.log under %SystemRoot%\\System32\\LogFiles\\HTTPERR: QueueFull and ConnLimit mean load. Raise the queue length of the
         application pool SCEP, or add an NDES server.
     Do (scepman): Raise AppConfig:ConcurrentSCEPRequestLimit (default 50) or scale out the App Service.
     Not: This is not a refusal of this request.
     """
-    if view.status != 503 or _HTTP_SYS in view.server_name:
+    limited = view.status in _TOO_MANY
+    if not limited and (view.status != 503 or _HTTP_SYS in view.server_name):
         return
     fine = other_operations(view, lambda each: each == 200)
     later = view.response_header("retry-after")
@@ -812,8 +834,9 @@ def http_503_load(view: View) -> Found:
         else ""
     )
     yield Evidence(
-        f"{who_first(view)} returns HTTP 503 for {view.operation or 'the request'}{more}{said(view)}.",
+        f"{who_first(view)} returns HTTP {view.status} for {view.operation or 'the request'}{more}{said(view)}.",
         (status_fact(view), *_proxy_facts(view)),
+        title=f"The server limits the number of requests (HTTP {view.status})" if limited else None,
     )
 
 
@@ -824,7 +847,7 @@ def http_504(view: View) -> Found:
     Seen: The response is 504 (Gateway Timeout).
     Why: The SCEP server, or the connector between proxy and server, is down.
     Why: The SCEP server waits for its CA, and the proxy's timer is shorter.
-    Do: On the proxy, check that the SCEP server or the connector is running, and measure how long the server takes without the proxy.
+    Else: On the proxy, check that the SCEP server or the connector is running, and measure how long the server takes without the proxy.
     Do (entra-app-proxy): On the connector host, open services.msc, start the application proxy connector service and set it to Automatic.
     Not: This is not a response of the SCEP server.
     """
@@ -853,14 +876,32 @@ _REFUSALS: dict[tuple[str, int], str] = {
     ("xipki", 403): "XiPKI returns 403 if the certificate is issued already or revoked.",
 }
 """The meaning of a bare status of a product that is known to refuse with it."""
+_EJBCA_401 = (
+    "On the EJBCA server, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then "
+    "`bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.",
+)
+_STEPS = {
+    "ejbca-handle": "On the EJBCA server, check the SCEP alias with `bin/ejbca.sh config scep dumpconfig --alias ALIAS`: polls need RA mode, which "
+    "Community does not have; the profiles must fit the request.",
+    "challenge-expired": "On the client, get a new challenge password and enroll again within its lifetime.",
+    "challenge-used": "On the client, get a new challenge password and enroll again: each is good for one request.",
+    "challenge-missing": "On the client, enter the challenge password that the server issued for this device.",
+    "challenge": "On the client, enter the challenge password again, or get a new one.",
+}
+"""What to do about what the server says, by the meaning of its words."""
+_NO_LOGIN = "The SCEP software itself refuses the request, most likely its challenge password: a 401 that asks for a login would name it in WWW-Authenticate."
+"""RFC 9110, Section 11.6.1. IIS leaves the field out where every way to log in is switched off."""
 
 
 def _means_refusal(view: View) -> str | None:
     """What this status means at this server, where it is no question of HTTP."""
     product = view.server_product
-    if product is None or view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
+    if view.operation != "PKIOperation" or view.response_header("www-authenticate") is not None:
         return None
-    return _REFUSALS.get((product.key, view.status))
+    told = _REFUSALS.get((product.key, view.status)) if product is not None else None
+    if told is None and view.status == 401 and "microsoft" not in view.server_name:
+        return _NO_LOGIN
+    return told
 
 
 @rule.status(
@@ -874,10 +915,9 @@ def http_vendor_error(view: View) -> Found:
     Seen: The response is 4xx with an error header or a text whose meaning is known.
     Why: The reason is in the words of the server.
     Matters: The words come from the software that refused. They are worth more than any conclusion from the status.
-    Do: Correct what the words of the server name; the server's log has the details.
-    Do (ejbca): For 401, set the end entity to NEW and set its password again: `bin/ejbca.sh ra setendentitystatus --username USER -S 10`, then
-        `bin/ejbca.sh ra setpwd --username USER --password PASSWORD`.
-    Do (fleet): Send the profile again: the one-time challenge in it has expired.
+    Do: Correct what the server's words name. Its log has the details.
+    Do (ejbca): On the EJBCA server, read WildFly's standalone/log/server.log at the time of the response.
+    Do (fleet): In Fleet, resend the configuration profile: it contains a new one-time challenge.
     Do (digicert): Correct the enrollment code for 401 (wrong), 406 (expired) and 412 (used or locked); for 400, correct the values of the request.
     Do (aws-c4scep): Correct what the error names. For "must contain base64", send PKIOperation by POST; for LimitExceededException, raise the quota;
         for a CA that is not active, activate it in AWS Private CA.
@@ -896,6 +936,7 @@ def http_vendor_error(view: View) -> Found:
             (status_fact(view), view.a("http.file_data", shown(spoken.text, 160))),
             title=f"The server explains HTTP {view.status}: {shown(spoken.text, 60)}",
             causes=(meaning.says,),
+            actions=(_STEPS[meaning.key],) if meaning.key in _STEPS else (),
             strength=INFERRED,
         )
     elif refusal is not None and not found:
@@ -904,6 +945,7 @@ def http_vendor_error(view: View) -> Found:
             (status_fact(view),),
             title=f"The server refuses the request with HTTP {view.status}",
             causes=(refusal,),
+            actions=_EJBCA_401 if view.status == 401 and view.is_server("ejbca") else (),
             strength=INFERRED,
         )
     elif found or any(each in text for each in _VENDOR_WORDS) or view.status in (406, 412):

@@ -8,7 +8,7 @@ from scep_analyzer.model.scep import PkiMessage, PkiStatus
 from scep_analyzer.rules._rule import ERROR, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
 from scep_analyzer.rules._words import certificate_words, count, day, long, shown
-from scep_analyzer.rules.transactions import looping
+from scep_analyzer.rules.transactions import looping, repeated
 
 _TOLERANCE = timedelta(minutes=1)
 _MORE_THAN_ONE = 1_400
@@ -61,7 +61,7 @@ def issued_subject_rewritten(view: View, reply: PkiMessage) -> Found:
     Seen: The subject of the issued certificate differs from the subject of the request.
     Why: The CA's template builds the subject from a directory such as Active Directory.
     Why: The CA's policy changes the subject.
-    Do: On the CA, change the template or policy so that it takes the subject from the request. Then restrict who may use it: the requester can choose
+    Else: On the CA, change the template or policy so that it takes the subject from the request. Then restrict who may use it: the requester can choose
         any name.
     Do (ndes): On the CA, set the template's Subject Name to "Supply in the request" and give Enroll to the NDES service account only: otherwise
         anyone who may enroll can get any name.
@@ -292,12 +292,13 @@ def issued_order(view: CaptureView) -> Found:
     Do (ucm): In the SCEP settings of Ultimate CA Manager, set `scep_getcacert_chain` to false.
     Not: It is not a fault of the server by the standard: a set has no order.
     """
-    loops = {each.number for each in looping(view)}
+    loops, repeats = {each.number for each in looping(view)}, repeated(view)
     for each in view.memory.attempts:
         apple = each.client_product == "apple"
         if each.leg or each.status != PkiStatus.SUCCESS:
             continue
-        stuck = apple and each.number in loops
+        # One that is seen to come second explains one repetition; a guess from the size needs a loop.
+        stuck = apple and (each.number in loops or (each.before_issued is not None and each.number in repeats))
         if each.before_issued is not None:
             yield Evidence(
                 f"{each.before_issued} is listed before the issued certificate"

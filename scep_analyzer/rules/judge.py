@@ -22,7 +22,7 @@ from scep_analyzer.model.scep import (
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.model.verdicts import Check
-from scep_analyzer.rules import advice, causes
+from scep_analyzer.rules import absence, advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
@@ -169,10 +169,13 @@ class Judge:
             self._failures.add(failed.connection)
             found += self._run("failure", (failed, transaction, self._whole()), number, None)
         found += self._run("transaction", (whole,), number, None)
+        abandoned = {each.exchange for each in found if each.rule == "client-gave-up"}
         for view in views:
             if view.request is not None:
                 leg = id(view) not in judged
-                self.memory.attempt(view.exchange, view.number, number, transaction, leg=leg)
+                self.memory.attempt(
+                    view.exchange, view.number, number, transaction, leg=leg, gave_up=view.number in abandoned
+                )
         self.memory.ended(whole.ending)
         decisive = whole.decisive
         end = End(
@@ -180,6 +183,7 @@ class Judge:
             kind=transaction.kind,
             decisive=decisive.number if decisive is not None else None,
             earlier=whole.earlier,
+            legs=_legs(views, decisive),
             said=_said(decisive),
         )
         checks = fine(whole, {each.rule for each in found})
@@ -190,7 +194,7 @@ class Judge:
         request, reply = view.request, view.reply
         if request is not None and request.envelope is not None and request.envelope.content is None:
             given = request.envelope.problem is not None
-            reason = "the keys given do not open the request" if given else "no RA key given"
+            reason = "none of the given keys decrypts the request" if given else "no RA key given"
             for rule in _BY_SUBJECT["csr"]:
                 self._unchecked[rule.id, reason] += 1
         if reply is not None and reply.pki_status == PkiStatus.SUCCESS and reply.issued is None:
@@ -291,6 +295,9 @@ class Judge:
             if not given:
                 self._passed[rule.id] += 1
             for each in given:
+                if not isinstance(each, NotChecked) and absence.is_open(rule.id, arguments[0], self.scene):
+                    self._unchecked[rule.id, absence.REASON] += 1
+                    continue
                 if isinstance(each, NotChecked):
                     self._unchecked[rule.id, each.reason] += 1
                     continue
@@ -312,6 +319,14 @@ class Judge:
         # About the whole capture: what is the same for all of it.
         servers = {each.server.key: each for each in self.recognised if each.server is not None}
         return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+def _legs(views: Sequence[View], decisive: View | None) -> frozenset[int]:
+    """The exchanges that carry the deciding message, on every leg."""
+    message = decisive.request.sha256 if decisive is not None and decisive.request is not None else None
+    if message is None:
+        return frozenset()
+    return frozenset(each.number for each in views if each.request is not None and each.request.sha256 == message)
 
 
 def _said(decisive: View | None) -> tuple[str, ...] | None:

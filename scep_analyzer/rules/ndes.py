@@ -182,25 +182,54 @@ def ndes_admin_login_fails(view: CaptureView) -> Found:
         if not refused or any(each.http.response is not None and each.http.response.status == 200 for each in found):
             continue
         last = refused[-1]
-        victim = _victim_of(view, client, last.http.time_ns or 0)
+        status = last.http.response.status if last.http.response is not None else 401
         yield Evidence(
-            f"{client} tries to log in to the administration page of {server} {count(len(refused), 'time')} and gets HTTP 401 each time.",
-            tuple(Fact(answer_frame(each.http), "http.response.code", "401 to a login") for each in refused[:4]),
-            transaction=victim.transaction if victim is not None else None,
-            exchange=victim.number if victim is not None else None,
+            f"{client} tries to log in to the administration page of {server} {count(len(refused), 'time')} and gets HTTP {status} each time.",
+            tuple(Fact(answer_frame(each.http), "http.response.code", f"{status} to a login") for each in refused[:4]),
+            **_victims_place(view, last),
         )
 
 
 def _victims_place(view: CaptureView, each: Bystander) -> dict[str, Any]:
     """The transaction and exchange of the request that went without a password because of this response of the page."""
     victim = _victim_of(view, each.http.client.address, each.http.time_ns or 0)
+    if victim is None:
+        # Who asks for the password is often another host: an administrator's, an MDM's.
+        victim = _victim_of_another(view, each)
     return {"transaction": victim.transaction, "exchange": victim.number} if victim is not None else {}
 
 
+def _victim_of_another(view: CaptureView, page: Bystander) -> Attempt | None:
+    """The first enrollment that this server refused in the ten minutes after it had no password to give, unless it gave one in between."""
+    since = page.http.time_ns or 0
+    address = page.http.server.address
+    victim = next(
+        (
+            each
+            for each in view.memory.attempts
+            if each.server.address == address
+            and each.message_type == MessageType.PKCSReq
+            and 0 <= each.time_ns - since <= 5 * _NEAR_NS
+            and each.status == PkiStatus.FAILURE
+        ),
+        None,
+    )
+    if victim is None:
+        return None
+    given = any(
+        each.http.server.address == address and since < (each.http.time_ns or 0) < victim.time_ns
+        for each, _ in _pages(view, "challenge")
+    )
+    return None if given else victim
+
+
 def _login_refused(each: Bystander) -> bool:
-    """Whether a login was sent and answered with 401; NTLM and Negotiate send one more 401 in between, which is no refusal."""
+    """Whether a login was sent and answered with 401; NTLM and Negotiate send one more 401 in between, which is no refusal.
+
+    403 after a login means that this user may not open the page.
+    """
     request, response = each.http.request, each.http.response
-    if request is None or response is None or response.status != 401:
+    if request is None or response is None or response.status not in (401, 403):
         return False
     sent = header(request.headers, "authorization")
     challenge = header(response.headers, "www-authenticate") or ""
@@ -247,7 +276,7 @@ def ndes_admin_used_as_scep_url(view: View) -> Found:
 
     Seen: A SCEP operation is sent to /certsrv/mscep_admin.
     Why: The client's profile or configuration contains the URL of the administration page.
-    Do: On the client, change the enrollment URL to http://SERVER/certsrv/mscep/mscep.dll.
+    Else: On the client, change the enrollment URL to http://SERVER/certsrv/mscep/mscep.dll.
     Do (ios-client): On the device, set `enrollment url http://SERVER/certsrv/mscep/mscep.dll` under the trustpoint.
     Not: It is not a wrong challenge password.
     """
@@ -416,6 +445,8 @@ def clock_skew(view: View) -> Found:
         _alone(times, alone) if alone is not None else _apart(times),
         tuple(each for _, each in times.values()),
         severity=Severity.INFO if off == ["the capture"] else None,
+        actions=(f"Set the clock of {_host(alone)}, and switch on NTP there.",) if alone is not None else (),
+        settled=alone is not None,
         title=_title(times, alone),
     )
 
@@ -443,8 +474,11 @@ def _title(times: _Times, alone: str | None) -> str:
         return f"The clocks of {', '.join(first)} and {last} differ by up to {long(widest)}"
     value = times[alone][0]
     nearest = min((other for name, (other, _) in times.items() if name != alone), key=lambda each: abs(each - value))
-    host = "capturing host" if alone == "the capture" else alone.removeprefix("the ")
-    return f"The {host}'s clock is {long(value - nearest)} {'ahead' if value > nearest else 'behind'}"
+    return f"The {_host(alone).removeprefix('the ')}'s clock is {long(value - nearest)} {'ahead' if value > nearest else 'behind'}"
+
+
+def _host(whose: str) -> str:
+    return "the capturing host" if whose == "the capture" else whose
 
 
 def _troubled(view: CaptureView, since_ns: int) -> int | None:

@@ -5,7 +5,7 @@ else known does it; INFERRED, likely; POSSIBLE, a hint that needs a second one. 
 """
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Strength
@@ -39,15 +39,20 @@ class Table:
     """Rows of patterns. What a text fits is remembered: servers and clients say the same again and again."""
 
     def __init__(self, *rows: tuple[str, Strength, str]) -> None:
-        self.rows = tuple(
-            _Pattern(product, strength, re.compile(text, re.IGNORECASE)) for product, strength, text in rows
-        )
+        self.rows = rows
         self.find = lru_cache(maxsize=512)(self._find)
+
+    @cached_property
+    def patterns(self) -> tuple[_Pattern, ...]:
+        """The rows, compiled when the first text is looked at: not every capture needs every table."""
+        return tuple(
+            _Pattern(product, strength, re.compile(text, re.IGNORECASE)) for product, strength, text in self.rows
+        )
 
     def _find(self, text: str) -> tuple[tuple[str, Strength, str], ...]:
         """The rows that a text fits, the first of each product: product, strength, and the part that fits."""
         found: dict[str, tuple[str, Strength, str]] = {}
-        for each in self.rows:
+        for each in self.patterns:
             match = each.pattern.search(text)
             if match is not None and each.product not in found:
                 found[each.product] = each.product, each.strength, match[0][:_LONGEST]
@@ -107,7 +112,7 @@ HEADERS: dict[str, Table] = {
     "x-amzn-errortype": Table(("aws-c4scep", P, r"")),
     "x-amzn-errormessage": Table(("aws-c4scep", P, r"")),
 }  # fmt: skip
-"""By a header of the answer."""
+"""By a header of the response."""
 
 TEXTS = Table(
     ("step-ca", P, r"^(scep (get|post) request failed|invalid scep get request|provisioner \S+ not found|provisioner must be of type SCEP)"),
@@ -124,7 +129,7 @@ TEXTS = Table(
     ("fleet", L, r"fleet"),
     ("ndes", P, r"mscep_admin|Network Device Enrollment Service"),
 )  # fmt: skip
-"""By what an answer that is not SCEP, the reason phrase or failInfoText says."""
+"""By what a response that is not SCEP, the reason phrase or failInfoText says."""
 
 CAPABILITIES: dict[tuple[tuple[str, ...], str], tuple[tuple[str, Strength], ...]] = {
     (("Renewal", "SHA-1", "SHA-256", "AES", "DES3", "SCEPStandard", "POSTPKIOperation"), "crlf"): (("step-ca", L),),

@@ -217,7 +217,7 @@ def _at(places: OrderedDict[K, _Marks], key: K) -> _Marks:
 
 
 def _usual(exchange: ScepExchange) -> bool:
-    """Whether an answer is one that a server gives all the time."""
+    """Whether a response is one that a server gives all the time."""
     response, reply = exchange.http.response, exchange.reply
     return response is not None and response.status == 200 and (reply is None or reply.pki_status != PkiStatus.FAILURE)
 

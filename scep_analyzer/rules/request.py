@@ -170,7 +170,7 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
     Do (strongswan): On the client, run `pki --scepca --url URL --caout ca.crt --raout ra.crt`, then `pki --scep` with the new files.
     Do (certmonger): On the client, run `getcert refresh-ca -c CA`, then `getcert resubmit -i ID`.
     Do (openxpki): Update OpenXPKI: newer versions select the key that fits the request and still decrypt it (openxpki#745).
-    Not: A request for another server.
+    Not: The request is not meant for another server.
     """
     if len(view.offers) < 2:
         return
@@ -271,7 +271,7 @@ def req_recipient_by_key_id(view: View, message: PkiMessage) -> Found:
     Why: This is a setting or a default of the client's CMS library.
     Matters: CMS allows both forms, but several servers read only issuer and serial number and fail with this one.
     Do: On the client, identify the recipient by issuer and serial number (CMS version 0).
-    Do (ejbca): Change the client: EJBCA has no setting for this and logs an IllegalArgumentException (ejbca-ce#924).
+    Do (ejbca): On the client, identify the recipient by issuer and serial number: EJBCA has no setting for this (ejbca-ce#924).
     Not: Proof that the request is encrypted for the wrong certificate.
     """
     for at, each in enumerate(_recipients(message)):
@@ -371,7 +371,7 @@ def req_cipher_obsolete(view: View, message: PkiMessage) -> Found:
     Matters: Some of these ciphers can be broken, and the request contains the challenge password. Many servers refuse them.
     Do: On the client, set the encryption algorithm to AES or, for an old server, to 3DES.
     Do (sscep): On the client, replace the `-E` option of `sscep enroll` with `-E aes256` (or `-E 3des`).
-    Not: A refusal by the server.
+    Not: The server does not refuse the request for this.
     """
     cipher = _cipher(message)
     if cipher.lower().startswith(_OBSOLETE):
@@ -463,7 +463,7 @@ def req_no_signer_cert(view: View, message: PkiMessage) -> Found:
     Why: The client does not add its certificate to the message.
     Matters: The server cannot check the signature or encrypt the response. RFC 8894, Section 2.3 requires the certificate.
     Do: On the client, include the requester's certificate in the SignedData; a client that cannot do this needs an update.
-    Do (ndes): Change the client: it has to include its certificate. On the NDES server, event 17 reports this fault.
+    Do (ndes): On the client, include the requester's certificate in the SignedData. On the NDES server, event 17 reports this fault.
     Not: A certificate that the server does not trust.
     """
     if message.partial:

@@ -45,7 +45,7 @@ def signer_clock_odd(view: View, message: PkiMessage) -> Found:
     Do: On the client, set the clock (NTP), then enroll again.
     Do (ios-client, cisco-wlc): On the device, configure `ntp server ADDRESS`, check it with `show clock detail`, then run `crypto pki
     enroll TRUSTPOINT`.
-    Not: A fault of the server.
+    Not: The server is not at fault.
     """
     signer, now = message.signer, view.moment
     if signer is None or now is None or not signer.self_issued:
@@ -80,7 +80,7 @@ def signer_weak_key(view: View, message: PkiMessage) -> Found:
     """The requester's RSA key is shorter than 2048 bits.
 
     Seen: An RSA key of less than 2048 bits in the certificate that signs the request.
-    Why: The default key size of the device is small (old Cisco IOS: 512 bits), or the device cannot create longer keys.
+    Why: The default key size of the device is small (512 bits on some old devices), or the device cannot create longer keys.
     Matters: Most certificate templates and profiles require at least 2048 bits. A Microsoft CA refuses shorter keys with 0x80094811.
     Do: On the client, create a new RSA key of at least 2048 bits and enroll again.
     Do (ios-client, cisco-wlc): On the device, set `rsakeypair KEY 2048` in the trustpoint, run `crypto key generate rsa modulus 2048 label
@@ -88,7 +88,7 @@ def signer_weak_key(view: View, message: PkiMessage) -> Found:
     Do (cisco-asa): On the ASA, run `crypto key generate rsa label KEY modulus 2048`, set `keypair KEY` in the trustpoint, then run `crypto
     ca enroll TRUSTPOINT`.
     Do (apple, windows-mdm, intune-android): In the MDM, set the key size of the SCEP profile to 2048 and push the profile again.
-    Not: A refusal by the server.
+    Not: The server does not refuse the request for this.
     """
     key = message.signer.public_key if message.signer is not None else None
     if key is not None and key.algorithm.startswith("rsa") and key.bits is not None and key.bits < 2048:
@@ -126,7 +126,7 @@ def signer_generic_subject(view: View, message: PkiMessage) -> Found:
     Seen: A subject such as CN=SCEP SIGNER or a GUID in the self-signed certificate of the requester.
     Why: Some clients always use this subject.
     Do: No action is needed: the requested subject is in the encrypted part of the request.
-    Not: A fault.
+    Not: This is not a fault.
     """
     signer = message.signer
     if signer is None or not signer.self_issued:

@@ -47,7 +47,7 @@ def scep_alias_or_provisioner_missing(view: View) -> Found:
     Why: The name in the path of the enrollment URL is mistyped, or it was never created on the server.
     Why: The name is missing from the path.
     Matters: The client gets no CA certificates and cannot request its own.
-    Do: On the client, compare the name in the enrollment URL with the names on the server, letter by letter, and correct it.
+    Else: On the client, compare the name in the enrollment URL with the names on the server, letter by letter, and correct it.
     Do (ejbca): On the client, set the URL to http://SERVER/ejbca/publicweb/apply/scep/ALIAS/pkiclient.exe. On EJBCA, `bin/ejbca.sh config scep
         addalias ALIAS` creates an alias.
     Do (step-ca): On the client, set the URL to http://SERVER/scep/PROVISIONER. On the server, `step ca provisioner list` shows the names; the type
@@ -73,7 +73,7 @@ def scep_disabled_on_server(view: View) -> Found:
     Why: SCEP is off until an administrator switches it on.
     Why: The CA or the profile behind this URL was taken out of service.
     Matters: No client can enroll here.
-    Do: On the server, switch on SCEP, assign a CA to it, and restart the service if the server asks for it.
+    Else: On the server, switch on SCEP, assign a CA to it, and restart the service if the server asks for it.
     Do (dogtag): On the server, run `pki-server ca-config-set ca.scep.enable true`, then restart the instance.
     Do (ucm): In Ultimate CA Manager, open the SCEP settings, switch on SCEP and select a CA whose RSA key is stored on this server.
     Do (otilm): In the user interface, enable the SCEP profile and its RA profile.
@@ -93,7 +93,7 @@ def azure_app_stopped(view: View) -> Found:
     Seen: Azure itself responds: the web app is stopped, or its package cannot be downloaded.
     Why: Somebody stopped the app, its plan ran out of quota, or the location of its package changed.
     Matters: The SCEP software does not run at all.
-    Do: In the Azure portal, start the app. Its activity log shows who or what stopped it.
+    Else: In the Azure portal, start the app. Its activity log shows who or what stopped it.
     Do (scepman): In the Azure portal, start the app. For "Cannot download ZIP", set WEBSITE_RUN_FROM_PACKAGE to the current location. GET /probe
         shows whether SCEPman runs.
     Not: It is not a response of the SCEP software: Azure responds in its place.
@@ -165,7 +165,7 @@ def ejbca_end_entity_status(view: View) -> Found:
     Seen: The server says that the end entity has the wrong status. After the first certificate the status is GENERATED.
     Why: The end entity already got its certificate and was not set back to NEW.
     Matters: The server refuses every enrollment of this device until the status is NEW.
-    Do: On the server, set the end entity to NEW and set its password again, then enroll again.
+    Else: On the server, set the end entity to NEW and set its password again, then enroll again.
     Do (ejbca): On EJBCA, run `bin/ejbca.sh ra setendentitystatus --username USER -S 10` and `bin/ejbca.sh ra setpwd --username USER --password
         PASSWORD`, then enroll again.
     Not: It is not a wrong password: the server found the end entity.
@@ -185,7 +185,7 @@ def ejbca_end_entity_unknown(view: View) -> Found:
     Why: The end entity was not added, or its subject differs from the request: order, case and every attribute count.
     Why: The alias is in CA mode, which accepts known end entities only.
     Matters: The server could read the request, so neither its encoding nor its recipient is the cause.
-    Do: On the server, add the end entity with exactly the subject that the device requests, and with its challenge password.
+    Else: On the server, add the end entity with exactly the subject that the device requests, and with its challenge password.
     Do (ejbca): On EJBCA, add it with `bin/ejbca.sh ra addendentity`, with exactly the subject of the request. In CA mode the user name is the
         subject's CN.
     Do (digicert): In DigiCert, enroll the seat of this CN before the device enrolls.
@@ -203,7 +203,7 @@ def url_port_in_path(view: View) -> Found:
     Seen: A segment of the path ends in a colon and a number, and the response is not SCEP.
     Why: The port was typed after the path: http://host/scep:8081 means port 80 and a path with a colon.
     Matters: The request goes to the wrong port, and often to another server.
-    Do: On the client, put the port after the host in the enrollment URL: http://HOST:PORT/path.
+    Else: On the client, put the port after the host in the enrollment URL: http://HOST:PORT/path.
     Do (ios-client): On the device, set `enrollment url http://HOST:PORT/scep` under the trustpoint; IOS appends /pkiclient.exe itself.
     Not: It does not show that the SCEP service is missing: the request went to another port.
     """

@@ -6,12 +6,12 @@ Sources: the products' source text, manuals and issues. Fragments are matched wi
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
 from scep_analyzer.model.scep import ScepExchange
-from scep_analyzer.scep.told_secrets import WITHHELD
+from scep_analyzer.model.told_secrets import WITHHELD
 
 Names = tuple[str, ...]
 
@@ -20,9 +20,15 @@ _DECODING: Names = (
     "get-reserved-unescaped", "get-line-breaks", "post-body-base64", "post-form-encoded",
 )  # fmt: skip
 _PARSING: Names = (
-    "post-empty-body", "post-form-encoded", "post-body-base64", "get-truncated", "get-plus-became-space", "not-cms", "ber-indefinite-length",
+    "post-empty-body", "body-length-mismatch", "post-form-encoded", "post-body-base64", "get-truncated", "get-plus-became-space", "not-cms", "ber-indefinite-length",
     "envelope-structure-bad", "inner-not-pkcs10", "trailing-bytes",
 )  # fmt: skip
+_UNREADABLE: Names = tuple(
+    dict.fromkeys(
+        (*(each for each in _DECODING if each not in ("get-reserved-unescaped", "get-line-breaks")), *_PARSING)
+    )
+)
+"""A server that cannot read the structure does not say whether the base64 or what is in it was wrong."""
 _DECRYPTING: Names = (
     "cacert-expired", "req-recipient-stale", "req-recipient-is-ca-not-ra", "req-recipient-is-signing-ra", "mixed-servers", "req-wrong-recipient",
     "encrypted-key-size-odd", "inner-decrypt-fails", "req-oaep", "req-recipient-not-ktri", "server-lacks-cipher", "req-cipher-obsolete",
@@ -142,7 +148,7 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     (
         r"tags don't match|ber2der|asn1: (structure|syntax) error|malformed (pki)?message|Unable to parse request|failed decoding message|DERDecode"
         r"|invalid CMS|ASN1_|unexpected end of (data|file)|malformed PKIMessage",
-        Meaning("parse", "The server could not read the structure of the message (ASN.1, CMS).", _PARSING),
+        Meaning("parse", "The server could not read the structure of the message (ASN.1, CMS).", _UNREADABLE),
     ),
     (
         r"failed parsing SCEP request",
@@ -197,6 +203,14 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
     ),
     (r"key (size|length)|key is too (short|weak|small)", Meaning("key", "The server does not accept the length of the key.", ("csr-key-short", "signer-weak-key"))),
     (r"certificate in the request expired", Meaning("signer", "The certificate that signs the request has expired.", ("signer-clock-odd", "signer-expired-for-renewal"))),
+    (
+        r"Can not handle request",
+        Meaning(
+            "ejbca-handle",
+            "EJBCA cannot handle the request in this alias: its mode (CA or RA), its profiles or the message do not fit. Its server.log has the reason.",
+            (*_UNREADABLE, "req-wrong-recipient", "req-recipient-stale", "req-recipient-is-ca-not-ra", "req-oaep", "msgtype-unknown", "renewal-used-not-offered"),
+        ),
+    ),
     # -- the server's own trouble ---------------------------------------------------------------------------------------
     (
         r"crypto ?token .{0,40}offline|has no private key|\bis offline\b|HSM|Unable to connect to backend|does not have a decrypter|open depot|CA not active",
@@ -213,7 +227,6 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
 )  # fmt: skip
 """Fragment → meaning; the first that fits counts, so what names one thing comes before what names a kind."""
 
-_TABLE = tuple((re.compile(text, re.IGNORECASE), meaning) for text, meaning in _ROWS)
 _QUOTED = 160
 _REASONS = frozenset(each.phrase.lower() for each in HTTPStatus) | {
     "",
@@ -223,11 +236,17 @@ _REASONS = frozenset(each.phrase.lower() for each in HTTPStatus) | {
 }
 
 
+@cache
+def _pattern(row: int) -> re.Pattern[str]:
+    """Compiled when it is asked for: all of them take an eighth of the start, and most captures need none."""
+    return re.compile(_ROWS[row][0], re.IGNORECASE)
+
+
 @lru_cache(maxsize=512)
 def understood(text: str) -> tuple[Meaning, int] | None:
     """The meaning of a text, and where in it the fragment begins; None where nothing in it is known."""
-    for pattern, meaning in _TABLE:
-        match = pattern.search(text)
+    for row, (_, meaning) in enumerate(_ROWS):
+        match = _pattern(row).search(text)
         if match is not None:
             return meaning, match.start()
     return None

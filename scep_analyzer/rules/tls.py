@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 
 from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
-from scep_analyzer.model.findings import Evidence, Fact
+from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.scep import Kind
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View, moment
@@ -109,7 +111,8 @@ def _each_server(view: CaptureView) -> Iterator[Handshake]:
 def tls_handshake_alert(view: CaptureView) -> Found:
     """The TLS handshake fails.
 
-    Seen: A fatal alert comes before any data.
+    Seen: A fatal alert comes before any data. Or the client receives the server's certificate and closes the connection without an alert, several
+        times, or with a certificate that Apple devices reject.
     Why: One side rejects what the other side offers; the name of the alert says what.
     Do: Correct what the alert names. For unknown_ca, bad_certificate and certificate_unknown, install the CA of the server's certificate on the client; for
         handshake_failure and protocol_version, enable TLS 1.2 on both sides; for unrecognized_name, add a site with this name on the server.
@@ -134,8 +137,57 @@ def tls_handshake_alert(view: CaptureView) -> Found:
                     title=f"The TLS handshake fails: the {side} sends {name}",
                     causes=(meaning,) if meaning else (),
                     actions=_ACTIONS.get(alert.code, ()),
+                    settled=alert.code in _ACTIONS,
+                    **_stopped(view, each),
                 )
                 break
+    for first, times in _walked_away(view):
+        yield Evidence(
+            f"The client {first.client.address} receives the TLS certificate of {_name(first)} and closes the connection without an alert"
+            + (f", {times} times." if times > 1 else "."),
+            (
+                Fact(first.certificate_frame, "tls.certificate", "received"),
+                Fact(first.closed_by_client, "tcp.flags", "the client's end"),
+            ),
+            title="The client closes the connection after it received the server's TLS certificate",
+            strength=INFERRED,
+            causes=(
+                "The client does not accept the server's TLS certificate: its CA, its name, its validity or its form.",
+            ),
+            actions=(_INSTALL_CA,),
+            **_stopped(view, first),
+        )
+
+
+def _walked_away(view: CaptureView) -> Iterator[tuple[Handshake, int]]:
+    """Clients that closed after the server's certificate, without an alert and never with data; the first handshake of each, and how many.
+
+    One alone may be a monitor that looks whether the port answers.
+    """
+    closed: dict[tuple[str, object], list[Handshake]] = {}
+    good = {(each.client.address, each.server) for each in view.scene.handshakes if each.application_data}
+    for each in view.scene.handshakes:
+        place = each.client.address, each.server
+        if each.certificates and each.closed_by_client is not None and not each.alerts and place not in good:
+            closed.setdefault(place, []).append(each)
+    for found in closed.values():
+        if len(found) > 1 or any(_beyond_apple(each) for each in found):
+            yield found[0], len(found)
+
+
+def _stopped(view: CaptureView, handshake: Handshake) -> dict[str, Any]:
+    """The transaction of this client at this server that ended after the CA's certificates, which came over HTTP."""
+    found = next(
+        (
+            each.number
+            for each in view.memory.endings
+            if each.kind is Kind.CA_CERTIFICATES
+            and (each.client, each.server.address) == (handshake.client.address, handshake.server.address)
+            and each.started_ns <= (handshake.time_ns or 0)
+        ),
+        None,
+    )
+    return {} if found is None else {"transaction": found}
 
 
 @rule.capture(ERROR, "RFC 5280, Section 4.1.2.5")
@@ -144,7 +196,7 @@ def tls_server_cert_expired(view: CaptureView) -> Found:
 
     Seen: The time of the packet is outside the validity period of the certificate in the handshake.
     Why: The TLS certificate was not renewed, or the web server still uses the old one.
-    Do: On the web server, renew the TLS certificate and bind the new one to the site.
+    Else: On the web server, renew the TLS certificate and bind the new one to the site.
     Do (ndes): In IIS Manager, open the site, Bindings, https, and select the renewed certificate.
     Not: The RA certificates of SCEP are not meant: these are other certificates.
     """
@@ -160,6 +212,7 @@ def tls_server_cert_expired(view: CaptureView) -> Found:
                     Fact(each.frame, "frame.time", day(now)),
                 ),
                 title=f"The server's TLS certificate expired {long(now - leaf.not_after)} before this capture ({leaf.not_after:%Y-%m-%d})",
+                severity=_accepted(each),
             )
         elif leaf.not_before > now:
             yield Evidence(
@@ -169,6 +222,7 @@ def tls_server_cert_expired(view: CaptureView) -> Found:
                     Fact(each.frame, "frame.time", day(now)),
                 ),
                 title=f"The server's TLS certificate is not valid before {leaf.not_before:%Y-%m-%d}",
+                severity=_accepted(each),
             )
 
 
@@ -200,9 +254,14 @@ def tls_server_name_mismatch(view: CaptureView) -> Found:
                     Fact(each.frame, "tls.handshake.extensions_server_name", wanted),
                     Fact(each.certificate_frame, "subjectAltName", ", ".join(names) or "none"),
                 ),
-                severity=WARNING if by_address else None,
+                severity=WARNING if by_address else _accepted(each),
                 strength=POSSIBLE if by_address else None,
             )
+
+
+def _accepted(handshake: Handshake) -> Severity | None:
+    """A client that goes on with the certificate has accepted it: its fault is then no reason for a failure."""
+    return Severity.WARNING if handshake.application_data else None
 
 
 def _fits(wanted: str, name: str) -> bool:
@@ -222,7 +281,7 @@ def tls_too_old_client(view: CaptureView) -> Found:
     """The client supports only outdated TLS.
 
     Seen: The highest version that the client offers is TLS 1.1 or older, or it offers only RC4, DES and 3DES.
-    Why: The client has old firmware: an IOS, a printer, a camera.
+    Why: The client has old firmware, as routers, printers and cameras often have.
     Do: On the client, update the firmware; or give it an http URL, since SCEP messages are encrypted and signed themselves. Over HTTP an observer
         still sees who enrolls.
     Not: The server's certificate is not the cause.
@@ -252,10 +311,10 @@ def tls_client_cert_requested(view: CaptureView) -> Found:
     Seen: The SCEP host sends a CertificateRequest in the TLS handshake.
     Why: The web server is configured to accept or to require client certificates.
     Matters: A device that enrolls for the first time has no certificate. Some clients then stop.
-    Do: On the web server, do not ask for client certificates on the SCEP path. The challenge password then is the only proof that a device may
+    Else: On the web server, do not ask for client certificates on the SCEP path. The challenge password then is the only proof that a device may
         enroll.
-    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. Leave
-        CertificateRegistrationSvc as it is: it needs client certificates.
+    Do (ndes): In IIS Manager, open the application CertSrv/mscep, SSL Settings, and set Client certificates to Ignore. The
+        challenge password then decides who may enroll. Leave CertificateRegistrationSvc as it is: it needs client certificates.
     Not: This is harmless if the server continues without a certificate.
     """
     seen: set[object] = set()
@@ -311,6 +370,10 @@ def tls_on_http_port(view: CaptureView) -> Found:
             )
 
 
+_TLS_WANTED = ("https port", "https server", "ssl-enabled server port", "https scheme", "host and port requires tls")
+"""How nginx, Go, Apache httpd and Tomcat say that their port speaks TLS."""
+
+
 @rule.exchange(ERROR, "RFC 8446, Section 6.2")
 def http_on_tls_port(view: View) -> Found:
     """The client speaks HTTP to a port that speaks TLS.
@@ -328,7 +391,7 @@ def http_on_tls_port(view: View) -> Found:
             f"{view.http.server} returns a TLS alert for {view.operation or 'a request'} over HTTP.",
             (view.q("http", "a plain request"), Fact(facts.server.start_frame, "tls.alert", "the answer")),
         )
-    elif view.status == 400 and ("https port" in text or "ssl-enabled server port" in text or "https scheme" in text):
+    elif view.status == 400 and any(each in text for each in _TLS_WANTED):
         yield Evidence(
             f"{view.http.server} returns HTTP 400 for {view.operation or 'a request'} over HTTP: {shown(text, 80)}.",
             (view.q("http", "a plain request"), view.a("http.response.code", "400")),
@@ -346,39 +409,41 @@ def tls_server_cert_apple_limits(view: CaptureView) -> Found:
     Not: Other clients may accept this certificate.
     """
     for each in _each_server(view):
-        leaf = _leaf(each)
-        if (
-            leaf is None
-            or each.application_data
-            or leaf.not_after is None
-            or leaf.not_before is None
-            or each.closed_by_client is None
-        ):
+        what = _beyond_apple(each)
+        if not what or each.application_data or each.closed_by_client is None:
             continue
-        bits = leaf.public_key.bits if leaf.public_key is not None else None
-        rsa = leaf.public_key is not None and leaf.public_key.algorithm.startswith("rsa")
-        what = [
-            text
-            for text, found in (
-                (
-                    f"valid for {(leaf.not_after - leaf.not_before).days} days",
-                    leaf.not_after - leaf.not_before > timedelta(days=_APPLE_DAYS),
-                ),
-                ("signed with SHA-1", "sha1" in (leaf.signature_algorithm or "").lower()),
-                (f"an RSA key of {bits} bits", rsa and bits is not None and bits < 2048),
-                ("no subjectAltName", not leaf.subject_alt_names),
-                ("no extended key usage serverAuth", "serverAuth" not in (leaf.extended_key_usage or ())),
-            )
-            if found
-        ]
-        if what:
-            yield Evidence(
-                f"The TLS certificate of {_name(each)} exceeds Apple's limits ({', '.join(what)}); the client closes the connection after the handshake.",
-                (
-                    Fact(each.certificate_frame, "tls.certificate", ", ".join(what)),
-                    Fact(each.closed_by_client, "tcp.flags", "the client's end"),
-                ),
-            )
+        # An alert that names another reason is not about these limits.
+        fits = all(alert.code in _ABOUT_THE_CERTIFICATE for alert in each.alerts if alert.fatal)
+        yield Evidence(
+            f"The TLS certificate of {_name(each)} exceeds Apple's limits ({', '.join(what)}); the client closes the connection after the handshake.",
+            (
+                Fact(each.certificate_frame, "tls.certificate", ", ".join(what)),
+                Fact(each.closed_by_client, "tcp.flags", "the client's end"),
+            ),
+            severity=WARNING if fits else None,
+        )
+
+
+_ABOUT_THE_CERTIFICATE = frozenset({42, 46})
+"""bad_certificate, certificate_unknown."""
+
+
+def _beyond_apple(handshake: Handshake) -> list[str]:
+    """Where the server's certificate exceeds Apple's limits."""
+    leaf = _leaf(handshake)
+    if leaf is None or leaf.not_after is None or leaf.not_before is None:
+        return []
+    lasts = leaf.not_after - leaf.not_before
+    bits = leaf.public_key.bits if leaf.public_key is not None else None
+    rsa = leaf.public_key is not None and leaf.public_key.algorithm.startswith("rsa")
+    limits = (
+        (f"valid for {lasts.days} days", lasts > timedelta(days=_APPLE_DAYS)),
+        ("signed with SHA-1", "sha1" in (leaf.signature_algorithm or "").lower()),
+        (f"an RSA key of {bits} bits", rsa and bits is not None and bits < 2048),
+        ("no subjectAltName", not leaf.subject_alt_names),
+        ("no extended key usage serverAuth", "serverAuth" not in (leaf.extended_key_usage or ())),
+    )
+    return [text for text, found in limits if found]
 
 
 @rule.capture(INFO, "RFC 8894, Section 7.10", "NSS Key Log Format")

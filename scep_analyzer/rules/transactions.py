@@ -12,6 +12,7 @@ from scep_analyzer.rules._memory import Attempt, Identity
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 from scep_analyzer.rules._words import count, day, long, seconds, serial, shown
+from scep_analyzer.rules.http_status import meant, said
 from scep_analyzer.rules.requester import is_renewal
 
 _SECOND = 1_000_000_000
@@ -29,7 +30,7 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
     Seen: The server responds to GetCACert, and no PKIOperation of this client follows within a minute.
     Why: The client rejects the certificates because of their fingerprint, key usage, chain or validity, or because it finds no RA certificate.
     Why: The client waits for a person: Cisco IOS enrolls only after the command `crypto pki enroll`.
-    Do: On the client, compare the CA fingerprint in its profile or configuration with that of the server, and read its log for why it rejects the
+    Else: On the client, compare the CA fingerprint in its profile or configuration with that of the server, and read its log for why it rejects the
         certificates.
     Do (ios-client): On the device, compare the fingerprint, then run `crypto pki enroll TRUSTPOINT`. `debug crypto pki messages` shows why it stops.
     Do (apple): In the profile, correct CAFingerprint and the trusted root certificate, then install it again. On a Mac: `log stream --debug
@@ -82,7 +83,7 @@ def txn_no_reply(view: TransactionView) -> Found:
 
     Seen: A PKIOperation is sent, and no CertRep follows.
     Why: The connection broke, the server did not respond, or it responded with an HTTP error.
-    Do: On the server, check that the SCEP service is running, and read its log and that of the web server at the time of the request.
+    Else: On the server, check that the SCEP service is running, and read its log and that of the web server at the time of the request.
     Do (ndes): On the NDES server, read the Application log (source NetworkDeviceEnrollmentService) and %SystemDrive%\\inetpub\\logs\\LogFiles\\W3SVC1
         at the time of the request.
     Not: It is not a refusal: a refusal would be a CertRep.
@@ -97,13 +98,14 @@ def txn_no_reply(view: TransactionView) -> Found:
         return
     how = f"HTTP {decisive.status}" if decisive.answer is not None else "no response"
     yield Evidence(
-        f"PKIOperation in frame {decisive.ask} gets {how} and no CertRep.",
+        f"PKIOperation in frame {decisive.ask} gets {how} and no CertRep{said(decisive)}.",
         (
             decisive.q("PKIOperation", "sent"),
             *((decisive.a("http.response.code", str(decisive.status)),) if decisive.answer is not None else ()),
         ),
         exchange=decisive.number,
         title=f"The enrollment request got {how} instead of a SCEP response" if decisive.answer is not None else None,
+        causes=meant(decisive),
     )
 
 
@@ -118,7 +120,7 @@ def pending_not_polled(view: TransactionView) -> Found:
     Seen: The server responds with PENDING, and neither CertPoll nor the request itself follows in the rest of the capture.
     Why: The polling interval of the client is longer than the rest of the capture.
     Why: The client reached its maximum number of polls and gave up.
-    Do: On the client, raise the number of polls and the polling period, so that it still polls when the request is approved.
+    Else: On the client, raise the number of polls and the polling period, so that it still polls when the request is approved.
     Do (ios-client): On the device, set `enrollment retry count 100` and `enrollment retry period 5` (minutes) under the trustpoint.
     Do (sscep): On the client, call `sscep enroll` with `-t 60 -n 50`: a poll every 60 s, at most 50.
     Do (junos): On the device, set `enrollment retry` and `enrollment retry-interval` in the CA profile.
@@ -159,7 +161,7 @@ def pending_polled_too_fast(view: TransactionView) -> Found:
     Seen: Polls are less than 5 s apart, or there are more than 60 polls within an hour.
     Why: The polling interval of the client is too short.
     Matters: Approval by a person takes minutes to days. Frequent polls load the server and use up the client's maximum number of polls.
-    Do: On the client, increase the polling interval to at least one minute.
+    Else: On the client, increase the polling interval to at least one minute.
     Do (ios-client): On the device, set `enrollment retry period 5` (minutes) under the trustpoint.
     Do (sscep): On the client, call `sscep enroll` with `-t 60` or more (seconds between polls).
     Not: It is not a fault of the server.
@@ -188,7 +190,7 @@ def pending_never_resolved(view: TransactionView) -> Found:
 
     Seen: All responses to this request are PENDING until the capture ends.
     Why: The CA issues only after approval by a person: it is a standalone CA, or its template or profile requires approval.
-    Do: On the CA, approve the pending request; or configure the CA to issue without approval. Without approval, the challenge password alone decides
+    Else: On the CA, approve the pending request; or configure the CA to issue without approval. Without approval, the challenge password alone decides
         who gets a certificate.
     Do (ndes): On the CA, open certsrv.msc > Pending Requests, right-click the request and select All Tasks > Issue. Then wait for the client's next
         poll.
@@ -209,7 +211,7 @@ def pending_never_resolved(view: TransactionView) -> Found:
     first, end = waiting[0].http.time_ns, view.scene.last_ns
     lasted = f" over {seconds(end - first)}" if first is not None and end is not None else ""
     yield Evidence(
-        f"The server responds with PENDING {count(len(waiting), 'time')}{lasted}.",
+        f"The server responds with PENDING {'once' if len(waiting) == 1 else f'{len(waiting):,} times{lasted}'}.",
         tuple(each.a("CertRep.signedAttrs.pkiStatus", "3") for each in waiting[:4]),
         exchange=waiting[-1].number,
     )
@@ -222,7 +224,7 @@ def pending_then_failure(view: TransactionView) -> Found:
     Seen: The server first responds with PENDING and later with FAILURE.
     Why: The CA's administrator denied the request.
     Why: The server lost the state of the request, for example by a restart.
-    Do: On the CA, check whether the request was denied or issued. If it was issued, start a new enrollment on the client.
+    Else: On the CA, check whether the request was denied or issued. If it was issued, start a new enrollment on the client.
     Do (ndes): On the CA, open certsrv.msc: Failed Requests lists denied requests, and Issued Certificates lists issued ones. Then start a new
         enrollment on the client.
     Do (ejbca): In the RA Web, open Manage Requests: a rejected or expired request needs a new enrollment on the client.
@@ -291,7 +293,7 @@ def renewal_self_signed(view: View, message: PkiMessage) -> Found:
     Seen: The messageType is 17 (RenewalReq), and the certificate that signed the request issued itself.
     Why: The client uses the wrong certificate to sign the renewal.
     Matters: Only the old certificate's signature proves who renews, so the server refuses.
-    Do: On the client, sign the renewal with the certificate that it renews; or send PKCSReq (19) with a challenge password.
+    Else: On the client, sign the renewal with the certificate that it renews; or send PKCSReq (19) with a challenge password.
     Do (sscep): On the client, call `sscep enroll` with the old key and certificate: `-K old.key -O old.crt`.
     Do (strongswan): On the client, call `pki --scep` with the old certificate and key: `--cert old.crt --key old.key`.
     Not: It is not a first enrollment: that has messageType 19.
@@ -310,7 +312,7 @@ def renewal_key_reused(view: View, message: PkiMessage) -> Found:
     Seen: The key in the request, or in the new certificate, is that of the old certificate.
     Why: The client is configured to keep its key.
     Matters: RFC 8894 recommends a new key. Some servers refuse the old one or return the old certificate.
-    Do: On the client, generate a new key for each renewal.
+    Else: On the client, generate a new key for each renewal.
     Do (ios-client): On the device, set `auto-enroll 70 regenerate` under the trustpoint.
     Not: It is not a fault if the CA's policy allows it.
     """
@@ -368,7 +370,7 @@ def renewal_too_early(view: View, message: PkiMessage) -> Found:
 
     Seen: The server refuses a renewal long before the old certificate expires.
     Why: Many servers renew only within a period before the expiry.
-    Do: Wait until the renewal period begins, or extend this period on the server.
+    Else: Wait until the renewal period begins, or extend this period on the server.
     Do (openxpki): In the endpoint's configuration, extend `renewal_period` (for example `000060` for 60 days).
     Do (micromdm): On the server, extend `-allowrenew` (14 days by default), or set SCEP_CERT_RENEW=0 to allow any time.
     Do (ejbca): In the end entity profile, extend the renewal period.
@@ -400,7 +402,7 @@ def renewal_refused(view: View, message: PkiMessage) -> Found:
     Why: The server does not support renewals, or renewals are switched off.
     Why: The server does not accept certificates of the CA that issued the old certificate.
     Why: The server requires a challenge password for renewals too.
-    Do: On the client, enroll again with a new challenge password instead of renewing; on the server, check the settings for renewals.
+    Else: On the client, enroll again with a new challenge password instead of renewing; on the server, check the settings for renewals.
     Do (ndes): On the client, enroll again with a new challenge password. The old certificate must chain to the same CA; event 28 in the
         Application log of the NDES server confirms the refusal.
     Do (scepman): In Azure, set `AppConfig:ENDPOINT:AllowRenewals` to true and list the types in `:ReenrollmentAllowedCertificateTypes`. Intune itself
@@ -511,7 +513,7 @@ def retry_storm(view: CaptureView) -> Found:
     Seen: One client has three or more failed attempts within a minute.
     Why: The client retries automatically although nothing has changed.
     Matters: Retries load the server, and where challenge passwords are valid once, each attempt can use one up.
-    Do: Stop the client, fix the cause of the first failure, then start the client again.
+    Else: Stop the client, fix the cause of the first failure, then start the client again.
     Do (ndes, ejbca, dogtag, digicert, fleet): Stop the client, fix the cause of the first failure, then give it a new challenge password: each
         attempt can use one up.
     Not: It is not the cause of the failure.
@@ -628,7 +630,7 @@ def mixed_servers(view: CaptureView) -> Found:
         certificates it uses.
     Why: A load balancer distributes requests to servers that do not share their RA certificates.
     Matters: A request that is encrypted for one server's RA certificate cannot be decrypted by the other server.
-    Do: On the load balancer, switch on session persistence by source address; or install the same RA certificates and keys on all servers.
+    Else: On the load balancer, switch on session persistence by source address; or install the same RA certificates and keys on all servers.
     Do (ndes): On the load balancer, switch on session persistence by source address. Challenge passwords live in the memory of one server, so shared
         RA certificates are not enough.
     Not: It is not a renewal of the RA certificates: after a renewal the old ones do not come back.
@@ -697,7 +699,7 @@ def success_then_reenrol(view: CaptureView) -> Found:
     Seen: After SUCCESS, the same client enrolls again with the same key or subject within ten minutes. Three times in a row is a loop.
     Why: The client rejected the response or the certificate: chain, signer, algorithm, key usage, or the order of the certificates.
     Matters: The server issues one certificate after another, and the device uses none of them.
-    Do: On the client, read the log at the time of the response: it says why the certificate is rejected.
+    Else: On the client, read the log at the time of the response: it says why the certificate is rejected.
     Do (apple): On a Mac, run `log stream --debug --predicate 'process == "mdmclient"'`; for an iPhone, use Console and search for profiled. Error
         22008 or 22013 names the reason.
     Do (ios-client): On the device, run `debug crypto pki messages` and `debug crypto pki transactions`, then `crypto pki enroll TRUSTPOINT`.
@@ -734,7 +736,7 @@ def certrep_cipher_not_the_requests(view: CaptureView) -> Found:
     Why: The server has a fixed cipher for its responses.
     Matters: SCEP does not require the same cipher. But a client that supports few ciphers can decrypt only the one that it sent (old Cisco IOS:
         3DES).
-    Do: On the server, set the cipher of responses to one that this client supports.
+    Else: On the server, set the cipher of responses to one that this client supports.
     Do (scepman): In Azure, set `AppConfig:SCEPResponseEncryptionAlgorithm`: 2.16.840.1.101.3.4.1.42 is AES-256, 2.16.840.1.101.3.4.1.2 is AES-128.
     Do (step-ca): On the step-ca server, run `step ca provisioner update NAME --encryption-algorithm-identifier N`: 1 is AES-128-CBC, 2 is
         AES-256-CBC, 0 is DES-CBC (insecure).
@@ -742,34 +744,70 @@ def certrep_cipher_not_the_requests(view: CaptureView) -> Found:
         cipher.
     Not: It is not a fault if the client then uses its certificate.
     """
-    loops = {each.number for each in looping(view)}
-    again = {earlier.number for earlier, _ in _again(view)}
-    for each in _first_legs(view):
-        if (
-            each.status != PkiStatus.SUCCESS
-            or not each.cipher
-            or not each.reply_cipher
-            or each.cipher == each.reply_cipher
-        ):
+    for each, severity in _unread(view):
+        if not each.cipher or not each.reply_cipher or each.cipher == each.reply_cipher:
             continue
-        stuck = each.number in loops or each.number in again
         yield Evidence(
             f"The request is encrypted with {each.cipher}, and the response with {each.reply_cipher}"
-            + ("; the client asks again." if stuck else "."),
+            + ("; the client asks again." if severity is not None else "."),
             (
                 Fact(each.frame, "contentEncryptionAlgorithm", each.cipher),
                 Fact(each.reply_frame, "CertRep.contentEncryptionAlgorithm", each.reply_cipher),
             ),
-            severity=(Severity.ERROR if each.number in loops else Severity.WARNING)
-            if stuck and each.client_product in _FEW_CIPHERS
-            else None,
+            severity=severity,
             transaction=each.transaction,
             exchange=each.number,
         )
 
 
-_FEW_CIPHERS = frozenset({"ios-client", "cisco-asa", None})
-"""Clients that may know only the cipher that they send."""
+@rule.capture(WARNING, "RFC 8894, Section 3.5.2", strength=INFERRED)
+def certrep_digest_not_the_requests(view: CaptureView) -> Found:
+    """The client does not accept the response, which is signed with a newer digest than its request.
+
+    Seen: The request is signed with MD5 or SHA-1, the CertRep with a digest of the SHA-2 family, and after this SUCCESS the client asks again.
+    Why: The server has a fixed digest for its responses, and this client supports only the older one.
+    Matters: The client cannot verify the response, so it discards the certificate; the server issues one certificate after another.
+    Do: On the client, update the software and use SHA-256; where that is impossible, set the digest of the server's responses to the one that the
+        client sends.
+    Do (ios-client): On the device, set `hash sha256` under the trustpoint. If the release does not support it, update IOS.
+    Not: It is not a fault if the client then uses its certificate.
+    """
+    for each, severity in _unread(view):
+        if severity is None or each.digest not in _OLD_DIGESTS or not (each.reply_digest or "").startswith(_SHA2):
+            continue
+        yield Evidence(
+            f"The request is signed with {each.digest}, and the response with {each.reply_digest}; the client asks again.",
+            (
+                Fact(each.frame, "SignerInfo.digestAlgorithm", each.digest),
+                Fact(each.reply_frame, "CertRep.SignerInfo.digestAlgorithm", each.reply_digest or ""),
+            ),
+            severity=severity,
+            transaction=each.transaction,
+            exchange=each.number,
+        )
+
+
+_OLD_DIGESTS = frozenset({"md5", "sha1"})
+_SHA2 = ("sha224", "sha256", "sha384", "sha512")
+
+
+def _unread(view: CaptureView) -> Iterator[tuple[Attempt, Severity | None]]:
+    """Each success, and how severe it is that its client may support only the algorithms that it sends; None where it does not ask again."""
+    loops, known = {each.number for each in looping(view)}, repeated(view)
+    again = {earlier.number for earlier, _ in _again(view)}
+    for each in _first_legs(view):
+        if each.status != PkiStatus.SUCCESS:
+            continue
+        severity = None
+        if each.client_product in _FEW_ALGORITHMS:
+            severity = Severity.ERROR if each.number in known else None
+        elif each.client_product is None and (each.number in loops or each.number in again):
+            severity = Severity.ERROR if each.number in loops else Severity.WARNING
+        yield each, severity
+
+
+_FEW_ALGORITHMS = frozenset({"ios-client", "cisco-asa"})
+"""Clients that may know only the algorithms that they send."""
 
 
 def _again(view: CaptureView) -> Iterator[tuple[Attempt, Attempt]]:
@@ -790,6 +828,11 @@ def _again(view: CaptureView) -> Iterator[tuple[Attempt, Attempt]]:
                 break
         if each.status == PkiStatus.SUCCESS:
             had.update(dict.fromkeys(places, each))
+
+
+def repeated(view: CaptureView) -> set[int]:
+    """The requests of clients that asked again after a success, the last of each with them: its response is no better than those before."""
+    return {each.number for pair in _again(view) for each in pair}
 
 
 def looping(view: CaptureView) -> list[Attempt]:

@@ -23,7 +23,7 @@ def text_of(body: bytes) -> str:
 
 
 def read_admin_page(response: Response) -> AdminPage | None:
-    """What the page says; None where the answer is no page of it (a login, an error)."""
+    """What the page says; None where the response is no page of it (a login, an error)."""
     body = response.body.content
     if response.status != 200 or not body:
         return None

@@ -1,4 +1,4 @@
-"""The ways clients put a pkiMessage into a URL or a body, undone. Every tolerated form is noted, none silently."""
+"""The ways clients put a pkiMessage into a URL or a body, decoded. Every tolerated form is noted, none silently."""
 
 import binascii
 import re
@@ -14,9 +14,9 @@ _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END|\Z)", re.DOTALL)
 
 
 def decode_get_message(value: str) -> tuple[bytes, Notes]:
-    """Undo the escapes and the base64 of a ``message=`` value (RFC 8894, Section 4.1).
+    """Decode the escapes and the base64 of a ``message=`` value (RFC 8894, Section 4.1).
 
-    A ``+`` is never taken for a blank: it is a base64 digit that the client left unescaped (macOS, jscep).
+    A ``+`` is never read as a space: it is a base64 digit that the client left unescaped (macOS, jscep).
     """
     notes: Notes = []
     data = unquote_to_bytes(value.encode("latin-1", "replace"))
@@ -40,7 +40,7 @@ def decode_get_message(value: str) -> tuple[bytes, Notes]:
 
 
 def decode_base64(data: bytes, notes: Notes) -> bytes:
-    """Undo base64 in either alphabet, in lines, with or without padding; what cannot be read is noted."""
+    """Decode base64 in either alphabet, in lines, with or without padding; what cannot be read is noted."""
     data = data.strip(b" ")
     if b" " in data and not re.search(rb"[\r\n]", data):
         data = data.replace(b" ", b"+")
@@ -66,7 +66,7 @@ def decode_base64(data: bytes, notes: Notes) -> bytes:
 
 
 def decode_body(body: bytes) -> tuple[bytes, Notes]:
-    """Give the binary message of a POST body or an answer, whatever it is wrapped in."""
+    """Give the binary message of a POST body or a response, whatever it is wrapped in."""
     notes: Notes = []
     stripped = body.lstrip()
     if body[:1] == b"\x30" or not stripped:

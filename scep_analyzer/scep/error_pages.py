@@ -1,10 +1,10 @@
-"""The words of an answer that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
+"""The words of a response that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
 import re
 
 from scep_analyzer.model.exchanges import Response, header
+from scep_analyzer.model.told_secrets import WITHHELD, withheld_in_doubt
 from scep_analyzer.scep.markup import told_once
-from scep_analyzer.scep.told_secrets import WITHHELD, withheld_in_doubt
 
 _LONGEST = 400
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")

@@ -1,7 +1,7 @@
 """HTTP exchanges → SCEP exchanges: which ones are SCEP's, and what they say."""
 
 from collections import ChainMap, OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -16,15 +16,17 @@ from scep_analyzer.model.scep import (
     Bystander,
     CaCertificates,
     FailedConnection,
+    Kept,
     MessageType,
     PkiMessage,
     PkiStatus,
     ResponseContent,
     ScepExchange,
 )
-from scep_analyzer.model.secrets import field_without_secrets
+from scep_analyzer.model.secrets import field_without_secrets, without_secrets
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.model.told_secrets import WITHHELD, may_hold_secret, withheld_in_doubt
 from scep_analyzer.scep.admin_pages import read_admin_page
 from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of, with_role
 from scep_analyzer.scep.capabilities import is_capability_list, read_capabilities
@@ -33,7 +35,6 @@ from scep_analyzer.scep.error_pages import text_of_page
 from scep_analyzer.scep.messages import check_signed_set, from_signed, is_pki_message, read_message, salvage_message
 from scep_analyzer.scep.operations import Query, read_query
 from scep_analyzer.scep.sniffing import kind_of
-from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 Out = ScepExchange | FailedConnection | Bystander | ConnectionFacts
 EndpointPath = tuple[Endpoint, str]
@@ -66,7 +67,7 @@ def content_type(headers: tuple[tuple[str, str], ...]) -> str | None:
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of one message, and the oddities met on the way."""
+    """What was read of one message, and the anomalies met on the way."""
 
     content: ResponseContent | None
     notes: Notes
@@ -78,10 +79,12 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
 
     An exchange is SCEP's by its operation, its content type or body, or because its server and path carry SCEP elsewhere in
     the capture; for the last, exchanges without a known operation are remembered a while, without their bodies.
-    ``keys`` open envelopes; ``keep`` keeps the messages' bytes.
+    ``keys`` open envelopes; ``keep`` puts a message's bytes aside.
     """
 
-    def __init__(self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: bool = False) -> None:
+    def __init__(
+        self, limits: Limits = LIMITS, keys: "Sequence[PrivateKey]" = (), *, keep: Callable[[bytes], Kept] | None = None
+    ) -> None:
         self._keys, self._keep, self._limits = keys, keep, limits
         self._unused_keys = {key.source for key in keys}
         self._recipients: dict[str, int] = {}
@@ -201,16 +204,19 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
             operation=query.operation or query.operation_as_sent,
             operation_as_sent=query.operation_as_sent,
             # A CA's name, not base64: it must not be decoded (micromdm/scep#114). It may be empty.
-            message_parameter=None if parameter is None else unquote(parameter),
+            message_parameter=None if parameter is None else _shown(unquote(parameter)),
             request=request,
             response=response,
             body_text=body_text,
             anomalies=tuple(anomalies),
             request_kind=_kind(item.request, asked) if query.operation in ("PKIOperation", None) else None,
             response_kind=_kind(item.response, answer),
-            raw_request=asked.encoded if self._keep else None,
-            raw_response=answer.encoded if self._keep else None,
+            raw_request=self._kept(asked),
+            raw_response=self._kept(answer),
         )
+
+    def _kept(self, read: _Read) -> Kept | None:
+        return self._keep(read.encoded) if self._keep is not None and read.encoded else None
 
     def finish(self) -> Iterator[Anomaly]:
         """Name the keys that opened nothing."""
@@ -272,7 +278,7 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         return _Read(message, notes, encoded)
 
     def _response(self, item: HttpExchange, query: Query, asked: ResponseContent | None) -> _Read:
-        """What an answer holds, judged by its bytes and not by its type."""
+        """What a response holds, judged by its bytes and not by its type."""
         response = item.response
         if response is None or not response.body.content:
             return _Read(read_capabilities(b"")[0], []) if _means_no_capabilities(response, query) else _Read(None, [])
@@ -341,6 +347,11 @@ def _kind(message: Request | Response | None, read: _Read) -> str | None:
         return None
     body = read.encoded or message.body.content
     return kind_of(body) if body else None
+
+
+def _shown(parameter: str) -> str:
+    """A CA's name, unless somebody put a secret there."""
+    return WITHHELD if may_hold_secret(parameter) else without_secrets(parameter)
 
 
 def _means_no_capabilities(response: Response | None, query: Query) -> bool:

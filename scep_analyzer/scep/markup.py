@@ -1,6 +1,5 @@
 """HTML → its text, in time that grows with its length: a regular expression for tags takes the square of it."""
 
-import html
 import re
 from collections.abc import Iterator
 
@@ -12,8 +11,15 @@ _ENDS = {
 }
 
 
+_INSIDE_WORDS = re.compile(r"</?(?:a|b|i|u|em|strong|span|font|small|big|code|tt|mark|sub|sup|wbr)\b", re.IGNORECASE)
+"""Tags that may stand inside a word (phrasing content that a browser does not set apart)."""
+
+
 def without_tags(text: str) -> str:
-    """The text between the tags, each tag a space; scripts and styles are left out. What is not closed by ``>`` is no tag."""
+    """The text between the tags, each tag a space unless it may stand inside a word; without scripts and styles.
+
+    What is not closed by ``>`` is no tag.
+    """
     pieces: list[str] = []
     at = 0
     while (start := text.find("<", at)) >= 0:
@@ -22,19 +28,24 @@ def without_tags(text: str) -> str:
         if unread is not None:
             end = _ENDS[unread[1].lower()].search(text, unread.end())
             if end is None:
-                return " ".join(pieces)
+                return "".join(pieces)
+            pieces.append(" ")
             at = end.end()
             continue
         stop = text.find(">", start)
         if stop < 0:
             at = start
             break
+        if _INSIDE_WORDS.match(text, start) is None:
+            pieces.append(" ")
         at = stop + 1
-    return " ".join([*pieces, text[at:]])
+    return "".join([*pieces, text[at:]])
 
 
 def told_once(page: str) -> str:
     """The words of a page. Its title and headings often say the same: each is told once, so that what follows is not cut."""
+    import html  # its table of 2,231 names is long, and most captures hold no page
+
     told: list[str] = []
     pieces: list[str] = []
     at = 0

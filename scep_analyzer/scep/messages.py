@@ -17,10 +17,10 @@ from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.scep import Attribute, AttributeForm, Envelope, MessageType, PkiMessage, PkiStatus
+from scep_analyzer.model.told_secrets import withheld_in_doubt
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.scep import codes
 from scep_analyzer.scep.encoding import Notes
-from scep_analyzer.scep.told_secrets import withheld_in_doubt
 
 if TYPE_CHECKING:
     from scep_analyzer.cms.keys import PrivateKey
@@ -65,7 +65,7 @@ def read_message(encoded: bytes, known: Known, keys: "Sequence[PrivateKey]" = ()
 def from_signed(
     signed: Signed, encoded: bytes, known: Known, keys: "Sequence[PrivateKey]" = ()
 ) -> tuple[PkiMessage, Notes]:
-    """Give the pkiMessage that a SignedData is, and its oddities."""
+    """Give the pkiMessage that a SignedData is, and its anomalies."""
     notes: Notes = list(signed.notes)
     if not signed.signers:
         raise DecodeError("a SignedData without a signer, where a pkiMessage is expected")

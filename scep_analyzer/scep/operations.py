@@ -12,7 +12,7 @@ _BY_LOWER_CASE = {name.lower(): name for name in OPERATIONS}
 class Query(NamedTuple):
     """What a target says. ``operation`` is canonical, None where there is none or it is unknown.
 
-    ``message`` is the parameter's value with its percent-escapes. ``notes`` are oddities: (code, detail).
+    ``message`` is the parameter's value with its percent-escapes. ``notes`` are anomalies: (code, detail).
     """
 
     path: str

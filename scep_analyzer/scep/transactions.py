@@ -65,7 +65,7 @@ class _Open:
     last_ns: int = 0
     """When its last request was sent."""
     answered_ns: int = 0
-    """When its last answer began."""
+    """When its last response began."""
     serial: int = 0
     """Counts those that were opened."""
     room: int = 0
@@ -99,7 +99,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
         """Take one exchange or failed connection."""
         pair = (item.client.address, item.server) if isinstance(item, FailedConnection) else _pair(item)
         if isinstance(item, FailedConnection):
-            # One SYN without an answer proves nothing: the capture may have ended with it.
+            # One SYN without a response proves nothing: the capture may have ended with it.
             if item.how == "refused" or len(item.frames) > 1:
                 failures = self._failures.setdefault(pair, [])
                 failures.append(item)
@@ -252,7 +252,7 @@ class Grouper(Stage[ScepExchange | FailedConnection, Transaction]):
     def _settled(self, transaction: _Open, now: int) -> bool:
         """Whether no other leg can join, and nothing more will be known of its connections, or long enough was waited for it.
 
-        Exchanges come in the order of their requests, and another leg's request was sent while the first one waited for its answer.
+        Exchanges come in the order of their requests, and another leg's request was sent while the first one waited for its response.
         """
         if now - transaction.last_ns > self._limits.settled_ns:
             return True
@@ -278,7 +278,6 @@ def _room_of(item: ScepExchange) -> int:
         if message is not None:
             room += sum([len(name) + len(value) for name, value in message.headers]) + 40 * len(message.frames)
     room += len(item.http.request.target) if item.http.request is not None else 0
-    room += len(item.raw_request or b"") + len(item.raw_response or b"")
     for content in (item.request, item.response):
         if isinstance(content, PkiMessage | CaCertificates):
             room += sum([len(each.encoded) for each in content.certificates if len(each.encoded) > _SHARED])
@@ -286,7 +285,7 @@ def _room_of(item: ScepExchange) -> int:
 
 
 def _patience(transaction: _Open, limits: Limits) -> int:
-    """How long a transaction without a final answer is kept: a client polls while the answer is PENDING."""
+    """How long a transaction without a final answer is kept: a client polls while the response is PENDING."""
     reply = transaction.pki[-1].reply if transaction.pki else None
     return (
         limits.transaction_idle_ns if reply is not None and reply.pki_status == PkiStatus.PENDING else limits.quiet_ns
@@ -303,7 +302,7 @@ def _is_stray(item: ScepExchange) -> bool:
 
 
 def _overlap(outer: ScepExchange, inner: ScepExchange) -> bool:
-    """Whether the inner request was sent while the outer one waited for its answer."""
+    """Whether the inner request was sent while the outer one waited for its response."""
     answered = outer.http.response.time_ns if outer.http.response is not None else None
     return answered is None or (inner.http.time_ns or 0) <= answered
 

@@ -54,15 +54,15 @@ class Flow:
         self.next = 0
         """Where the asker's next bytes belong (a sequence number)."""
         self.requests: Held = ()
-        """The pieces of a request that cannot be judged yet or, where ``asked``, a whole one without its answer."""
+        """The pieces of a request that cannot be judged yet or, where ``asked``, a whole one without its response."""
         self.asked = False
         self.answer_at: int | None = None
-        """Where its answer must begin; None where the request carried no acknowledgment."""
+        """Where its response must begin; None where the request carried no acknowledgment."""
         self.past_client: int | None = None
         self.past_server: int | None = None
         """Up to where what each direction said has been judged: bytes before come again."""
         self.answers: Held = ()
-        """Pieces of an answer that cannot be judged yet, or what was captured before its request."""
+        """Pieces of a response that cannot be judged yet, or what was captured before its request."""
         self.high_client: int | None = None
         self.high_server: int | None = None
         """Followed connections: where the next bytes of each direction belong."""

@@ -1,9 +1,9 @@
 """Segments → the same segments with their tcp.stream numbers, those left out that cannot matter to SCEP.
 
 A connection is followed (all its segments are given on) from the moment when it may carry SCEP: a request that names an
-operation, a message of one of SCEP's types, a body that begins as CMS does, and whatever is too odd to judge here: bytes missing or
+operation, a message of one of SCEP's types, a body that begins as CMS does, and whatever is too unusual to judge here: bytes missing or
 out of order at a place that matters, requests in one breath, a head in pieces too small to tell. What may still turn out to matter
-(a request whose answer has not come, an answer captured before its request) is held meanwhile. So the stages behind see
+(a request whose response has not come, a response captured before its request) is held meanwhile. So the stages behind see
 every connection that carries SCEP, from a point where nothing before it matters.
 
 The invariant, held by ``tests/sieve/test_invariant.py``: with the sieve and without it the report is the same.
@@ -39,7 +39,7 @@ _TLS_HANDSHAKE = b"\x16\x03"
 _MOST_SYNS = 16
 """Of one connection attempt; hosts give up after half a dozen."""
 _MOST_EARLY = 64
-"""Connections that hold an answer whose request was not seen yet; beyond it the oldest one is left out."""
+"""Connections that hold a response whose request was not seen yet; beyond it the oldest one is left out."""
 _MOST_EARLY_BYTES = 128 * 1024
 _MOST_PIECES = 64
 """Segments held of one message head: 64 KiB and more."""
@@ -117,6 +117,16 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return given
 
+    def pass_by(self, item: Segment) -> tuple[int, list[Segment | Anomaly]]:
+        """Count the connection of a segment that is left out of the analysis, so that others keep Wireshark's numbers; gives its own."""
+        given: list[Segment | Anomaly] = []
+        flow = self._young.get(item.key)
+        if flow is None:
+            flow = self._find(item, given)
+        elif item.flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
+            flow = self._reopened(flow, item, given)
+        return flow.number, given
+
     def flow_of(self, key: bytes) -> Flow | None:
         """What is known of the connection that a segment with this key belongs to."""
         return self._young.get(key)
@@ -188,7 +198,7 @@ class Flows(Stage[Segment, Segment]):
             yield Anomaly("tcp", "limit-connections", (frame,), detail)
 
     def finish(self) -> Iterator[Segment | Anomaly]:
-        """The capture ends: connections that were asked for in vain are given, and TLS is told."""
+        """The capture ends: connections that were asked for without success are given, and TLS is told."""
         flows = {id(flow): flow for flow in (*self._old.values(), *self._young.values())}
         for flow in sorted(flows.values(), key=lambda each: each.number):
             yield from self._unanswered(flow)
@@ -264,7 +274,7 @@ class Flows(Stage[Segment, Segment]):
             return self._follow(flow, item)
         if request:
             if flow.answers:
-                return self._follow(flow, item)  # its answer was captured before it
+                return self._follow(flow, item)  # its response was captured before it
             flow.asker, flow.next = key, item.sequence
             flow.fresh = 0
             return self._asking(flow, item)
@@ -283,7 +293,7 @@ class Flows(Stage[Segment, Segment]):
         return []
 
     def _early(self, flow: Flow, item: Segment) -> Given:
-        """An answer captured before its request, or without it: kept a while, or followed where it is SCEP's by itself."""
+        """A response captured before its request, or without it: kept a while, or followed where it is SCEP's by itself."""
         for content in (item.payload, _together(flow.answers, item)):
             words = content.lstrip(b"\r\n")
             if starts_response(words) and look_at_response(words).scep:

@@ -49,7 +49,7 @@ class Look(Enum):
 class Seen(NamedTuple):
     """``length`` is that of the whole message, or of an interim response. ``target`` is the request's.
 
-    ``scep``: it is SCEP's by what it says itself: an operation's name, an answer's type or body that begins as CMS does.
+    ``scep``: it is SCEP's by what it says itself: an operation's name, a response's type or body that begins as CMS does.
     """
 
     look: Look
@@ -88,7 +88,7 @@ def look_at_request(content: bytes) -> Seen:
     if len(content) > whole:
         return _MAYBE  # another request follows in the same breath
     if len(content) < whole and len(content) >= head_end + 3 and not content.startswith(CMS_STARTS, head_end):
-        return _MORE  # held whole, because its answer may yet make it SCEP's
+        return _MORE  # held whole, because its response may yet make it SCEP's
     seen = _body(content, head_end, length)
     if seen is None:
         return Seen(Look.OTHER, whole, target)

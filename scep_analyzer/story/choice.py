@@ -19,6 +19,8 @@ class Choice(NamedTuple):
     transaction: str | None = None
     """A number, with or without ``#``, or a transactionID."""
     results: frozenset[str] = frozenset()
+    standing: bool = False
+    """Without attempts that a later success made history."""
     why: str | None = None
     """A rule, or a letter of the list of causes."""
     since_ns: int | None = None
@@ -55,6 +57,8 @@ def _wants(story: Story, choice: Choice) -> Iterator[Callable[[Chapter], bool]]:
     if number is not None:
         plain = number.removeprefix("#")
         yield lambda each: plain == str(each.number) or number == each.transaction_id
+    if choice.standing:
+        yield lambda each: not each.history
     if choice.results:
         yield lambda each: each.result in choice.results
     if choice.why is not None:

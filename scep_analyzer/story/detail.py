@@ -1,6 +1,6 @@
 """One exchange, or one message, as a tree: name, value, what it is for, and where that is written."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from scep_analyzer.glossary import (
@@ -17,14 +17,27 @@ from scep_analyzer.model.asn1 import Node
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Header
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ResponseContent, ScepExchange
+from scep_analyzer.model.scep import (
+    CaCapabilities,
+    CaCertificates,
+    Envelope,
+    MessageType,
+    PkiMessage,
+    ResponseContent,
+    ScepExchange,
+)
 from scep_analyzer.model.secrets import field_without_secrets, without_secrets
 from scep_analyzer.model.verdict import Verdict
+from scep_analyzer.rules._words import certificate_words, serial
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.messages import key_words
 from scep_analyzer.story.model import cut
 from scep_analyzer.story.times import iso, iso_of
 
 Extensions = Callable[[Certificate], tuple[NamedValue, ...]]
+Known = Mapping[tuple[str, str], Certificate]
+"""The certificates of a capture, by what CMS names them with: issuer and serial number."""
+_NONE: Known = {}
 
 
 class Line(NamedTuple):
@@ -40,8 +53,21 @@ def _line(depth: int, name: str, value: object = "") -> Line:
     return Line(depth, name, str(value), FIELDS.get(name, ""))
 
 
+def certificates_in(exchanges: Iterable[ScepExchange]) -> Known:
+    """Every certificate that a capture shows: a message names its signer and recipients by issuer and serial number only."""
+    known: dict[tuple[str, str], Certificate] = {}
+    for exchange in exchanges:
+        for message in (exchange.request, exchange.reply):
+            if message is not None:
+                seen = (message.signer, *message.certificates, message.issued)
+                known.update((each.identity, each) for each in seen if each is not None)
+        if isinstance(exchange.response, CaCertificates):  # these know their role
+            known.update((each.identity, each) for each in exchange.response.certificates)
+    return known
+
+
 def exchange_lines(
-    exchange: ScepExchange, number: int, digits: int, extensions: Extensions, *, secrets: bool
+    exchange: ScepExchange, number: int, digits: int, extensions: Extensions, *, secrets: bool, known: Known = _NONE
 ) -> Iterator[Line]:
     """Everything of one exchange, from the request line down to the last attribute."""
     http = exchange.http
@@ -51,6 +77,12 @@ def exchange_lines(
         f"Exchange {number}",
         f"{http.client} → {http.server}{stream}{', inside TLS' if http.tls else ''}",
     )
+    frames = {frame for each in (http.request, http.response) if each is not None for frame in each.frames}
+    message = exchange.request or exchange.reply
+    filters = filters_of(frames, message.transaction_id if message is not None else None)
+    for name, value in (("Wireshark filter", filters.frames), ("with the plugin", filters.messages)):
+        if value:
+            yield Line(1, name, value)
     if http.request is None:
         yield Line(0, "Request", "not in the capture")
     else:
@@ -66,7 +98,7 @@ def exchange_lines(
             yield Line(1, "body", f"{request.body.length:,} bytes{'' if request.complete else ', not whole'}")
         yield from _oddities(exchange, request.frames)
         if exchange.request is not None:
-            yield from message_lines(exchange.request, 1, extensions, secrets=secrets)
+            yield from message_lines(exchange.request, 1, extensions, secrets=secrets, known=known)
     if http.response is None:
         yield Line(0, "Response", "none")
         return
@@ -78,7 +110,7 @@ def exchange_lines(
     if exchange.body_text:
         yield Line(2, "text", exchange.body_text)
     yield from _oddities(exchange, response.frames)
-    yield from content_lines(exchange.response, 1, extensions, secrets=secrets)
+    yield from content_lines(exchange.response, 1, extensions, secrets=secrets, known=known)
 
 
 def _frames(frames: tuple[int, ...]) -> str:
@@ -97,11 +129,11 @@ def _oddities(exchange: ScepExchange, frames: tuple[int, ...]) -> Iterator[Line]
 
 
 def content_lines(
-    content: ResponseContent | None, depth: int, extensions: Extensions, *, secrets: bool
+    content: ResponseContent | None, depth: int, extensions: Extensions, *, secrets: bool, known: Known = _NONE
 ) -> Iterator[Line]:
     """A decoded answer."""
     if isinstance(content, PkiMessage):
-        yield from message_lines(content, depth, extensions, secrets=secrets)
+        yield from message_lines(content, depth, extensions, secrets=secrets, known=known)
     elif isinstance(content, CaCapabilities):
         yield _line(depth, "CA capabilities", ", ".join(content.keywords) or "(none)")
     elif isinstance(content, CaCertificates):
@@ -110,7 +142,9 @@ def content_lines(
             yield from certificate_lines(each, depth + 1, extensions, index=at)
 
 
-def message_lines(message: PkiMessage, depth: int, extensions: Extensions, *, secrets: bool) -> Iterator[Line]:
+def message_lines(
+    message: PkiMessage, depth: int, extensions: Extensions, *, secrets: bool, known: Known = _NONE
+) -> Iterator[Line]:
     """A pkiMessage down to the last attribute."""
     yield _line(depth, "pkiMessage", f"{message.length:,} bytes")
     below = depth + 1
@@ -146,18 +180,36 @@ def message_lines(message: PkiMessage, depth: int, extensions: Extensions, *, se
         yield Line(below, each.name or each.oid, each.value, f"signed attribute {each.oid}")
     yield _line(below, "messageDigest", _verdict(message.digest))
     yield _line(below, "signature", _verdict(message.signature))
-    if message.signer is not None:
-        yield _line(below, "signer", message.signer.subject)
-    elif message.signer_identity is not None:
-        yield _line(
-            below, "signer", f"{message.signer_identity[0]} serial {message.signer_identity[1]}, not in the capture"
-        )
+    if message.signer_identity is not None:
+        yield Line(below, "signer", _named(message.signer_identity, message.signer, known), _signer_note(message))
     for certificate in message.certificates:
         yield from certificate_lines(certificate, below, extensions)
     if message.envelope is not None:
-        yield from envelope_lines(message.envelope, below, extensions, secrets=secrets)
+        yield from envelope_lines(message.envelope, below, extensions, secrets=secrets, known=known)
     else:
         yield Line(below, "pkcsPKIEnvelope", "none", "FAILURE and PENDING carry none (RFC 8894, 3.3.2)")
+
+
+def _named(identity: tuple[str, str], seen: Certificate | None, known: Known) -> str:
+    """A certificate by its own name and role where it was seen, by issuer and serial number where it was not."""
+    found = known.get(identity, seen)
+    if found is not None:
+        return certificate_words(found)
+    return f"{serial(identity)}, not in the capture" if known else serial(identity)
+
+
+def _signer_note(message: PkiMessage) -> str:
+    """What the signer of this message is."""
+    if message.message_type == MessageType.CertRep:
+        return "the CA or RA that signed this response (RFC 8894, 3.3.2)"
+    if message.signer is None:
+        return FIELDS["signer"]
+    own = (
+        "the client's own, self-signed: a first enrollment"
+        if message.signer.self_issued
+        else "issued by a CA: the certificate that the client has"
+    )
+    return f"{own} (RFC 8894, 2.3)"
 
 
 def _verdict(verdict: Verdict) -> str:
@@ -165,7 +217,9 @@ def _verdict(verdict: Verdict) -> str:
     return f"{word}: {verdict.reason}"
 
 
-def envelope_lines(envelope: Envelope, depth: int, extensions: Extensions, *, secrets: bool) -> Iterator[Line]:
+def envelope_lines(
+    envelope: Envelope, depth: int, extensions: Extensions, *, secrets: bool, known: Known = _NONE
+) -> Iterator[Line]:
     """An envelope: for whom, how, and what is inside where it was opened."""
     opened = (
         f"opened with {envelope.opened_by}"
@@ -174,8 +228,8 @@ def envelope_lines(envelope: Envelope, depth: int, extensions: Extensions, *, se
     )
     yield _line(depth, "pkcsPKIEnvelope", opened)
     for each in envelope.recipients:
-        who = f"{each.issuer} serial {each.serial_number}" if each.identity else f"key identifier {each.key_identifier}"
-        yield _line(depth + 1, "recipient", f"{who} ({each.kind})")
+        who = _named(each.identity, None, known) if each.identity else f"key identifier {each.key_identifier}"
+        yield _line(depth + 1, "recipient", f"{who}; {each.kind}")
     yield _line(depth + 1, "keyEncryptionAlgorithm", envelope.key_encryption_algorithm or "none")
     yield _line(depth + 1, "contentEncryptionAlgorithm", envelope.content_encryption_algorithm or "none")
     if envelope.content is not None:

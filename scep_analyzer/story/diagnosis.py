@@ -6,7 +6,9 @@ from datetime import UTC
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Severity
-from scep_analyzer.story.model import Chapter, Remark, Sentence, Story, Tone, cite, cut, joined, plain, say
+from scep_analyzer.model.words import count
+from scep_analyzer.story.filters import filters_of
+from scep_analyzer.story.model import Chapter, Filters, Remark, Sentence, Story, Tone, cite, cut, joined, plain, say
 from scep_analyzer.story.times import day_and_clock
 
 _TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.NOTE}
@@ -61,25 +63,24 @@ def lines(story: Story, least: Severity) -> Iterator[Row]:
     yield from _unchecked(story)
     notes = sum(each.severity is Severity.INFO for each in story.remarks)
     if least is not Severity.INFO and notes:
-        yield Row(say(f"{notes:,} note{'s' * (notes != 1)}: --all shows them"))
+        yield Row(say(f"{count(notes, 'note')}: --all shows them"))
     yield Row(say("Input"), 1)
     for source in story.sources:
-        damaged = ", damaged: read as far as it goes" if not source.complete else ""
+        condition = f", {source.condition}" if source.condition else ""
         when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
-        yield Row(say(f"{{}}: {source.size}{when}{damaged}", source.name))
+        yield Row(say(f"{{}}: {source.size}{when}{condition}", source.name))
     yield Row(say(_counts(story)))
 
 
 def _counts(story: Story) -> str:
-    count = {severity: sum(each.severity is severity for each in story.remarks) for severity in Severity}
+    numbers = {severity: sum(each.severity is severity for each in story.remarks) for severity in Severity}
     exchanges, transactions = story.exchanges, len(story.chapters)
     if not exchanges and not transactions:
         what = "no SCEP found"
     else:
-        what = f"{exchanges:,} SCEP exchange{'s' * (exchanges != 1)} in {transactions:,} transaction{'s' * (transactions != 1)}"
+        what = f"{count(exchanges, 'SCEP exchange')} in {count(transactions, 'transaction')}"
     found = ", ".join(
-        f"{number:,} {name}{'s' * (number != 1)}"
-        for number, name in zip(count.values(), ("error", "warning", "note"), strict=True)
+        count(number, name) for number, name in zip(numbers.values(), ("error", "warning", "note"), strict=True)
     )
     return f"{what}; {found}"
 
@@ -115,12 +116,21 @@ def _root(story: Story, alike: list[Remark], symptoms: list[Remark]) -> Iterator
     for fact in root.evidence[:_MOST_FACTS]:
         where = f"frame {fact.frame}, " if fact.frame is not None else ""
         yield Row(say(f"{where}{{}}: {{}}", fact.path, cut(fact.value, _LONGEST_VALUE)), lead="Evidence:")
+    chapter = chapters.get(root.transaction or 0)
+    yield from filter_rows(chapter.verdict.filters if chapter is not None else filters_of(root.frames))
     yield from _numbered("Cause", root.causes)
     yield from _numbered("Do", root.actions)
     if symptoms:
         named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
         yield Row(say(", ".join(dict.fromkeys(named))), lead="Leads to:")
     yield Row(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
+
+
+def filter_rows(filters: Filters) -> Iterator[Row]:
+    """The display filters, to be pasted."""
+    for lead, text in (("Wireshark:", filters.frames), ("With plugin:", filters.messages)):
+        if text:
+            yield Row(say("{}", text), lead=lead)
 
 
 def _others(alike: list[Remark], chapters: dict[int, Chapter]) -> Sentence:
@@ -131,7 +141,7 @@ def _others(alike: list[Remark], chapters: dict[int, Chapter]) -> Sentence:
     numbers = ", ".join(f"#{each.number}" for each in theirs[1:7])
     more = f" and {len(theirs) - 7:,} more" if len(theirs) > 7 else ""
     clients = len({each.client for each in theirs})
-    return say(f"{len(alike):,} times in all, {clients:,} client{'s' * (clients != 1)}{when}: {numbers}{more}")
+    return say(f"{len(alike):,} times in all, {count(clients, 'client')}{when}: {numbers}{more}")
 
 
 def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Row]:

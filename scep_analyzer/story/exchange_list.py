@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scep_analyzer.glossary import fail_info_name, message_type_name, pki_status_name
 from scep_analyzer.model.exchanges import Response, header, without_secrets
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, ScepExchange
+from scep_analyzer.model.words import count
 from scep_analyzer.report import Report
 from scep_analyzer.story.exchanges import response_title
 from scep_analyzer.story.model import Sentence, Tone, say
@@ -61,15 +62,11 @@ def _answered(exchange: ScepExchange, response: Response | None) -> Sentence:
         http = f", HTTP {response.status}" if response.status != 200 else ""
         return say(f"{status}{f' {info}' if info else ''}{http}")
     if response.status == 200 and isinstance(content, CaCapabilities):
-        return say(_some(len(content.keywords), "capability", "capabilities"))
+        return say(count(len(content.keywords), "capability", "capabilities"))
     if response.status == 200 and isinstance(content, CaCertificates):
-        return say(_some(len(content.certificates), "certificate", "certificates"))
+        return say(count(len(content.certificates), "certificate"))
     kind = header(response.headers, "content-type") if response.status == 200 else None
     return say(f"HTTP {response.status} {{}}{{}}", response.reason, say(", {}", kind) if kind else ())
-
-
-def _some(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
 
 
 def frames_of(exchange: ScepExchange) -> list[int]:

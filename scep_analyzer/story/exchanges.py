@@ -22,6 +22,7 @@ from scep_analyzer.model.scep import (
     ScepExchange,
     Transaction,
 )
+from scep_analyzer.model.words import count
 from scep_analyzer.story.messages import Surroundings, message_notes, refusal, reply_notes, stranger
 from scep_analyzer.story.model import Sentence, address, name, say, serial
 
@@ -164,7 +165,7 @@ def response_title(exchange: ScepExchange) -> Sentence:
 
 
 def response_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sentence]:
-    """What the answer means, a sentence each."""
+    """What the response means, a sentence each."""
     response, content = exchange.http.response, exchange.response
     if response is None:
         return
@@ -209,8 +210,7 @@ def _capabilities(content: CaCapabilities) -> Iterator[Sentence]:
 
 
 def _about_set(content: CaCertificates, kind: str) -> Sentence:
-    count = len(content.certificates)
-    certificates = "1 certificate" if count == 1 else f"{count} certificates"
+    certificates = count(len(content.certificates), "certificate")
     has_ra = any((each.role or "").startswith("ra") for each in content.certificates)
     says_ra = "ca-ra-cert" in kind.lower()
     if content.form == "signed":
@@ -227,7 +227,7 @@ def _about_set(content: CaCertificates, kind: str) -> Sentence:
 
 
 def certificates_to_show(exchange: ScepExchange) -> tuple[Certificate, ...]:
-    """The certificates of an answer that a reader wants to see: a CA's set, or the one that was issued."""
+    """The certificates of a response that a reader wants to see: a CA's set, or the one that was issued."""
     content = exchange.response
     if isinstance(content, CaCertificates):
         return content.certificates

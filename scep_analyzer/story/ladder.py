@@ -9,6 +9,7 @@ from scep_analyzer.events import Ended
 from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.exchanges import without_secrets
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, FailedConnection, ScepExchange
+from scep_analyzer.model.words import count
 from scep_analyzer.story.model import Arrow, Ladder, Lane, Sentence, StepKind, Tone, joined, say
 
 _MOST_LABEL = 60
@@ -140,7 +141,7 @@ def _answers(exchange: ScepExchange) -> Sentence:
     if isinstance(content, CaCertificates):
         ra = sum((each.role or "").startswith("ra") for each in content.certificates)
         ca = len(content.certificates) - ra
-        both = f"{ca} CA + {ra} RA certificates" if ra else f"{ca} CA certificate{'s' * (ca != 1)}"
+        both = f"{ca} CA + {ra} RA certificates" if ra else count(ca, "CA certificate")
         return say(f"{status}  {both}")
     return say(f"{status}  {{}}", (response.reason if response is not None else "")[:_MOST_LABEL])
 

@@ -18,7 +18,8 @@ from scep_analyzer.model.scep import (
     Transaction,
 )
 from scep_analyzer.model.verdict import Verdict
-from scep_analyzer.story.model import Kind, Sentence, Span, count, frame, ident, joined, name, say, serial
+from scep_analyzer.model.words import count
+from scep_analyzer.story.model import Kind, Sentence, Span, frame, ident, joined, name, say, serial
 
 _OFFERED = ("ca", "ra", "ra-signing", "ra-encryption")
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Severity, Strength
+from scep_analyzer.model.words import count
 
 
 class Tone(Enum):
@@ -99,12 +100,6 @@ def toned(sentence: Sentence, tone: Tone) -> Sentence:
     return tuple(span._replace(tone=tone) if span.tone is Tone.PLAIN else span for span in sentence)
 
 
-def count(number: int, thing: str) -> str:
-    """A number and its noun."""
-    several = f"{thing[:-1]}ies" if thing.endswith("ry") else f"{thing}s"
-    return f"{number:,} {thing if number == 1 else several}"
-
-
 def cut(text: str, limit: int) -> str:
     """At most ``limit`` characters, the end replaced by an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -152,6 +147,11 @@ class Comment(NamedTuple):
     text: str
 
 
+def amount(number: int, unit: str) -> str:
+    """How many there are of what an input's numbers count; frames are called packets."""
+    return count(number, "packet" if unit == "frame" else unit, "entries" if unit == "entry" else None)
+
+
 class Source(NamedTuple):
     """One file that was read. ``name`` is that of the file, without its folder."""
 
@@ -166,10 +166,20 @@ class Source(NamedTuple):
     unit: str = "frame"
     """What its numbers count: frames, or the lines or entries of what is no capture."""
 
+    left_out: int = 0
+    """Packets that a display filter left out."""
+
     @property
     def size(self) -> str:
         """How much there is in it: packets, lines, entries."""
-        return count(self.packets, "packet" if self.unit == "frame" else self.unit)
+        return amount(self.packets, self.unit)
+
+    @property
+    def condition(self) -> str:
+        """What must be known of it before something is missed in it; empty where it is whole."""
+        damaged = "" if self.complete else "damaged: read as far as it goes"
+        chosen = f"{self.packets - self.left_out:,} of them chosen by the display filter" if self.left_out else ""
+        return ", ".join(filter(None, (chosen, damaged)))
 
 
 class Lane(NamedTuple):
@@ -299,11 +309,24 @@ class Ruling(Enum):
     OPEN = "open"
 
 
+class Filters(NamedTuple):
+    """Display filters for Wireshark; empty where there is none. ``frames`` works in any Wireshark, ``messages`` with our plugin."""
+
+    frames: str = ""
+    messages: str = ""
+
+    @property
+    def told(self) -> str:
+        """Both in a row of text."""
+        plugin = f"with plugin: {self.messages}" if self.messages else ""
+        return "   ".join(filter(None, (self.frames, plugin)))
+
+
 class Verdict(NamedTuple):
     """The answer first: what came of it, why, what to do, the proof, and what is fine.
 
     ``cause`` is the root cause in a few words, ``because`` the sentence with this capture's values, ``sure`` how certain it is. Where no
-    cause was found ``cause`` says so and ``because`` what is known. ``frames`` are those to look at in Wireshark, ``more`` is the rule.
+    cause was found ``cause`` says so and ``because`` what is known. ``frames`` are those to look at in Wireshark, ``filters`` show them.
     """
 
     ruling: Ruling
@@ -318,6 +341,7 @@ class Verdict(NamedTuple):
     proof: tuple[Evidence, ...]
     fine: tuple[str, ...]
     frames: tuple[int, ...]
+    filters: Filters
     rule: str | None
     notes: int
     unchecked: Sentence
@@ -363,6 +387,8 @@ class Chapter(NamedTuple):
     client_words: str
     """The client's product, empty where it is not known."""
     frame: int
+    filters: Filters
+    """For all its messages, where the verdict's are for those to look at."""
     ladder: Ladder
 
 

@@ -17,8 +17,10 @@ from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Kind, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.secrets import without_secrets
+from scep_analyzer.model.words import span
 from scep_analyzer.report import Report, link_type_name
 from scep_analyzer.story import exchanges as sentences
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.ladder import ladder_of
 from scep_analyzer.story.messages import Surroundings, key_words
 from scep_analyzer.story.model import (
@@ -41,20 +43,19 @@ from scep_analyzer.story.model import (
     Tone,
     Turn,
     Verdict,
-    count,
+    amount,
     name,
     plain,
     say,
     serial,
 )
-from scep_analyzer.story.times import span
 from scep_analyzer.story.verdicts import RULINGS, attempts_of, counted, grouped, titled, verdict_about, verdict_of
 
 _MOST_PAIRS = 1_000
 """Clients and servers whose last exchanges are remembered, for sentences that refer to them."""
 _MOST_EXCHANGES = 8
 _MOST_TOLD = 10_000
-"""Sets of certificates and sentences remembered as told, certificates as issued, and oddities as told at their step."""
+"""Sets of certificates and sentences remembered as told, certificates as issued, and anomalies as told at their step."""
 _SAID_ONCE = ("User-Agent: ", "Server: ", "In words: ")
 """How sentences start that are the same for every message of a host."""
 _TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
@@ -73,7 +74,7 @@ class Narrator:
         self._told: dict[object, int] = {}
         """What has been told before, and in which exchange."""
         self._said: set[Anomaly] = set()
-        """Oddities that were told at their step."""
+        """Anomalies that were told at their step."""
         self._recent: OrderedDict[tuple[str, Endpoint], list[ScepExchange]] = OrderedDict()
         self._leg: tuple[str, Endpoint] | None = None
         self._about: list[Finding] = []
@@ -247,6 +248,7 @@ class Narrator:
         self, exchange: ScepExchange, number: int, request: Request, around: Surroundings, since_ns: int | None
     ) -> Step:
         client = exchange.http.client.address
+        says = self._notes(sentences.request_notes(exchange, around), client, number)
         return Step(
             number=number,
             kind=StepKind.REQUEST,
@@ -256,8 +258,8 @@ class Narrator:
             since_ns=since_ns,
             frames=request.frames,
             title=sentences.request_title(exchange),
-            says=self._notes(sentences.request_notes(exchange, around), client, number),
-            odd=_odd(exchange, request.frames),
+            says=says,
+            odd=_odd(exchange, request.frames, says),
             tls=exchange.http.tls,
         )
 
@@ -268,6 +270,7 @@ class Narrator:
         certificates = sentences.certificates_to_show(exchange)
         told_in = self._told.setdefault(certificates, number) if certificates else number
         moment = _moment(response.time_ns)
+        says = self._notes(sentences.response_notes(exchange, around), server, number)
         return Step(
             number=number,
             kind=StepKind.RESPONSE,
@@ -277,10 +280,10 @@ class Narrator:
             since_ns=since_ns,
             frames=response.frames,
             title=sentences.response_title(exchange),
-            says=self._notes(sentences.response_notes(exchange, around), server, number),
+            says=says,
             cards=tuple(_card(each, moment) for each in certificates),
             same_as=told_in if told_in != number else None,
-            odd=_odd(exchange, response.frames),
+            odd=_odd(exchange, response.frames, says),
             tls=exchange.http.tls,
             tone=Tone.BAD if response.status >= 400 else Tone.PLAIN,
         )
@@ -343,7 +346,7 @@ def _without_any(report: Report, about: Sequence[Finding]) -> Verdict:
     root = next((each for each in about if each.root_cause), None)
     seen = next((each for each in about if each.rule == "capture-no-scep-found"), None)
     unit = report.captures[0].unit if report.captures else "frame"
-    packets = count(report.packets, "packet" if unit == "frame" else unit)
+    packets = amount(report.packets, unit)
     summary = say("{}", seen.summary) if seen is not None else say(f"There are {packets} in the capture.")
     return verdict_about(root, say(f"no SCEP in {packets}"), summary, len(about))
 
@@ -385,6 +388,7 @@ def _chapter(
         server_words=ended.products.words,
         client_words=ended.products.client.words if ended.products.client is not None else "",
         frame=transaction.frame,
+        filters=filters_of((step.frames[0] for step in steps if step.frames), transaction.transaction_id),
         ladder=ladder_of(ended, numbered, root.frames if root is not None else ()),
     )
 
@@ -424,8 +428,14 @@ def _attempt(failed: FailedConnection) -> Step:
     )
 
 
-def _odd(exchange: ScepExchange, frames: tuple[int, ...]) -> tuple[Sentence, ...]:
-    return tuple(say(f"Note: {{}} [{each.code}]", each.detail) for each in exchange.anomalies if each.frames == frames)
+def _odd(exchange: ScepExchange, frames: tuple[int, ...], said: Iterable[Said]) -> tuple[Sentence, ...]:
+    """The anomalies of a message that its sentences do not tell already."""
+    told = "\n".join(plain(each.sentence) for each in said)
+    return tuple(
+        say(f"Note: {{}} [{each.code}]", each.detail)
+        for each in exchange.anomalies
+        if each.frames == frames and each.detail not in told
+    )
 
 
 def _card(certificate: Certificate, moment: datetime | None) -> Card:
@@ -491,6 +501,7 @@ def _source(facts: CaptureFacts) -> Source:
         complete=facts.complete,
         comments=tuple(Comment(each.frame, each.text) for each in facts.comments),
         unit=facts.unit,
+        left_out=facts.left_out,
     )
 
 

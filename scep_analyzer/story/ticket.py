@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC
 
-from scep_analyzer.story.diagnosis import Row
+from scep_analyzer.model.words import span
+from scep_analyzer.story.diagnosis import Row, filter_rows
 from scep_analyzer.story.model import Chapter, Ruling, StepKind, Story, cut, plain, say
-from scep_analyzer.story.times import day_and_clock, span
-from scep_analyzer.story.verdicts import display_filter
+from scep_analyzer.story.times import day_and_clock
 from scep_analyzer.version import __version__
 
 _LONGEST = 600
@@ -30,8 +30,8 @@ def ticket_lines(story: Story) -> Iterator[Row]:
     yield Row(say("What was read"), 1)
     for source in story.sources:
         when = f", from {_when(source.first_ns)}" if source.first_ns is not None else ""
-        damaged = ", damaged: read as far as it goes" if not source.complete else ""
-        yield Row(say(f"{{}}: {{}}, {source.size}{when}{damaged}", source.name, source.format))
+        condition = f", {source.condition}" if source.condition else ""
+        yield Row(say(f"{{}}: {{}}, {source.size}{when}{condition}", source.name, source.format))
     yield Row(say(f"Made by scep-analyzer {__version__}. Frame numbers are those of Wireshark; all times are UTC."))
 
 
@@ -76,8 +76,7 @@ def _case(chapter: Chapter, times: int) -> Iterator[Row]:
     )
     if plain(verdict.unchecked):
         yield Row(verdict.unchecked, lead="Not checked:")
-    if verdict.frames:
-        yield Row(say("{}", display_filter(verdict.frames)), lead="Wireshark filter:")
+    yield from filter_rows(verdict.filters)
 
 
 def _words(chapter: Chapter) -> Iterator[Row]:

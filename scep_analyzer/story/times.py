@@ -56,18 +56,3 @@ def _moment(seconds: int, zone: timezone | None) -> datetime | None:
 def zone_name(zone: timezone | None) -> str:
     """What the times are given in."""
     return "UTC" if zone is UTC else "local time"
-
-
-def span(nanoseconds: int) -> str:
-    """A duration in the unit that reads best."""
-    seconds = nanoseconds / 1e9
-    for limit, factor, unit in (
-        (0.001, 1e6, "µs"),
-        (1, 1e3, "ms"),
-        (120, 1, "s"),
-        (7200, 1 / 60, "min"),
-        (172_800, 1 / 3600, "h"),
-    ):
-        if abs(seconds) < limit:
-            return f"{seconds * factor:.3g} {unit}" if unit != "s" else f"{seconds:.2f} s"
-    return f"{seconds / 86400:.1f} days"

@@ -9,7 +9,9 @@ from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.findings import Finding, Severity, Strength
 from scep_analyzer.model.scep import Kind, Outcome, Transaction
 from scep_analyzer.model.verdicts import Result
+from scep_analyzer.model.words import count
 from scep_analyzer.story import exchanges as sentences
+from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.model import (
     Chapter,
     Evidence,
@@ -19,7 +21,6 @@ from scep_analyzer.story.model import (
     Skipped,
     Verdict,
     address,
-    count,
     joined,
     name,
     plain,
@@ -39,7 +40,6 @@ _SURE = {
     Strength.POSSIBLE: "possible: the packets cannot prove it",
 }
 _WHAT = {Kind.RENEWAL: "renewal", Kind.POLL: "poll", Kind.GET_CERT: "GetCert", Kind.GET_CRL: "GetCRL"}
-_MOST_FRAMES = 12
 _HINT = "Nothing in the packets explains it"
 
 
@@ -101,7 +101,8 @@ def _failed(transaction: Transaction) -> Sentence:
     if outcome is Outcome.UNANSWERED:
         return say(": no response")
     if outcome is Outcome.HTTP_ERROR and decisive is not None and decisive.http.response is not None:
-        return say(f": HTTP {decisive.http.response.status}")
+        status = decisive.http.response.status
+        return say(f": HTTP {status}" if status >= 300 else ": no SCEP response")
     if outcome is Outcome.SUCCESS and transaction.kind is Kind.CA_CERTIFICATES:
         return say(": the client stopped after GetCACert")
     if outcome is Outcome.SUCCESS:
@@ -171,9 +172,10 @@ def verdict_of(ended: Ended, attempt: int, skipped: Iterable[Skipped]) -> Verdic
         proof=_proof(root),
         fine=tuple(each.name for each in ended.checks),
         frames=tuple(sorted(frames)),
+        filters=filters_of(frames, transaction.transaction_id),
         rule=root.rule if root is not None else None,
         notes=notes,
-        unchecked=_unchecked(skipped, root),
+        unchecked=() if known else _unchecked(skipped),
     )
 
 
@@ -191,6 +193,7 @@ def verdict_about(root: Finding | None, nothing: Sentence, seen: Sentence, notes
         proof=_proof(root),
         fine=(),
         frames=root.frames[:6] if root is not None else (),
+        filters=filters_of(root.frames[:6] if root is not None else ()),
         rule=root.rule if root is not None else None,
         notes=notes,
         unchecked=(),
@@ -209,18 +212,11 @@ def _first_frames(http: HttpExchange) -> list[int]:
     return [each.frames[0] for each in (http.request, http.response) if each is not None and each.frames]
 
 
-def _unchecked(skipped: Iterable[Skipped], root: Finding | None) -> Sentence:
-    """The option that would let more be judged, where nothing is proved yet."""
-    if root is not None and root.strength is Strength.PROVED:
-        return ()
+def _unchecked(skipped: Iterable[Skipped]) -> Sentence:
+    """The option that would let more be judged."""
     if any("RA key" in each.reason for each in skipped):
-        return say("the request's content was not checked: it needs the RA's key (--key)")
+        return say("the request's content was not checked: give the RA key (--key)")
     return ()
-
-
-def display_filter(frames: Sequence[int]) -> str:
-    """A display filter of Wireshark for some frames, the first dozen of them; it works without the plugin, too."""
-    return f"frame.number in {{{','.join(map(str, frames[:_MOST_FRAMES]))}}}"
 
 
 def group_words(chapter: Chapter) -> Sentence:
@@ -293,6 +289,8 @@ def summary(chapters: Sequence[Chapter]) -> Sentence:
         ("unknown", "with unknown result"),
     )
     parts = [say(f"{by[key]:,} {word}") for key, word in words if by[key]]
+    before = sum(each.enrollment and each.history for each in chapters)
     others = sum(not each.enrollment for each in chapters)
-    more = say(f"; {count(others, 'look')} at the CA's certificates alone") if others else ()
-    return say(f"{count(len(counted), 'enrollment')}: {{}}{{}}", joined(parts, ", ") or say("none"), more)
+    more = f"; {count(before, 'earlier attempt')} failed" * bool(before)
+    more += f"; {count(others, 'transaction')} without an enrollment" * bool(others)
+    return say(f"{count(len(counted), 'enrollment')}{': ' * bool(parts)}{{}}{more}", joined(parts, ", "))

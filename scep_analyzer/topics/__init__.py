@@ -185,7 +185,7 @@ def _rule_topic(rule: Rule) -> Topic:
 def _fail_topic(info: FailInfo) -> Topic:
     rule = next(each for each in RULES if each.id == f"certrep-{info.name.lower()}")
     entry = FAIL_INFO_ENTRIES[info]
-    sections = (("Meaning", (entry.meaning,)), ("Why it happens", rule.page.why), ("What to do", rule.page.do), _see((rule.id,)))  # fmt: skip
+    sections = (("Meaning", (entry.meaning,)), ("Why it happens", rule.page.why), ("What to do", rule.page.neutral), _see((rule.id,)))  # fmt: skip
     title = f"failInfo {info.value}, {info.name}"
     return Topic(
         kind="failInfo",

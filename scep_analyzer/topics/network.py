@@ -4,6 +4,7 @@ from scep_analyzer.topics._table import Table
 
 _HTTP = (
     ("HTTP 200 | 200", "OK", "The server handled the request. A SCEP refusal (CertRep FAILURE) comes with 200, too.", ""),
+    ("HTTP 202 | 202", "Accepted", "From OpenXPKI: the request is pending; the body is a CertRep PENDING.", "pending-never-resolved"),
     ("HTTP 301 | 301", "Moved Permanently", "The server redirects to another URL; most SCEP clients do not follow.", "http-redirect"),
     ("HTTP 302 | 302", "Found", "The server redirects to another URL, often a sign-in page; most SCEP clients do not follow.", "http-redirect http-redirect-to-login"),
     ("HTTP 307 | 307", "Temporary Redirect", "The server redirects to another URL; most SCEP clients do not follow.", "http-redirect"),
@@ -21,6 +22,8 @@ _HTTP = (
     ("HTTP 413 | 413", "Content Too Large", "The body is too long for the server or a proxy.", "http-413-too-large iis-body-too-long"),
     ("HTTP 414 | 414", "URI Too Long", "The URL is too long for the server or a proxy. Use POST, or raise the limit.", "http-414-uri-too-long"),
     ("HTTP 415 | 415", "Unsupported Media Type", "The server does not accept the Content-Type of the request; SCEP uses application/x-pki-message.", "content-type-missing"),
+    ("HTTP 417 | 417", "Expectation Failed", "The server or a proxy does not support Expect: 100-continue.", "http-417-expect"),
+    ("HTTP 329 | 329", "too many requests, in SCEPman's manual", "Not a registered status; SCEPman documents it for more requests at a time than it allows.", "http-503-load"),
     ("HTTP 429 | 429", "Too Many Requests", "The client sends too many requests.", "retry-storm http-503-load"),
     ("HTTP 431 | 431", "Request Header Fields Too Large", "The head of the request is too long for the server or a proxy.", "http-400-too-long"),
     ("HTTP 500 | 500", "Internal Server Error", "The server failed. NDES does so if it cannot read the request; Go servers for any problem inside the message.", "ndes-http-500-all-operations ndes-http-500-pkioperation-only"),

@@ -10,6 +10,8 @@ ANOMALIES = (
     ("capture", "limit-interfaces", "a pcapng file has more interfaces than the program keeps"),
     ("capture", "limit-link-types", "a pcapng file has more link types than the program lists"),
     ("capture", "packets-dropped", "the capturing host reports that it lost packets"),
+    ("capture", "display-filter", "`--display-filter` left packets out: what they hold is not reported as missing"),
+    ("capture", "display-filter-splits", "`--display-filter` left out some packets of a connection and not others"),
     ("capture", "packets-not-kept", "`live -w` cannot write more packets: the disk is full"),
     ("capture", "compressed-cut", "a compressed log or recording is cut off or damaged"),
     ("capture", "har-entry-unreadable", "an entry of a HAR file is not an exchange"),

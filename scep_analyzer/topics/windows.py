@@ -69,10 +69,14 @@ _EVENTS = (
     ("NDES event 53 | event 53", "The policy module failed to start", "PKIOperation returns HTTP 500. The text could not be checked.", "ndes-http-500-pkioperation-only"),
     ("CertEnroll event 86 | event 86", "Windows client: initialization of SCEP failed", "GetCACaps or GetCACert failed. Application log, source CertificateServicesClient-CertEnroll.", "caps-failed cacert-failed"),
     ("CertEnroll event 87 | event 87", "Windows client: submission of the request failed", "PKIOperation failed. The event has HTTP status, pkiStatus and failInfo. Application log, source CertificateServicesClient-CertEnroll.", "certrep-failure"),
-    ("MDM event 30 | CAPI2 event 30", "Windows client: the certificate chain could not be verified (CAPI2)", "The chain of the RA or CA certificate cannot be verified.", "cacert-chain-incomplete"),
+    ("MDM event 30 | CAPI2 event 30 | event 30", "Windows client: the certificate chain could not be verified (CAPI2)", "The chain of the RA or CA certificate cannot be verified.", "cacert-chain-incomplete"),
     ("MDM event 32 | event 32", "Windows client: SCEP enrollment failed", "DeviceManagement-Enterprise-Diagnostics-Provider/Admin.", ""),
     ("MDM event 36 | event 36", "Windows client: SCEP request made", "DeviceManagement-Enterprise-Diagnostics-Provider/Admin.", ""),
     ("MDM event 39 | event 39", "Windows client: SCEP certificate installed", "DeviceManagement-Enterprise-Diagnostics-Provider/Admin.", ""),
+    ("System event 5009 | event 5009", "a process of an application pool ended unexpectedly (WAS)", "After several of these Windows stops the pool, and http.sys returns 503. The Application log has the reason, event 1000 or 1310, at the same time.", "ndes-http-503-app-pool"),
+    ("Application event 1000 | event 1000", "a program crashed (Application Error)", "With w3wp.exe as the program, the application pool of NDES or of the Intune connector crashed; the text names the module.", "ndes-http-503-app-pool"),
+    ("Application event 1310 | event 1310", "ASP.NET could not start a web application", "On the server of the Intune connector: the account of the pool cannot write to C:\\Windows\\Temp, or a file is missing.", "ndes-policy-module-refused ndes-http-503-app-pool"),
+    ("Security event 4625 | event 4625", "an account failed to log on", "The sub-status in the text says why: wrong password, locked, expired. Security log of the server that was asked.", "ndes-admin-login-fails"),
     ("MDM event 307 | event 307", "Windows client: details of a SCEP error", "The text has “LogError 0x…”; the number may be cut (0x80072f7 is 0x80072F78).", ""),
 )  # fmt: skip
 

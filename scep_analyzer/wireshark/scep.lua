@@ -222,6 +222,7 @@ local http = {
     uri = extractor("http.request.uri"), code = extractor("http.response.code"), phrase = extractor("http.response.phrase"),
     request_in = extractor("http.request_in"), body = extractor("http.file_data"),
     path2 = extractor("http2.headers.path"), status2 = extractor("http2.headers.status"), stream2 = extractor("http2.streamid"),
+    data2 = extractor("http2.data.data"), joined2 = extractor("http2.body.reassembled.data"), end2 = extractor("http2.flags.end_stream"),
     connection = extractor("tcp.stream"),
 }
 
@@ -904,6 +905,8 @@ local function talk_of(pinfo)
             talk.response = tostring(pinfo.src) ~= talk.request.source
             talk.peer = talk.response and talk.request.frame or nil
             if not talk.response then talk.operation, talk.parameter = talk.request.operation, talk.request.parameter end
+            local statuses = { http.status2() }
+            talk.code = talk.response and statuses[#statuses] and tonumber(tostring(statuses[#statuses].value)) or nil
         end
     end
     if talk.request ~= nil and talk.response then talk.operation = talk.request.operation end
@@ -1019,8 +1022,17 @@ end
 
 local function body_of(at)
     local bodies = { http.body() }
+    if #bodies == 0 then bodies = { http.joined2() } end
+    if #bodies == 0 then bodies = { http.data2() } end
     local each = bodies[at] or bodies[#bodies]
     return each and each.len > 0 and each.range or nil
+end
+
+local function ends_stream()
+    for _, each in ipairs({ http.end2() }) do
+        if each.value then return true end
+    end
+    return false
 end
 
 local function holds_message(range)
@@ -1059,7 +1071,7 @@ local function show_response(talk, pinfo, tree, tvb, phrase)
     head(talk, item, tvb(), pinfo)
     remember(talk, pinfo)
     local line = talk.operation .. " response"
-    if talk.code ~= nil and talk.code < 300 and talk.operation == "GetCACaps" and body ~= nil then
+    if (talk.code or 200) < 300 and talk.operation == "GetCACaps" and body ~= nil then
         line = line .. ": " .. table.concat(show_capabilities(body, item), ", ")
     elseif talk.code ~= nil then
         item:add(field.status_code, tvb(), talk.code):set_generated()
@@ -1067,6 +1079,19 @@ local function show_response(talk, pinfo, tree, tvb, phrase)
     end
     item:append_text(", " .. line)
     return line
+end
+
+-- The end of a message of HTTP/2 whose content type is not SCEP's, and whose request was in another frame.
+local function show_stream(pinfo, tree, tvb)
+    local talk = talk_of(pinfo)
+    if talk.request == nil or talk.operation == nil then return end
+    local body, line = body_of(1), nil
+    if talk.response then
+        line = show_response(talk, pinfo, tree, tvb)
+    elseif talk.operation == "PKIOperation" and body ~= nil then
+        line = show(talk, body:tvb(), pinfo, tree)
+    end
+    if line ~= nil then tell(pinfo, line) end
 end
 
 -- What has no body of SCEP's media types: requests by GET, capabilities, errors, messages of another content type.
@@ -1089,10 +1114,14 @@ local function show_rest(pinfo, tree, tvb)
         if talk.operation ~= nil and talk.key ~= nil then
             remember(talk, pinfo)
             local line = talk.operation
-            if talk.parameter ~= nil and talk.operation == "PKIOperation" then
-                local message = tvb_of_parameter(talk.parameter)
-                if message ~= nil then line = show(talk, message, pinfo, tree) end
-            else
+            local message = talk.parameter and talk.operation == "PKIOperation" and tvb_of_parameter(talk.parameter)
+            if not message and talk.operation == "PKIOperation" and ends_stream() then
+                local body = body_of(1)
+                message = body and body:tvb()
+            end
+            if message then
+                line = show(talk, message, pinfo, tree)
+            elseif talk.parameter == nil or talk.operation ~= "PKIOperation" then
                 local item = tree:add(scep, tvb())
                 head(talk, item, tvb(), pinfo)
                 item:append_text(", " .. line)
@@ -1100,6 +1129,7 @@ local function show_rest(pinfo, tree, tvb)
             tell(pinfo, line)
         end
     end
+    if #shown.lines == 0 and ends_stream() then show_stream(pinfo, tree, tvb) end
 end
 
 function whole_frames.dissector(tvb, pinfo, tree)

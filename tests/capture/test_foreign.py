@@ -49,7 +49,7 @@ def test_what_editcap_writes_is_read(kind: str, tmp_path: Path) -> None:
 
 
 def test_without_tshark_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(foreign.shutil, "which", lambda _name: None)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
     path = tmp_path / "capture.snoop"
     path.write_bytes(b"snoop\0\0\0" + bytes(100))
     with pytest.raises(InputError, match="apt-get install tshark"):

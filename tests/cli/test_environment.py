@@ -41,6 +41,12 @@ def _shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
         (f"{PROGRAM} {CAPTURE} -f json >/dev/full", 2, "No space left"),
         (f"{PROGRAM} diagnose {CAPTURE} >/dev/full", 2, "No space left"),
         (f"{PROGRAM} explain >/dev/full", 2, "No space left"),
+        (f"{PROGRAM} --help >/dev/full", 2, "No space left"),
+        (f"{PROGRAM} report {CAPTURE} -o - >&-", 2, "standard output is closed"),
+        (f"{PROGRAM} report {CAPTURE} -o /dev/full --force", 2, "No space left"),
+        (f"{PROGRAM} annotate {CAPTURE} -o /dev/full --force", 2, "No space left"),
+        (f"{PROGRAM} list {CAPTURE} -f csv -o /dev/full --force", 2, "No space left"),
+        (f"{PROGRAM} timeline --jobs 2 {CAPTURE} {CAPTURE} -o /dev/full --force", 2, "No space left"),
         (f"{PROGRAM} {CAPTURE} --key /dev/zero", 2, "more than 1,048,576 bytes"),
         (f"{PROGRAM} {'x' * 300}", 3, "File name too long"),
         (f"{PROGRAM} {CAPTURE} $'--\\e]0;x\\a'", 2, "--\\x1b]0;x\\x07"),
@@ -54,10 +60,26 @@ def test_one_line_says_it(line: str, code: int, says: str) -> None:
 
 
 @posix
-@pytest.mark.parametrize("command", ["timeline --verbose", "diagnose", "timeline -f json", "explain"])
-def test_a_reader_that_has_seen_enough_is_no_error(command: str) -> None:
-    done = _shell(f"{PROGRAM} {command} {CAPTURE if command != 'explain' else ''} | head -1; exit ${{PIPESTATUS[0]}}")
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("timeline --verbose {}", "timeline -f json {}", "timeline -f jsonl {}", "timeline --jobs 2 {} {}", "diagnose {}"),
+        *("list -f csv {}", "show {} 1 --bytes", "report {} -o -", "explain", "doctor --schema", "--help"),
+        "--version",
+    ],
+)  # fmt: skip
+def test_a_reader_that_has_gone_is_a_broken_pipe(command: str) -> None:
+    """128 + SIGPIPE, as a shell tells of every other program; 1 would mean that something was found."""
+    line = f"{PROGRAM} {command.replace('{}', CAPTURE)}"
+    done = _shell(f"(sleep 0.2; {line}) | true; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@posix
+def test_nobody_who_reads_errors_either() -> None:
+    for line in ("/nonexistent 2>/dev/full", f"{CAPTURE} >/dev/full 2>/dev/full", "/nonexistent 2>&-"):
+        done = _shell(f"{PROGRAM} {line}")
+        assert (done.returncode, done.stdout, done.stderr) == (3 if "none" in line else 2, "", "")
 
 
 @posix

@@ -1,10 +1,13 @@
 """`show`, `decode` and `extract`, with keys and without, on captures of the corpus."""
 
 import base64
+import contextlib
 import json
+import os
 import random
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +122,100 @@ def test_an_encrypted_key_and_its_password(scep_analyzer: Program, tmp_path: Pat
     password.write_text("opensesame\n")
     found = scep_analyzer(NDES, "-f", "json", "--key", locked, "--key-password-file", password).json
     assert found["exchanges"][1]["response"]["pki_message"]["envelope"]["opened"]
+
+
+def _locked(name: str, password: str, folder: Path) -> Path:
+    """A key that openssl has encrypted."""
+    locked = folder / f"{name}.locked"
+    command = [
+        "openssl",
+        "pkcs8",
+        "-topk8",
+        "-in",
+        KEYS / f"{name}.pem",
+        "-passout",
+        f"pass:{password}",
+        "-out",
+        locked,
+    ]
+    subprocess.run(command, check=True)
+    return locked
+
+
+def _opened(document: dict[str, Any]) -> list[bool]:
+    """Whether the envelopes of request and response were opened."""
+    exchange = document["exchanges"][1]
+    return [exchange[each]["pki_message"]["envelope"]["opened"] for each in ("request", "response")]
+
+
+def test_several_keys_with_several_passwords(scep_analyzer: Program, tmp_path: Path) -> None:
+    """In any order: each password is tried with each key."""
+    one, two = _locked("client", "one", tmp_path), _locked("ra-encryption", "two", tmp_path)
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.write_text("one\n")
+    second.write_text("two\n")
+    for passwords in ((first, second), (second, first)):
+        options = [word for each in passwords for word in ("--key-password-file", each)]
+        result = scep_analyzer(NDES, "-f", "json", "--key", one, "--key", two, *options)
+        assert _opened(result.json) == [True, True]
+        assert result.err == ""
+    result = scep_analyzer(NDES, "-f", "json", "--key", one, "--key", two, "--key-password-file", second)
+    assert _opened(result.json) == [True, False]
+    assert f"{one}: the password does not open the key" in result.err
+
+
+@pytest.mark.parametrize(
+    "command", [["timeline", "-f", "json"], ["timeline", "-f", "jsonl", "--jobs", "2"], ["decode"]]
+)
+def test_a_key_that_cannot_be_read_is_named_and_stops_no_other(
+    command: list[str], scep_analyzer: Program, tmp_path: Path
+) -> None:
+    path = NDES
+    if command == ["decode"]:
+        path = tmp_path / "message"
+        path.write_bytes(talk.message(19))
+    elif "--jobs" in command:
+        (tmp_path / "c.pcap").write_bytes(NDES.read_bytes())
+        command = [*command, str(tmp_path / "c.pcap")]
+    result = scep_analyzer(*command, path, "--key", "/nowhere.pem", "--key", KEYS / "ra-encryption.pem")
+    assert (result.code, result.err.count("\n")) == (0, 1), result.err
+    assert "/nowhere.pem: cannot be read" in result.err
+    assert "the other keys are used" in result.err
+    assert '"opened": true' in result.out or command == ["decode"] or '"opened":true' in result.out
+
+
+def test_no_key_that_can_be_read_is_a_mistake(scep_analyzer: Program) -> None:
+    result = scep_analyzer(NDES, "--key", "/nowhere.pem", "--key", NDES)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "/nowhere.pem: cannot be read" in result.err
+    assert "and 1 more" in result.err
+
+
+def test_a_terminal_is_asked_for_a_password_once(tmp_path: Path) -> None:
+    """On a real terminal (a pty): the prompt is there, what is typed is not shown, and opens the key."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no pty")
+    import pty
+
+    locked = _locked("ra-encryption", "open sesame", tmp_path)
+    out = tmp_path / "report.json"
+    words = [sys.executable, "-m", "scep_analyzer", "timeline", NDES, "-f", "json", "-o", out, "--key", locked]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, list(map(str, words)))
+    shown = b""
+    while b"Password of" not in shown:
+        shown += os.read(terminal, 1_000)
+    os.write(terminal, b"open sesame\n")
+    with contextlib.suppress(OSError):  # the terminal is gone with the process
+        while piece := os.read(terminal, 1_000):
+            shown += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(terminal)
+    assert shown.count(b"Password of") == 1
+    assert b"sesame" not in shown
+    assert _opened(json.loads(out.read_text()))[0]
 
 
 def test_show_names_and_explains(scep_analyzer: Program) -> None:
@@ -374,7 +471,7 @@ def test_extract_never_overwrites_without_force(scep_analyzer: Program, tmp_path
     "subject", ["../../etc/passwd", "CON", "a/b\\c:d*e?f", "\x1b[2J\n\0", "…" * 300, ".hidden", "", "x" * 500]
 )
 def test_file_names_are_safe_whatever_the_subject_holds(subject: str) -> None:
-    item = Item(7, "certrep-issued", subject, "pem", b"", 1)
+    item = Item(7, "certrep-issued", subject, "pem", lambda: b"", 1)
     names = names_of([item, item])
     assert len(set(names)) == 2
     for name in names:

@@ -62,25 +62,47 @@ def indefinite(n: int) -> bytes:
     return capture((CACERT, answer(tlv(0x30, b"\x30\x80\0\0" * n + tlv(0x04, bytes(n * 30))))))
 
 
+def _times(n: int) -> range:
+    """How many messages of 2,000 parts make ``n``: what a limit refuses is cheap, so that one alone tells nothing."""
+    return range(max(1, n // 2_000))
+
+
 def long_oid(n: int) -> bytes:
-    """A name whose attribute has an OID of one long arc, in what may be a certificate."""
+    """Certificates in whose names an attribute has an OID of one long arc; twice as long and twice as many for four times ``n``."""
+    each = max(2, int(n**0.5))
+    return capture(*[(CACERT, answer(_of_long_oid(each, number))) for number in range(each)])
+
+
+def _of_long_oid(n: int, number: int) -> bytes:
     name = tlv(0x30, tlv(0x31, tlv(0x30, tlv(0x06, b"\x55" + b"\xff" * n + b"\x01") + tlv(0x0C, b"x"))))
-    body = tlv(0x30, tlv(0xA0, b"\x02\x01\x02") + b"\x02\x01\x05" + tlv(0x30, b"\x06\x01\x2a") + name + name)
-    return capture((CACERT, answer(tlv(0x30, body + tlv(0x30, b"\x06\x01\x2a") + b"\x03\x02\0\0"))))
+    body = tlv(
+        0x30,
+        tlv(0xA0, b"\x02\x01\x02")
+        + tlv(0x02, b"\x01" + number.to_bytes(4, "big"))
+        + tlv(0x30, b"\x06\x01\x2a")
+        + name
+        + name,
+    )
+    return tlv(0x30, body + tlv(0x30, b"\x06\x01\x2a") + b"\x03\x02\0\0")
 
 
 def names(n: int) -> bytes:
-    """A certificate with many relative distinguished names."""
+    """Certificates with many relative distinguished names."""
     rdn = tlv(0x31, tlv(0x30, b"\x06\x03\x55\x04\x03" + tlv(0x0C, b"x")))
-    body = tlv(0x30, tlv(0xA0, b"\x02\x01\x02") + b"\x02\x01\x05" + tlv(0x30, b"\x06\x01\x2a") + tlv(0x30, rdn * n))
-    return capture((CACERT, answer(tlv(0x30, body + tlv(0x30, b"\x06\x01\x2a") + b"\x03\x02\0\0"))))
+    made = []
+    for number in _times(n):
+        serial = tlv(0x02, b"\x01" + number.to_bytes(4, "big"))
+        name = tlv(0x30, rdn * min(n, 2_000))
+        body = tlv(0x30, tlv(0xA0, b"\x02\x01\x02") + serial + tlv(0x30, b"\x06\x01\x2a") + name)
+        made.append((CACERT, answer(tlv(0x30, body + tlv(0x30, b"\x06\x01\x2a") + b"\x03\x02\0\0"))))
+    return capture(*made)
 
 
 def codings(n: int) -> bytes:
     """Many content codings over a damaged stream."""
     packed = zlib.compress(bytes(4_000_000))[:-4] + b"\0\0\0\0"
-    head = f"Content-Encoding: {','.join(['deflate'] * n)}\r\n"
-    return capture((CACERT, answer(packed, more=head)))
+    head = f"Content-Encoding: {','.join(['deflate'] * min(n, 2_000))}\r\n"
+    return capture(*[(CACERT, answer(packed, more=head))] * len(_times(n)))
 
 
 def chunk_end(n: int) -> bytes:
@@ -133,18 +155,76 @@ def secret_parameters(n: int) -> bytes:
     )
 
 
+def link_types(n: int) -> bytes:
+    """Packets of interfaces that each have a link type of their own."""
+    blocks = [files.interface(link_type=each % 65_536) for each in range(n)]
+    return files.section() + b"".join(blocks) + b"".join(files.simple(bytes(60)) for _ in range(n))
+
+
+def secrets_blocks(n: int) -> bytes:
+    """TLS secrets inside the capture, in many blocks (draft-ietf-opsawg-pcapng, 4.7)."""
+    line = b"CLIENT_RANDOM " + b"0" * 64 + b" " + b"1" * 96 + b"\n"
+    block = files.block(10, b"KSLT" + struct.pack("<I", len(line) * 8) + line * 8)
+    return files.section() + files.interface() + block * n
+
+
+def left_out(n: int) -> bytes:
+    """Requests that are no SCEP, each with a long path of its own."""
+    return capture(*[(f"GET /{each:06d}{'p' * 500} HTTP/1.1\r\nHost: h\r\n\r\n".encode(), answer(b"x", "text/plain"))
+                     for each in range(n)])  # fmt: skip
+
+
+def admin_page(n: int) -> bytes:
+    """Administration pages of tags that do not end."""
+    asked = b"GET /certsrv/mscep_admin/ HTTP/1.1\r\nHost: ca\r\n\r\n"
+    return capture((CACERT, answer(b"")), *[(asked, answer(b"<" * 16_000, "text/html"))] * n)
+
+
+def fragments(n: int) -> bytes:
+    """Pieces of datagrams that never get whole."""
+    records = [files.pcap_header()]
+    for each in range(n):
+        packet = bytearray(wire.ip("10.0.0.1", "10.0.0.2", 6, bytes(64)))
+        packet[4:8] = struct.pack(">HH", each & 0xFFFF, 0x2000 | 8)
+        records.append(files.pcap_record(wire.ethernet(bytes(packet)), seconds=1000))
+    return b"".join(records)
+
+
+def fields(n: int) -> bytes:
+    """Header fields of a request, each on two lines."""
+    lines = b"".join(b"X-%d: a\r\n b\r\n" % (each % 1000) for each in range(min(n, 3_000)))
+    asked = CACERT[:-2] + lines + b"\r\n"
+    return capture(*[(asked, answer(b"", "text/plain"))] * max(1, n // 3_000))
+
+
+def certificates(n: int) -> bytes:
+    """Certificates of one name, in a set that holds no signature."""
+    from tests.builders import pki
+    from tests.builders.scene import CA, ENCRYPTER, SIGNER
+
+    bodies = [pki.degenerate([CA, SIGNER, ENCRYPTER] * 20)] * max(1, n // 60)
+    return capture(*[(CACERT, answer(each)) for each in bodies])
+
+
 RECIPES: dict[str, tuple[Callable[[int], bytes], int]] = {
-    "interfaces": (interfaces, 1_000),
-    "indefinite": (indefinite, 2_000),
-    "long_oid": (long_oid, 2_000),
-    "names": (names, 200),
-    "codings": (codings, 200),
-    "chunk_end": (chunk_end, 200),
-    "error_pages": (error_pages, 5),
-    "capabilities": (capabilities, 100),
-    "lookups": (lookups, 20),
-    "one_message_by_many": (one_message_by_many, 50),
-    "secret_parameters": (secret_parameters, 200),
+    "interfaces": (interfaces, 4_000),
+    "indefinite": (indefinite, 20_000),
+    "long_oid": (long_oid, 50_000),
+    "names": (names, 80_000),
+    "codings": (codings, 200_000),
+    "chunk_end": (chunk_end, 1_000),
+    "error_pages": (error_pages, 20),
+    "capabilities": (capabilities, 200),
+    "lookups": (lookups, 60),
+    "one_message_by_many": (one_message_by_many, 100),
+    "secret_parameters": (secret_parameters, 2_000),
+    "link_types": (link_types, 4_000),
+    "secrets_blocks": (secrets_blocks, 1_000),
+    "left_out": (left_out, 300),
+    "admin_page": (admin_page, 30),
+    "fragments": (fragments, 4_000),
+    "fields": (fields, 3_000),
+    "certificates": (certificates, 600),
 }
 """Each with a size to begin with."""
 
@@ -165,7 +245,7 @@ def pasted_spaces(n: int) -> bytes:
 
 
 PASTES: dict[str, tuple[Callable[[int], bytes], int]] = {
-    "pasted": (pasted, 2_000),
-    "pasted_parameters": (pasted_parameters, 500),
-    "pasted_spaces": (pasted_spaces, 2_000),
+    "pasted": (pasted, 20_000),
+    "pasted_parameters": (pasted_parameters, 10_000),
+    "pasted_spaces": (pasted_spaces, 100_000),
 }

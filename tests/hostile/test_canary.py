@@ -3,10 +3,12 @@
 import base64
 import json
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from asn1crypto import core
 
 from tests import talk
 from tests.builders import pki
@@ -35,6 +37,20 @@ def _signed(content: bytes, *attributes: bytes) -> bytes:
 
 def _attribute(value: bytes, tag: int = 0x30) -> bytes:
     return tlv(tag, OID + value)
+
+
+def _refused(text: str) -> bytes:
+    """A CertRep that says no and why, in failInfoText (RFC 8894, 3.2.1.5)."""
+    own = [
+        pki.printable(pki.MESSAGE_TYPE, "3"),
+        pki.printable(pki.PKI_STATUS, "2"),
+        pki.printable(pki.FAIL_INFO, "2"),
+        pki.attribute("1.3.6.1.5.5.7.24.1", core.UTF8String(text)),
+        pki.printable(pki.TRANSACTION_ID, "T1"),
+        pki.octets(pki.SENDER_NONCE, bytes(16)),
+        pki.octets(pki.RECIPIENT_NONCE, bytes(16)),
+    ]
+    return pki.signed_message(b"", own, REQUESTER, CLIENT_KEY, [REQUESTER])
 
 
 WORD = tlv(0x0C, CANARY.encode())
@@ -73,12 +89,29 @@ TARGETS = [
     f"/scep?operation=GetCACaps&scepAuthToken={CANARY}",
     f"/scep?operation=GetCACaps&next=http%3A%2F%2Fu%3A{CANARY}%40h%2F",
     f"/scep?operation=GetCACaps&challenge=a;{CANARY}",
+    f"/scep?operation=GetCACaps&message=%7B%22challenge%22%3A%22{CANARY}%22%7D",
+    f"/scep?operation=GetCACaps&p%2561ssword={CANARY}",
+    f"/scep?operation=GetCACaps&%50%49%4e={CANARY}",
+    f"/scep?operation=GetCACaps&pass+word={CANARY}",
+    f"/scep?operation=GetCACaps&user[password]={CANARY}",
+    f"/scep?operation=GetCACaps&challenge[]={CANARY}",
+    f"/scep/challenge={CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"/scep?operation=GetCACert&message=challenge:{CANARY}",
+    f"/scep?challenge={CANARY}&operation=PKIOperation&message=AAAA",
     f"http://user:{CANARY}@h/scep?operation=GetCACaps",
     f"http://user:p@{CANARY}@h/scep?operation=GetCACaps",
     f"http://user:p/{CANARY}@h/scep?operation=GetCACaps",
     f"/scep?operation=PKIOperation&message={base64.urlsafe_b64encode(CSR).decode()}",
 ]
 FIELDS = [
+    f"Cookie2: {CANARY}",
+    f"X-Forwarded-Authorization: {CANARY}",
+    f"Referer: http://h/p#access_token={CANARY}",
+    f"Link: <http://u:{CANARY}@h/>",
+    f"User-Agent: curl/8 (password={CANARY})",
+    f"X-Url: //u:{CANARY}@h/scep",
+    f"Authorization: Basic AAAA\r\n {CANARY}",
+    f"X-Note: a\r\n\tchallenge={CANARY}",
     f"Authorization: Basic {CANARY}",
     f"Proxy-Authorization: Bearer {CANARY}",
     f"Cookie: id={CANARY}",
@@ -89,6 +122,20 @@ FIELDS = [
     f"Host: user:{CANARY}@h",
 ]
 ANSWERS = {
+    "reason": answer(b"", "text/plain", f"403 wrong challenge password {CANARY}"),
+    "reason of a URL": answer(b"", "text/plain", f"302 see http://u:{CANARY}@h/?token={CANARY}"),
+    "json": answer(json.dumps({"error": "no", "challenge": CANARY}).encode(), "application/json", "400 No"),
+    "json of tokens": answer(json.dumps({"access_token": CANARY, "pin": CANARY}).encode(), "application/json", "400 No"),
+    "form": answer(f"error=1&otp={CANARY}&pin={CANARY}".encode(), "application/x-www-form-urlencoded", "400 No"),
+    "xml": answer(f"<r><apiKey>{CANARY}</apiKey></r>".encode(), "text/xml", "500 No"),
+    "entities": answer(f"<p>pass&#119;ord: {CANARY}</p>".encode(), "text/html", "500 No"),
+    "tags inside": answer(f"<p>pass<b>word</b>: {CANARY}</p>".encode(), "text/html", "500 No"),
+    "utf-16 without mark": answer(f"<html>Password: {CANARY}</html>".encode("utf-16-be"), "text/html", "500 No"),
+    "location fragment": answer(b"", status="302 Found", more=f"Location: /scep#id_token={CANARY}\r\n"),
+    "refresh": answer(b"", status="200 OK", more=f"Refresh: 0; url=http://u:{CANARY}@h/\r\n"),
+    "failInfoText": answer(_refused(f"challenge password {CANARY} is wrong"), talk.PKI_MESSAGE),
+    "failInfoText quoted": answer(_refused(f"invalid challenge '{CANARY}'"), talk.PKI_MESSAGE),
+    "failInfoText of a URL": answer(_refused(f"see http://u:{CANARY}@h/?token={CANARY}"), talk.PKI_MESSAGE),
     "redirect": answer(b"", status="302 Found", more=f"Location: http://u:{CANARY}@h/x?operation=GetCACaps&challenge={CANARY}\r\n"),
     "cookie": answer(b"AES\n", "text/plain", more=f"Set-Cookie: session={CANARY}\r\nAuthentication-Info: nextnonce={CANARY}\r\n"),
     "ntlm": answer(b"", status="401 No", more=f"WWW-Authenticate: NTLM {CANARY}{CANARY}AAAA==\r\n"),
@@ -107,9 +154,16 @@ def _asked(target: str, *fields: str, body: bytes = b"") -> bytes:
 
 FORMS = ("json", "jsonl", "text")
 COMMANDS = [
-    *(("timeline", "{}", "-f", form) for form in FORMS),
+    ("answer", "{}", "--all"),
+    *(("timeline", "{}", "-f", form) for form in (*FORMS, "markdown", "mermaid")),
     ("timeline", "{}", "--verbose"),
+    ("timeline", "{}", "--ladder"),
     *(("diagnose", "{}", "-f", form) for form in ("text", "json", "jsonl", "csv", "markdown")),
+    *(("diagnose", "{}", "--ticket", "-f", form) for form in ("text", "markdown")),
+    *(("list", "{}", "-f", form) for form in ("text", "csv", "json", "jsonl", "markdown")),
+    ("report", "{}", "-o", "-", "--all"),
+    ("show", "{}"),
+    ("show", "{}", "-f", "json"),
     ("show", "{}", "1"),
     ("show", "{}", "1", "--bytes"),
     ("show", "{}", "1", "-f", "json"),
@@ -132,6 +186,21 @@ def _holds(output: bytes | str) -> bool:
     return any(form.lower()[:16] in plain for form in forms)
 
 
+def _comments(data: bytes) -> bytes:
+    """The comments (option 1) of the packet blocks of a little-endian pcapng file (draft-ietf-opsawg-pcapng, 3.5, 4.3)."""
+    found, at = [], 0
+    while at < len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            option = at + 28 + (struct.unpack_from("<I", data, at + 20)[0] + 3 & ~3)
+            while option < at + size - 4:
+                code, length = struct.unpack_from("<HH", data, option)
+                found += [data[option + 4 : option + 4 + length]] if code == 1 else []
+                option += 4 + (length + 3 & ~3)
+        at += size
+    return b"\n".join(found)
+
+
 @pytest.mark.parametrize("name", CAPTURES)
 def test_no_output_of_a_capture_holds_it(name: str, scep_analyzer: Program, tmp_path: Path) -> None:
     path = tmp_path / "canary.pcap"
@@ -139,6 +208,12 @@ def test_no_output_of_a_capture_holds_it(name: str, scep_analyzer: Program, tmp_
     for command in COMMANDS:
         result = scep_analyzer(*(each.format(path) for each in command), "--engine", "builtin")
         assert not _holds(result.out + result.err), command
+    for words, name in ((("annotate", path), "a.pcapng"), (("wireshark", "overlay", path), "o.lua")):
+        made = tmp_path / name
+        result = scep_analyzer(*words, "-o", made, "--all", "--engine", "builtin")
+        assert not _holds(result.out + result.err)
+        # An annotated capture holds what the capture does; what is added are the comments.
+        assert not _holds(made.read_bytes() if name == "o.lua" else _comments(made.read_bytes())), words
     out = tmp_path / "out"
     result = scep_analyzer("extract", path, "-o", out, "--engine", "builtin")
     assert not _holds(result.out + result.err)

@@ -10,7 +10,8 @@ from tests.hostile.recipes import PASTES, RECIPES
 def test_work_grows_with_the_size(name: str) -> None:
     recipe, first = {**RECIPES, **PASTES}[name]
     command = "decode" if name in PASTES else "timeline"
-    small, large = recipe(max(first // 4, 2)), recipe(max(first // 4, 2) * 8)
+    least = max(first // 40, 2)  # calls are counted, so that little is enough
+    small, large = recipe(least), recipe(least * 8)
     read(small, command)  # what is imported and remembered once
     costs = [float(calls(lambda data=data: read(data, command))) for data in (small, large)]  # type: ignore[misc]
     assert exponent(costs, [len(small), len(large)]) <= MOST, costs

@@ -138,6 +138,17 @@ def test_the_command_writes_a_page_and_says_how_to_open_it(
     assert page.read_bytes() == first
 
 
+def test_the_page_gives_filters_for_wireshark_with_and_without_the_plugin() -> None:
+    """The transactionID as in the capture's sidecar."""
+    told = story(REFUSED)
+    said = "".join(Census(_html(told, REFUSED)).said)
+    assert "frame.number in {15,19}" in said
+    assert 'scep.transaction_id == "5C1E83D6A07B4F2990D1E8A6B35C7F42"' in said
+    evil = told.chapters[0]._replace(transaction_id='x" || frame || "\u202e')
+    said = "".join(Census(_html(told._replace(chapters=(evil,)), REFUSED)).said)
+    assert 'scep.transaction_id == "x\\x22 || frame || \\x22\\xe2\\x80\\xae"' in said
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of 500 transactions."""

@@ -2,19 +2,19 @@
 
 import io
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich._wrap import divide_line
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from scep_analyzer.render import Look
 from scep_analyzer.render.paper import Paper, cells, shortened
 from scep_analyzer.story.model import Kind, Span, Tone, cite, plain, say
 
-CONSOLE = Console(file=io.StringIO(), width=200)
 TEXTS = st.text(st.sampled_from("ab, →…“”é漢字́🙂-"), max_size=120) | st.lists(
     st.text(st.sampled_from("abcdefg.:/é漢"), min_size=1, max_size=50), max_size=20
 ).map(" ".join)
@@ -27,11 +27,15 @@ def _lines(text: str, width: int, indent: int = 0, hang: int = 0) -> list[str]:
 
 
 def _as_rich(text: str, width: int, indent: int, hang: int) -> list[str]:
-    body = Text(text)
-    lines = body.wrap(CONSOLE, max(width - indent, 20), overflow="fold")
-    if hang and len(lines) > 1:
-        lines = body.wrap(CONSOLE, max(width - indent - hang, 20), overflow="fold")
-    rows = [line.plain.rstrip() for line in lines]
+    """The first line may be wider than those that hang: what is left behind it is wrapped for itself."""
+    room = max(width - indent, 20)
+    first = divide_line(text, room)
+    rows = [text]
+    if first:
+        behind = text[first[0] :]
+        breaks = [0, *divide_line(behind, min(max(room - hang, 20), room)), len(behind)]
+        rows = [text[: first[0]], *(behind[start:end] for start, end in pairwise(breaks))]
+    rows = [row.rstrip() for row in rows]
     return [(" " * (indent + (hang if at else 0)) + row) if row else "" for at, row in enumerate(rows)]
 
 
@@ -88,6 +92,13 @@ def test_citations_are_links_also_where_they_are_broken() -> None:
     ids = re.findall(r"\x1b\]8;(id=[0-9a-f]+);https", _written(cite("RFC 8894, Section 3.2.1.4"), width=20))
     assert len(ids) == 2
     assert ids[0] == ids[1]
+
+
+def test_sections_of_rfcs_in_our_own_words_are_links_and_none_in_the_wires() -> None:
+    own, foreign = say("what the URL asks for (RFC 8894, 4.1)"), say("{}", "the server says RFC 8894, 4.1")
+    assert _written(*own).count("\x1b]8;id=") == 1
+    assert "https://www.rfc-editor.org/rfc/rfc8894#section-4.1\x1b" in _written(*own)
+    assert "\x1b]" not in _written(*foreign)
 
 
 def test_where_there_are_no_links_the_text_is_all() -> None:

@@ -23,11 +23,18 @@ def test_a_rule_is_a_page(rule: Rule) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id)
     assert page.title[0].isupper() or page.title.startswith("“")
     assert len(page.title) <= 100
-    for each in (page.seen, *page.why, *page.matters, *page.do, *(advice.text for advice in page.do_for), page.is_not):
+    for each in (
+        page.seen,
+        *page.why,
+        *page.matters,
+        *page.neutral,
+        *(advice.text for advice in page.do_for),
+        page.is_not,
+    ):
         assert each
         assert each.endswith((".", "?", ")"))
     assert page.why or page.matters
-    assert page.do
+    assert page.neutral
     assert rule.references
     assert rule.subject in SUBJECTS
     assert rule.needs in (None, "ra", "client", "tls")

@@ -199,7 +199,7 @@ def test_every_row_names_a_product_that_there_is() -> None:
         PATHS, HOSTS, TEXTS, RA_NAMES, FRONT_TEXTS, AGENTS, marks.FRONT_HOSTS, marks.SIGNERS, marks.TRANSACTION_IDS,
         *marks.HEADERS.values(), *marks.FRONT_HEADERS.values(),
     )  # fmt: skip
-    named = {row.product for table in tables for row in table.rows}
+    named = {row[0] for table in tables for row in table.rows}
     named |= {product for rows in marks.CAPABILITIES.values() for product, _ in rows}
     assert named <= set(PRODUCTS)
 

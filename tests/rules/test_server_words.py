@@ -3,10 +3,10 @@
 import pytest
 
 from scep_analyzer.model.exchanges import Body, Response
+from scep_analyzer.model.told_secrets import WITHHELD
 from scep_analyzer.rules.catalogue import BY_ID
 from scep_analyzer.rules.server_words import _ROWS, heard, understood
 from scep_analyzer.scep.error_pages import text_of_page
-from scep_analyzer.scep.told_secrets import WITHHELD
 from tests.rules.test_products import Said
 
 TEXTS = [

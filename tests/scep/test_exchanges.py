@@ -8,8 +8,8 @@ import pytest
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import Limits
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, PkiMessage, ScepExchange
+from scep_analyzer.model.told_secrets import WITHHELD
 from scep_analyzer.scep.exchanges import Interpreter
-from scep_analyzer.scep.told_secrets import WITHHELD
 from tests import talk
 from tests.builders import pki
 from tests.builders.scene import CA, ENCRYPTER, SIGNER

@@ -2,9 +2,7 @@
 
 from datetime import UTC
 
-import pytest
-
-from scep_analyzer.story.times import clock, day_and_clock, iso, span
+from scep_analyzer.story.times import clock, day_and_clock, iso
 
 
 def test_iso_keeps_the_captures_precision() -> None:
@@ -20,17 +18,3 @@ def test_clock() -> None:
     assert clock(1_772_246_260_785_058_123, UTC, 6) == "02:37:40.785058"
     assert day_and_clock(1_772_246_260_785_058_123, UTC) == "2026-02-28 02:37:40"
     assert clock(None, UTC, 6) == "(no time)"
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (500, "0.5 µs"),
-        (12_500_000, "12.5 ms"),
-        (7_660_000_000, "7.66 s"),
-        (600_000_000_000, "10 min"),
-        (86_400_000_000_000 * 10, "10.0 days"),
-    ],
-)
-def test_span(nanoseconds: int, text: str) -> None:
-    assert span(nanoseconds) == text

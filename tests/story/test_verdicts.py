@@ -131,6 +131,24 @@ def test_many_enrollments_are_one_screen_with_grouped_causes() -> None:
     assert counts == sorted(counts, reverse=True)
 
 
+def test_many_different_captures_are_one_screen(scep_analyzer: Program) -> None:
+    lines = scep_analyzer(ROOT / "captures" / "field").out.splitlines()
+    assert len(lines) <= ROWS
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("ALSO ") for line in lines) == 2
+
+
+def test_a_group_of_causes_says_how_long_it_went_on() -> None:
+    story = many()
+    group = story.groups[0]
+    assert group.first_ns is not None
+    later = story.groups[0]._replace(last_ns=group.first_ns + 7_800 * 10**9)
+    lines = screen(story._replace(groups=(later, *story.groups[1:]))).splitlines()
+    heading = next(line for line in lines if line.startswith("WHY THEY FAILED"))
+    row = next(line for line in lines if line.startswith("A ✗ "))
+    assert row[heading.index("FOR") :].startswith("2 h 10 min ")
+
+
 def test_filters_choose() -> None:
     story = many()
     group = story.groups[0]
@@ -193,10 +211,36 @@ def test_the_same_filters_on_every_command(arguments: list[str], ids: list[int],
     assert scep_analyzer("diagnose", POOL, *arguments).code == (1 if {1, 4} & set(ids) else 0)
 
 
+def test_the_summary_counts_what_the_filters_choose(scep_analyzer: Program) -> None:
+    whole = json.loads(scep_analyzer("timeline", "-f", "json", POOL).out)
+    some = json.loads(scep_analyzer("timeline", "-f", "json", POOL, "--failed").out)
+    for document in (whole, some):
+        assert document["summary"]["exchanges"] == len(document["exchanges"])
+        assert document["summary"]["transactions"] == len(document["transactions"])
+        assert sum(document["summary"]["findings"].values()) == len(document["findings"])
+    assert whole["summary"]["verdicts"] == {"failed": 2, "issued": 2}
+    assert some["summary"]["verdicts"] == {"failed": 2}
+    lines = [json.loads(line) for line in scep_analyzer("timeline", "-f", "jsonl", POOL, "--failed").out.splitlines()]
+    assert lines[-1]["verdicts"] == {"failed": 2}
+
+
+def test_header_and_rows_of_a_list_agree_on_earlier_attempts(scep_analyzer: Program) -> None:
+    later = ROOT / "captures" / "field" / "odd-wrong-challenge-then-a-new-profile-works.pcap"
+    told = scep_analyzer("list", later).out
+    assert "1 enrollment: 1 issued; 1 earlier attempt failed" in told
+    assert len(told.splitlines()) == 3 + 1 + 1 + 2  # the name takes two rows
+    assert scep_analyzer("list", later, "--failed").code == 2
+    assert "0 enrollments; 1 earlier attempt failed" in scep_analyzer("list", later, "--outcome", "refused").out
+
+
 def test_a_filter_that_chooses_nothing_says_so(scep_analyzer: Program) -> None:
     result = scep_analyzer(POOL, "--client", "192.0.2.1")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert scep_analyzer(POOL, "--since", "yesterday").code == 2
+    mistyped = scep_analyzer(POOL, "--why", "mixed-server")
+    assert (mistyped.code, mistyped.err.count("\n")) == (2, 1)
+    assert "did you mean mixed-servers?" in mistyped.err
+    assert scep_analyzer(POOL, "--why", "Z").code == 2
 
 
 def test_expect_issued_decides_the_exit_code(scep_analyzer: Program) -> None:
@@ -206,3 +250,18 @@ def test_expect_issued_decides_the_exit_code(scep_analyzer: Program) -> None:
     assert scep_analyzer("list", POOL, "--expect", "issued", "--outcome", "issued").code == 0
     nothing = ROOT / "captures" / "field" / "ios-ca-nextca-404.pcap"
     assert scep_analyzer("timeline", nothing, "--expect", "issued").code == 1
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["list"], ["diagnose"], ["timeline"], ["timeline", "-f", "json"], ["timeline", "--jobs", "2"]]
+)
+def test_what_is_not_as_expected_is_said_once_on_stderr(command: list[str], scep_analyzer: Program) -> None:
+    result = scep_analyzer(*command, POOL, "--expect", "issued")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "2 of 4 enrollments were not issued (#1, #4)" in result.err
+    assert result.out
+    nothing = scep_analyzer(*command, POOL, "--expect", "issued", "--client", "192.0.2.1")
+    assert (nothing.code, nothing.err.count("\n")) == (1, 1)
+    looks = scep_analyzer(*command, ROOT / "captures" / "field" / "ios-ca-nextca-404.pcap", "--expect", "issued")
+    assert (looks.code, looks.err.count("\n")) == (1, 1)
+    assert "no enrollment" in looks.err

@@ -1,125 +1,101 @@
-"""Wireshark for tests: Debian's 4.0 as one process (sharkd, which comes with tshark), and 4.4 as WebAssembly (npm)."""
+"""Wireshark for tests: Debian's 4.0 (tshark), and 4.4 as WebAssembly (npm)."""
 
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from tests.wireshark.truth import SCRIPT, Shown
+from tests.wireshark.merged import Merged
+from tests.wireshark.truth import FIELDS, SCRIPT, Shown
 
 WIREGASM = "@goodtools/wiregasm@1.9.1"
 _NPM_SECONDS = 300
-_LOADS = 60
+_EVERY_ORDER = ("-o", "tcp.reassemble_out_of_order:TRUE")
+_COLUMNS = (*FIELDS, "scep.damaged", "cms.contentType", "_ws.lua.error", "_ws.malformed")
+_BETWEEN = "\x1f"
+_NO_FILTER = (2, 4)
+"""The exit codes of tshark for a filter that is none: of 4.0, and of newer ones."""
 
 
 class Frame(NamedTuple):
-    """What a frame shows: each ``scep.*`` field with its values as display filters write them, and each Lua error."""
+    """What a frame shows: its message, and the first text of what should not be there."""
 
-    frame: int
-    fields: dict[str, list[str]]
-
-    @property
-    def is_message(self) -> bool:
-        return self.message[1:] != ("",) * 6
-
-    @property
-    def message(self) -> Shown:
-        return Shown(self.frame, *(self._first(name) for name in Shown._fields[1:]))
-
-    def _first(self, name: str) -> str:
-        value = self.fields.get(f"scep.{name}", [""])[0]
-        if name.endswith("nonce"):
-            return value.replace(":", "")
-        return json.loads(value) if value.startswith('"') else value
+    message: Shown
+    damaged: str
+    cms: str
+    lua_error: str
+    malformed: str
 
 
 class Dissected(NamedTuple):
-    """A capture: the frames that show SCEP or a Lua error, and those marked as malformed."""
+    """A capture: the frames that show SCEP, a Lua error, or that something is malformed."""
 
     frames: list[Frame]
-    malformed: set[int]
 
     @property
     def messages(self) -> set[Shown]:
-        return {each.message for each in self.frames if each.is_message}
+        return {each.message for each in self.frames if each.message[1:] != ("",) * 6}
 
     @property
     def lua_errors(self) -> list[tuple[int, str]]:
-        return [(each.frame, text) for each in self.frames for text in each.fields.get("_ws.lua.error", ())]
+        return [(each.message.frame, each.lua_error) for each in self.frames if each.lua_error]
+
+    @property
+    def malformed(self) -> set[int]:
+        return {each.message.frame for each in self.frames if each.malformed}
+
+    def apart(self, source: Merged) -> dict[str, "Dissected"]:
+        """The captures of a merged one, by their names, with their own frame numbers."""
+        found = {name: Dissected([]) for name in source.names}
+        for each in self.frames:
+            name, number = source.place(each.message.frame)
+            found[name].frames.append(each._replace(message=each.message._replace(frame=number)))
+        return found
 
 
-class Sharkd:
-    """One sharkd process. ``home`` is where it looks for its personal plugins; without a plugin there it is plain Wireshark."""
-
-    def __init__(self, home: Path, *, plugin: bool) -> None:
-        if plugin:
-            folder = home / ".local/lib/wireshark/plugins"
-            folder.mkdir(parents=True)
-            shutil.copy(SCRIPT, folder)
-        self._environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
-        self._start()
-
-    def _start(self) -> None:
-        self._process = subprocess.Popen(
-            ["sharkd", "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=self._environment,
-        )
-        self._number = self._loads = 0
-        self.ask("setconf", name="tcp.reassemble_out_of_order", value="TRUE")
-
-    def ask(self, method: str, **parameters: object) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._number += 1
-        asked = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": parameters}
-        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
-        self._process.stdin.flush()
-        for line in self._process.stdout:
-            if not line.startswith(b'{"jsonrpc"'):
-                continue  # what sharkd prints beside its answers
-            answer = json.loads(line.decode("utf-8", "replace"), strict=False)  # its strings are bytes of the capture
-            if answer.get("id") == self._number:
-                return answer.get("result")
-        raise RuntimeError(f"sharkd ended over {parameters}")
-
-    def dissect(self, path: Path) -> Dissected:
-        self._loads += 1
-        if self._loads > _LOADS:  # it keeps some 10 MB of every capture that it has loaded
-            self.close()
-            self._start()
-        self.ask("load", file=str(path))
-        frames = []
-        for each in self.frames("scep || _ws.lua.error") or ():
-            found: dict[str, list[str]] = {}
-            _collect(self.ask("frame", frame=each, proto=True)["tree"], found)
-            frames.append(Frame(each, found))
-        return Dissected(frames, set(self.frames("_ws.malformed") or ()))
-
-    def frames(self, display_filter: str) -> list[int] | None:
-        """The frames of the loaded capture that a filter lets through, None where the filter is invalid."""
-        # sharkd remembers what a filter gave, also for the capture before: a number makes it another filter.
-        answer = self.ask("frames", filter=f"({display_filter}) && frame.number < {1_000_000_000 + self._number}")
-        return None if answer is None else [each["num"] for each in answer]
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+def tshark(path: Path, *arguments: str, plugin: bool = True) -> str:
+    """What Debian's tshark prints. Its home is empty, so that no plugin is loaded that somebody has installed."""
+    script = ("-X", f"lua_script:{SCRIPT}") if plugin else ()
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home}
+        command = ["tshark", "-n", "-r", str(path), *script, *arguments]
+        done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    return done.stdout.decode("utf-8", "replace")
 
 
-def _collect(nodes: Iterable[dict[str, Any]], found: dict[str, list[str]]) -> None:
-    for node in nodes:
-        name, _, value = node.get("f", "").partition(" == ")
-        if name.startswith(("scep.", "_ws.lua")):
-            found.setdefault(name, []).append(value or node.get("l", ""))
-        _collect(node.get("n", ()), found)
+def filtered(path: Path, display_filter: str, *arguments: str, plugin: bool = True) -> list[int] | None:
+    """The frames that a display filter lets through, None where it is no filter."""
+    words = ("-Y", display_filter, "-T", "fields", "-e", "frame.number", *arguments)
+    try:
+        return [int(each) for each in tshark(path, *words, plugin=plugin).split()]
+    except subprocess.CalledProcessError as error:
+        if error.returncode not in _NO_FILTER:
+            raise
+        return None
+
+
+def dissected(path: Path, *arguments: str) -> Dissected:
+    """What the plugin shows of a capture in Wireshark 4.0, in one run."""
+    fields = [word for each in _COLUMNS for word in ("-e", each)]
+    shape = ("-T", "fields", "-E", "occurrence=f", "-E", f"separator={_BETWEEN}", *fields)
+    lines = tshark(path, *_EVERY_ORDER, "-Y", "scep || _ws.lua.error || _ws.malformed", *shape, *arguments)
+    return Dissected([_frame(line.split(_BETWEEN)) for line in lines.splitlines()])
+
+
+def malformed_without(path: Path, *arguments: str) -> set[int]:
+    """The frames that Wireshark 4.0 marks as malformed without the plugin."""
+    return set(filtered(path, "_ws.malformed", *_EVERY_ORDER, *arguments, plugin=False) or ())
+
+
+def _frame(row: list[str]) -> Frame:
+    message = Shown(int(row[0]), *(each.replace(":", "") if at > 3 else each for at, each in enumerate(row[1:7])))
+    return Frame(message, *row[7:])
 
 
 def wiregasm(folder: Path) -> Path:
@@ -143,12 +119,11 @@ def wiregasm(folder: Path) -> Path:
 
 
 def in_wiregasm(dist: Path, captures: Iterable[Path]) -> Iterator[tuple[Path, Dissected]]:
-    """What Wireshark 4.4 shows for each capture."""
-    command = ["node", str(Path(__file__).with_name("wiregasm.mjs")), str(dist), str(SCRIPT), *map(str, captures)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    """What the plugin shows of each capture in Wireshark 4.4."""
+    command = ["node", str(Path(__file__).with_name("wiregasm.mjs")), str(dist), str(SCRIPT), ",".join(_COLUMNS)]
+    with subprocess.Popen([*command, *map(str, captures)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         for line in process.stdout:
             told = json.loads(line)
-            frames = [Frame(each["frame"], each["fields"]) for each in told["frames"]]
-            yield Path(told["capture"]), Dissected(frames, set(told["malformed"]))
+            yield Path(told["capture"]), Dissected([_frame(each) for each in told["frames"]])
     assert process.returncode == 0

@@ -51,4 +51,4 @@ def test_what_is_no_value_is_refused() -> None:
 def test_a_script_without_frames_is_a_script() -> None:
     text, count = script("x.pcap", {}, ())
     assert count == 0
-    assert 'local CAPTURE, FRAMES = "x.pcap", {\n}\n' in text
+    assert 'local CAPTURE, TOTAL, FRAMES = "x.pcap", 0, {\n}\n' in text

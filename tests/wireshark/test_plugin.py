@@ -3,90 +3,159 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.wireshark.filters import by_frames, by_transaction_id
+from scep_analyzer.model.tls import NO_SECRETS, Secrets
+from scep_analyzer.story.filters import by_frames, by_transaction_id
 from tests.builders import wire
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TLS_CAPTURES
 from tests.files import pcap_header, pcap_record
+from tests.hostile.recipes import RECIPES
 from tests.wireshark.fuzzed import fuzzed
-from tests.wireshark.harness import Sharkd, in_wiregasm, wiregasm
+from tests.wireshark.harness import Dissected, dissected, filtered, in_wiregasm, malformed_without, tshark, wiregasm
+from tests.wireshark.merged import Merged, is_mergeable, merged
 from tests.wireshark.truth import EVERY, FIELDS, SCRIPT, Shown, messages
 
-pytestmark = pytest.mark.skipif(shutil.which("sharkd") is None, reason="needs Wireshark: apt-get install tshark")
+pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs Wireshark: apt-get install tshark")
 
 REFUSED = ROOT / "captures/scenarios/ndes-refused-template.pcap"
-TRUTH: dict[Path, set[Shown]] = {}
+FIELD = sorted((ROOT / "captures/field").glob("*.pcap"))
 FUZZED = 150
 
 
-def truth(path: Path) -> set[Shown]:
-    """What the builtin engine reads; a message of which nothing is left shows nothing in Wireshark either."""
-    if path not in TRUTH:
-        TRUTH[path] = {each[0] for each in messages(path) if each[0][1:] != ("",) * 6}
-    return TRUTH[path]
+@cache
+def truth(path: Path, secrets: Secrets = NO_SECRETS, engine: str = "builtin") -> set[Shown]:
+    """What our own engine reads; a message of which nothing is left shows nothing in Wireshark either."""
+    return {each[0] for each in messages(path, secrets, engine) if each[0][1:] != ("",) * 6}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT / "captures"))
 
 
 @pytest.fixture(scope="module")
-def with_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sharkd]:
-    wireshark = Sharkd(tmp_path_factory.mktemp("plugin"), plugin=True)
-    yield wireshark
-    wireshark.close()
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Merged:
+    """The corpus and the captures of the field as one file, but for those of another form."""
+    captures = [(name_of(each), each.read_bytes()) for each in (*EVERY, *FIELD)]
+    path = tmp_path_factory.mktemp("corpus") / "corpus.pcap"
+    return merged([each for each in captures if is_mergeable(each[1])], path)
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sharkd]:
-    wireshark = Sharkd(tmp_path_factory.mktemp("plain"), plugin=False)
-    yield wireshark
-    wireshark.close()
+def shown_by_itself(corpus: Merged) -> list[Path]:
+    """Captures that the merged one does not hold."""
+    there = set(corpus.names)
+    return [each for each in (*EVERY, *FIELD) if name_of(each) not in there]
 
 
-@pytest.mark.parametrize("folder", sorted({each.parent for each in EVERY}), ids=lambda each: each.name)
-def test_wireshark_40_shows_what_the_engine_reads(folder: Path, with_plugin: Sharkd, plain: Sharkd) -> None:
-    for path in (each for each in EVERY if each.parent == folder):
-        shown = with_plugin.dissect(path)
-        assert shown.messages == truth(path), path.name
-        assert shown.lua_errors == [], path.name
-        if shown.malformed:
-            assert shown.malformed <= plain.dissect(path).malformed, path.name
+def test_most_of_the_corpus_is_one_file(corpus: Merged) -> None:
+    assert len(corpus.names) > 0.95 * len((*EVERY, *FIELD))
 
 
-def test_wireshark_44_shows_what_the_engine_reads() -> None:
-    count = 0
-    for path, shown in in_wiregasm(wiregasm(ROOT / "build/wiregasm"), EVERY):
-        count += 1
-        assert shown.messages == truth(path), path.name
-        assert (shown.lua_errors, shown.malformed) == ([], set()), path.name
-    assert count == len(EVERY)
+def test_wireshark_40_shows_what_the_engine_reads(corpus: Merged) -> None:
+    every = dissected(corpus.path)
+    assert every.lua_errors == []
+    assert every.malformed <= malformed_without(corpus.path)
+    _compare(every.apart(corpus))
+    for path in shown_by_itself(corpus):
+        shown = dissected(path)
+        assert (shown.messages, shown.lua_errors) == (truth(path), []), path.name
+        assert shown.malformed <= malformed_without(path), path.name
 
 
-def test_healthy_messages_are_given_to_cms(with_plugin: Sharkd) -> None:
-    """The grammar in front of CMS refuses none of the real programs' messages."""
-    for path in sorted((ROOT / "captures").glob("[is]*/*.pcap")):
-        with_plugin.dissect(path)
-        assert with_plugin.frames("scep.damaged") == [], path.name
-        assert with_plugin.frames("scep.message_type && !cms.contentType") == [], path.name
+def test_wireshark_44_shows_what_the_engine_reads(corpus: Merged) -> None:
+    apart = shown_by_itself(corpus)
+    every, *others = in_wiregasm(wiregasm(ROOT / "build/wiregasm"), [corpus.path, *apart])
+    assert (every[1].lua_errors, every[1].malformed) == ([], set())
+    _compare(every[1].apart(corpus))
+    assert [path for path, _ in others] == apart
+    for path, shown in others:
+        assert (shown.messages, shown.lua_errors, shown.malformed) == (truth(path), [], set()), path.name
 
 
-def test_damage_raises_nothing_and_marks_nothing(tmp_path: Path, with_plugin: Sharkd, plain: Sharkd) -> None:
-    captures = [each for each in EVERY if each.suffix == ".pcap" and each.parent.name != "tls"]
-    for seed in range(FUZZED):
-        source = captures[seed * len(captures) // FUZZED]
-        path = tmp_path / "fuzzed.pcap"
-        path.write_bytes(fuzzed(source, seed))
-        shown = with_plugin.dissect(path)
-        assert shown.lua_errors == [], (source.name, seed)
-        if shown.malformed:
-            assert shown.malformed <= plain.dissect(path).malformed, (source.name, seed)
+def _compare(shown: dict[str, Dissected]) -> None:
+    """Hold every capture against the engine; and the grammar in front of CMS refuses no message of a real program."""
+    for name, told in shown.items():
+        assert told.messages == truth(ROOT / "captures" / name), name
+        if name.startswith(("implementations/", "scenarios/")):
+            assert [
+                each for each in told.frames if each.damaged or (each.message.message_type and not each.cms)
+            ] == [], name
 
 
-def tshark(path: Path, *arguments: str) -> str:
-    command = ["tshark", "-n", "-r", str(path), "-X", f"lua_script:{SCRIPT}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def secrets_of(path: Path) -> tuple[Secrets, tuple[str, ...]]:
+    """What undoes a capture's TLS, for our engine and for tshark."""
+    keylog, key = path.with_suffix(".keylog"), path.with_suffix(".key")
+    if keylog.exists():
+        return Secrets(str(keylog)), ("-o", f"tls.keylog_file:{keylog}")
+    if key.exists():
+        return Secrets(rsa_keys=(str(key),)), ("-o", f'uat:rsa_keys:"{key}",""')
+    return NO_SECRETS, ()  # in the capture itself
+
+
+TLS = [each for each in TLS_CAPTURES if tomllib.loads(each.with_suffix(".toml").read_text()).get("transactions")]
+
+
+@pytest.mark.parametrize("path", TLS, ids=lambda each: each.stem)
+def test_inside_of_tls_it_shows_what_the_engine_reads(path: Path) -> None:
+    """TLS 1.2 and 1.3, with a key log, the server's key, or secrets in the capture."""
+    secrets, options = secrets_of(path)
+    shown, expected = dissected(path, *options), truth(path, secrets, "auto")
+    assert expected
+    if path.stem.startswith("http2"):
+        # Wireshark dissects at the frame with END_STREAM, which nginx sends empty behind the message.
+        assert len(shown.messages) == len(expected)
+        assert {each[1:] for each in shown.messages} == {each[1:] for each in expected}
+    else:
+        assert shown.messages == expected
+    assert shown.lua_errors == []
+    assert shown.malformed <= malformed_without(path, *options)
+
+
+def test_all_of_http2_is_shown() -> None:
+    """Certificate, capabilities, enrollment; frames and bytes are those that tshark's HTTP/2 shows by itself."""
+    path = ROOT / "captures/tls/http2-strongswan.pcap"
+    fields = ("-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info")
+    lines = tshark(path, *secrets_of(path)[1], "-Y", "scep", *fields).splitlines()
+    words = ("-Y", "http2.headers.status && frame.number == 42", "-T", "fields", "-e", "http2.data.data")
+    capabilities = bytes.fromhex(tshark(path, *secrets_of(path)[1], *words, plugin=False)).decode().split()
+    assert "POSTPKIOperation" in capabilities
+    assert [line.split("\t") for line in lines] == [
+        ["17", "GetCACert"],
+        ["20", "GetCACert response: 1 certificate"],
+        ["33", "GetCACaps"],
+        ["42", f"GetCACaps response: {', '.join(capabilities)}"],
+        ["61", "PKIOperation"],
+        ["63", "PKIOperation PKCSReq"],
+        ["68", "CertRep SUCCESS"],
+    ]
+
+
+def test_damage_raises_nothing_and_marks_nothing(tmp_path: Path) -> None:
+    sources = [each for each in EVERY if is_mergeable(each.read_bytes())]
+    chosen = [(sources[seed * len(sources) // FUZZED], seed) for seed in range(FUZZED)]
+    every = merged([(f"{path.name} {seed}", fuzzed(path, seed)) for path, seed in chosen], tmp_path / "fuzzed.pcap")
+    _harmless(every)
+
+
+def test_hostile_captures_raise_nothing_and_mark_nothing(tmp_path: Path) -> None:
+    captures = [(name, recipe(size)) for name, (recipe, size) in RECIPES.items()]
+    _harmless(merged([each for each in captures if is_mergeable(each[1])], tmp_path / "hostile.pcap"))
+    for name, data in captures:
+        if not is_mergeable(data):
+            (tmp_path / name).write_bytes(data)
+            _harmless(Merged(tmp_path / name, [name], [0]))
+
+
+def _harmless(every: Merged) -> None:
+    shown = dissected(every.path)
+    assert [(*every.place(frame), text) for frame, text in shown.lua_errors] == []
+    if shown.malformed:
+        assert [every.place(frame) for frame in shown.malformed - malformed_without(every.path)] == []
 
 
 def test_tshark_loads_it_with_an_option() -> None:
@@ -140,39 +209,45 @@ def test_the_hresult_has_a_name_and_a_sentence() -> None:
     assert "template" in meaning
 
 
-def test_the_recipient_of_the_envelope_can_be_filtered(with_plugin: Sharkd) -> None:
-    with_plugin.dissect(REFUSED)
-    assert with_plugin.frames("scep.message_type == 19 && cms.serialNumber == 61:00:00:00:06:a8") == [17]
+def test_the_recipient_of_the_envelope_can_be_filtered() -> None:
+    assert filtered(REFUSED, "scep.message_type == 19 && cms.serialNumber == 61:00:00:00:06:a8") == [17]
 
 
-def test_filters_work_with_the_plugin_and_without_it(with_plugin: Sharkd, plain: Sharkd) -> None:
-    for wireshark in (with_plugin, plain):
-        wireshark.dissect(REFUSED)
-        assert wireshark.frames(by_frames([17, 19, 20, 21, 19])) == [17, 19, 20, 21]
-    assert with_plugin.frames(by_transaction_id("5C1E83D6A07B4F2990D1E8A6B35C7F42")) == [17, 19]
-    assert with_plugin.frames(by_transaction_id('a"b\\c\nd é')) == []  # valid, whatever the wire says
-    assert plain.frames(by_transaction_id("5C1E")) is None
+def test_filters_work_with_the_plugin_and_without_it() -> None:
+    for plugin in (True, False):
+        assert filtered(REFUSED, by_frames([17, 19, 20, 21, 19]), plugin=plugin) == [17, 19, 20, 21]
+    assert filtered(REFUSED, by_transaction_id("5C1E83D6A07B4F2990D1E8A6B35C7F42")) == [17, 19]
+    assert filtered(REFUSED, by_transaction_id('a"b\\c\nd é')) == []  # valid, whatever the wire says
+    assert filtered(REFUSED, by_transaction_id("5C1E"), plugin=False) is None
 
 
 def test_mail_and_cmp_are_dissected_as_before(tmp_path: Path) -> None:
-    """An S/MIME mail (its CMS holds a mail under id-data) and CMP, with and without the plugin."""
-    mail, cmp_ = tmp_path / "mail.pcap", tmp_path / "cmp.pcap"
-    signed = _signed_mail(tmp_path)
-    mail.write_bytes(_http(b"/", b"application/pkcs7-mime", signed))
-    cmp_.write_bytes(_http(b"/", b"application/pkixcmp", bytes.fromhex("3003020102")))
-    for path in (mail, cmp_):
-        plain = subprocess.run(["tshark", "-n", "-V", "-r", str(path)], capture_output=True, text=True, check=True)
-        assert tshark(path, "-V") == plain.stdout
-    assert "Internet Message Format" in tshark(mail, "-V")
+    """S/MIME, signed (its CMS holds a mail under id-data) and encrypted, and a request of CMP, as openssl makes them."""
+    mail = tmp_path / "text"
+    mail.write_bytes(b"From: a@example\r\nSubject: hello\r\n\r\nText\r\n")
+    key, certificate, asked = (str(tmp_path / name) for name in ("key.pem", "cert.pem", "request.der"))
+    openssl("req -x509 -newkey rsa:2048 -nodes -subj /CN=a", "-keyout", key, "-out", certificate)
+    signed = openssl("cms -sign -binary -nodetach -outform DER", "-in", mail, "-signer", certificate, "-inkey", key)
+    sealed = openssl("cms -encrypt -binary -outform DER -aes256", "-in", mail, certificate)
+    # There is no server: the request is written, then openssl gives up.
+    words = ("cmp", "-cmd", "ir", "-server", "127.0.0.1:9", "-ref", "12", "-secret", "pass:secret", "-subject", "/CN=x")
+    files = ("-newkey", key, "-reqout", asked, "-certout", tmp_path / "out.pem")
+    subprocess.run(["openssl", *words, *files], check=False, capture_output=True)
+    request = Path(asked).read_bytes()
+    for body, kind, shows in (
+        (signed, b"application/pkcs7-mime", "Internet Message Format"),
+        (sealed, b"application/pkcs7-mime", "recipientInfos: 1 item"),
+        (request, b"application/pkixcmp", "body: ir (0)"),
+    ):
+        path = tmp_path / "other.pcap"
+        path.write_bytes(_http(b"/", kind, body))
+        plain = tshark(path, "-V", plugin=False)
+        assert shows in plain
+        assert tshark(path, "-V") == plain
 
 
-def _signed_mail(folder: Path) -> bytes:
-    (folder / "text").write_bytes(b"From: a@example\r\nSubject: hello\r\n\r\nText\r\n")
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    make = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=a -keyout {key} -out {certificate}"
-    sign = f"openssl cms -sign -binary -nodetach -outform DER -in {folder / 'text'} -signer {certificate} -inkey {key}"
-    subprocess.run(make.split(), check=True, capture_output=True)
-    return subprocess.run(sign.split(), check=True, capture_output=True).stdout
+def openssl(words: str, *more: object) -> bytes:
+    return subprocess.run(["openssl", *words.split(), *map(str, more)], check=True, capture_output=True).stdout
 
 
 def _http(target: bytes, kind: bytes, body: bytes, port: int = 80) -> bytes:
@@ -189,10 +264,10 @@ def _http(target: bytes, kind: bytes, body: bytes, port: int = 80) -> bytes:
 
 
 def _message() -> bytes:
-    report = Analysis([str(REFUSED)], "builtin", keep=True).report()
-    raw = report.exchanges[-1].raw_request
-    assert raw is not None
-    return raw
+    report = Analysis([str(REFUSED)], "builtin", keep=lambda each: lambda: each).report()
+    kept = report.exchanges[-1].raw_request
+    assert kept is not None
+    return kept()
 
 
 def _types(path: Path, *options: str) -> str:

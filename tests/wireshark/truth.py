@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.model.exchanges import Request, Response
 from scep_analyzer.model.scep import PkiMessage
+from scep_analyzer.model.tls import NO_SECRETS, Secrets
 from tests.conftest import CAPTURES, ROOT
 
 SCRIPT = ROOT / "scep_analyzer" / "wireshark" / "scep.lua"
@@ -28,9 +29,11 @@ class Shown(NamedTuple):
 FIELDS = ("frame.number", *(f"scep.{name}" for name in Shown._fields[1:]))
 
 
-def messages(path: object) -> Iterator[tuple[Shown, PkiMessage, Request | Response]]:
-    """The pkiMessages that the builtin engine reads, at the frame that completes each."""
-    for exchange in Analysis([str(path)], "builtin").report().exchanges:
+def messages(
+    path: object, secrets: Secrets = NO_SECRETS, engine: str = "builtin"
+) -> Iterator[tuple[Shown, PkiMessage, Request | Response]]:
+    """The pkiMessages that our engine reads, at the frame that completes each."""
+    for exchange in Analysis([str(path)], engine, secrets=secrets).report().exchanges:
         for http, message in ((exchange.http.request, exchange.request), (exchange.http.response, exchange.reply)):
             if http is not None and message is not None:
                 yield _shown(max(http.frames), message), message, http

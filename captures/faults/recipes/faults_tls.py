@@ -77,18 +77,31 @@ def tls_handshake_alert(story: Story, near: bool) -> None:
     tcp.close("C")
 
 
-@fault()
+def rejected(story: Story, certificate: bytes, code: int) -> None:
+    """A handshake that the client ends with an alert after it has received this certificate."""
+    tcp = begin(story, server_hello() + certificates(certificate) + hello_done())
+    tcp.send("C", alert(code))
+    tcp.close("C")
+
+
+@fault(errors="tls-handshake-alert")
 def tls_server_cert_expired(story: Story, near: bool) -> None:
-    """The binding's certificate expired 200 days before.
+    """The binding's certificate expired 200 days before, and the client ends the handshake: certificate_expired.
     Near: It expires tomorrow."""
-    whole(story, leaf("DNS:" + HOST, days=301 if near else 100))
+    if near:
+        whole(story, leaf("DNS:" + HOST, days=301))
+    else:
+        rejected(story, leaf("DNS:" + HOST, days=100), 45)
 
 
-@fault()
+@fault(errors="tls-handshake-alert")
 def tls_server_name_mismatch(story: Story, near: bool) -> None:
-    """The certificate has the internal name, the client uses the external one.
-    Near: It has a wildcard that covers the name."""
-    whole(story, leaf("DNS:*.corp.example" if near else "DNS:ndes01.internal.example"))
+    """The certificate has the internal name, the client uses the external one and ends the handshake: certificate_unknown.
+    Near: The certificate has a wildcard that covers the name."""
+    if near:
+        whole(story, leaf("DNS:*.corp.example"))
+    else:
+        rejected(story, leaf("DNS:ndes01.internal.example"), 46)
 
 
 @fault()
@@ -151,7 +164,7 @@ def http_on_tls_port(story: Story, near: bool) -> None:
     tcp.close("S")
 
 
-@fault()
+@fault(errors="tls-handshake-alert")
 def tls_server_cert_apple_limits(story: Story, near: bool) -> None:
     """The certificate is valid for five years; the client closes after the handshake.
     Near: It is valid for a year."""

@@ -322,3 +322,18 @@ def certrep_cipher_not_the_requests(story: Story, near: bool) -> None:
     for number in range(1 if near else 3):
         story.enroll(Message(nonce=bytes(range(number, number + 16))), Reply(cipher="3des" if near else "aes256"))
         story.wire.pause(30)
+
+
+@fault("self self self", errors="success-then-reenrol", near_errors="success-then-reenrol")
+def certrep_digest_not_the_requests(story: Story, near: bool) -> None:
+    """An old router signs with MD5, gets responses that are signed with SHA-512, and asks again after each.
+    Near: The responses are signed with SHA-1, which it knows; it asks again for another reason."""
+    story.agent = "Mozilla/4.0 (compatible; MSIE 5.0; Cisco PKI)"
+    story.lead()
+    for number in range(3):
+        story.enroll(
+            Message(transaction_id=f"{number}B" * 16, nonce=bytes(range(number, number + 16)), digest="md5"),
+            Reply(made={"digest": "sha1" if near else "sha512"}),
+            method="GET",
+        )
+        story.wire.pause(60)

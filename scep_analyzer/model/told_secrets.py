@@ -6,7 +6,7 @@ it. In doubt it is one: a token with digits near a word for a password, a quotat
 
 import re
 
-from scep_analyzer.model.secrets import SECRET_WORDS, digits_hidden, without_secrets
+from scep_analyzer.model.secrets import SECRET_WORDS, digits_hidden, is_secret_name, without_secrets
 
 WITHHELD = "(not shown: the text may hold a challenge password)"
 
@@ -43,6 +43,16 @@ _STATES = frozenset({
 })  # fmt: skip
 
 
+_FIELD = re.compile(
+    r"(?:<([\w:.-]{2,64})(?:\s[^<>]{0,200})?>|[\"']([\w.-]{2,64})[\"']\s{0,3}:\s{0,3}[\"']?)\s{0,3}([^<\"'\s,}]{3,})"
+)
+"""A field of XML or JSON and the beginning of its value."""
+
+
+def _has_value(told: str) -> bool:
+    return len(told) >= _LEAST and any(map(str.isdigit, told)) and not _ORDINARY.fullmatch(told)
+
+
 def withheld_in_doubt(text: str) -> str:
     """A server's words as they may be shown: all of them, without what is a secret by its form, or :data:`WITHHELD`."""
     return WITHHELD if may_hold_secret(text) else digits_hidden(without_secrets(text))
@@ -53,6 +63,8 @@ def may_hold_secret(text: str) -> bool:
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters are longer in lower case
         text = lowered
+    if any(is_secret_name(match[1] or match[2]) and _has_value(match[3]) for match in _FIELD.finditer(text)):
+        return True
     present = [each for each in SECRET_WORDS if each in lowered]
     if not present:
         return False

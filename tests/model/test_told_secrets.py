@@ -2,7 +2,7 @@
 
 import pytest
 
-from scep_analyzer.scep.told_secrets import WITHHELD, may_hold_secret, withheld_in_doubt
+from scep_analyzer.model.told_secrets import WITHHELD, may_hold_secret, withheld_in_doubt
 from tests.hostile.doubling import calls, exponent
 
 
