@@ -23,6 +23,7 @@ PURE = (
     "http2",
     "cms",
     "scep",
+    "pasted",
     "rules",
     "report.py",
     "topics",
@@ -70,6 +71,13 @@ TESTED_TOGETHER = {
     "http1/bodies": "http1/test_exchanges", "scep/error_pages": "scep/test_exchanges", "cms/signed": "scep/test_messages",
     "cms/enveloped": "scep/test_messages", "cms/chains": "scep/test_ca_certificates",
 
+    "http1/alone": "pasted/test_forms", "pasted/context": "pasted/test_forms", "pasted/hexadecimal": "pasted/test_forms",
+    "pasted/pieces": "pasted/test_forms", "pasted/structured": "pasted/test_forms", "pasted/text": "pasted/test_forms",
+    "pasted/wire": "pasted/test_forms", "recordings/archives": "recordings/test_recordings",
+    "recordings/har": "recordings/test_recordings", "recordings/kinds": "recordings/test_recordings",
+    "recordings/logs": "recordings/test_recordings", "recordings/saz": "recordings/test_recordings",
+    "engines/recordings": "recordings/test_recordings", "render/worded": "recordings/test_recordings",
+    "rules/inputs": "recordings/test_recordings",
     "cms/message_data": "cms/test_opening", "cms/keys": "cms/test_opening",
 }  # fmt: skip
 

@@ -176,6 +176,11 @@ def _open(path: str) -> Iterator[Any]:
         yield stream
 
 
+def opened_bytes(path: str) -> contextlib.AbstractContextManager[Any]:
+    """The bytes of a file as they are. InputError where it cannot be opened."""
+    return _open(path)
+
+
 @contextlib.contextmanager
 def opened_source(path: str) -> Iterator[Source]:
     """The bytes of one capture file, unpacked; pcap or pcapng, which other kinds become through tshark."""
@@ -217,6 +222,10 @@ def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterato
         source.peek(pcap.FILE_HEADER_BYTES)
         start = source.at_hand(1 << 16)
         kind = foreign.kind_of(start)
+        if kind is None and start[:4] not in READERS and path != STANDARD_INPUT and is_file(path):
+            trace = foreign.trace_in(source.peek(foreign.TRACE_BYTES))
+            if trace is not None:
+                raise InputError(f"{path}: {trace}")
         known = kind is None and (start[:4] in READERS or not start or start.startswith(tuple(foreign.OTHERS)))
         if known or path == STANDARD_INPUT or not is_file(path) or (kind is None and not foreign.may_be_any(path)):
             yield _recognise(path, source, kind)

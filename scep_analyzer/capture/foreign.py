@@ -1,6 +1,7 @@
 """Kinds of file that only tshark reads: told by their magic, turned into pcapng by tshark where it is there."""
 
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,21 @@ ENDINGS = {
 }
 """Kinds that tshark reads on Windows only."""
 
+PROVIDERS = {
+    uuid.UUID("2ed6006e-4729-4609-b423-3ee7bcd678ef").bytes_le: (
+        "a Windows event trace of `netsh trace`: convert it with etl2pcapng (github.com/microsoft/etl2pcapng): "
+        "`etl2pcapng IN.etl OUT.pcapng`"
+    ),
+    uuid.UUID("4d4f80d9-c8bd-4d73-bb5b-19c90402c5ac").bytes_le: (
+        "a Windows event trace of `pktmon`: convert it on Windows with `pktmon etl2pcap IN.etl -o OUT.pcapng`; "
+        "etl2pcapng does not read it"
+    ),
+}
+"""Event traces by the provider of their packets, whose GUID is in each event: Microsoft-Windows-NDIS-PacketCapture, -PktMon.
+Each has a converter that the other does not have (microsoft/etl2pcapng#24, #54)."""
+TRACE_BYTES = 1 << 19
+"""Bytes of an event trace that are searched for its provider."""
+
 OTHERS = {b"PK\x03\x04": "a zip archive: unpack it and give the capture inside"}
 """What people hand over by mistake."""
 
@@ -40,6 +56,12 @@ def kind_of(start: bytes) -> str | None:
     if (variant := hidden_variant(start)) in (NOKIA, SUSE):
         return variant
     return next((name for magic, name in KINDS.items() if start.startswith(magic)), None)
+
+
+def trace_in(start: bytes) -> str | None:
+    """How to convert a Windows event trace that begins so; None where no provider of packets is in it."""
+    found = [(at, told) for guid, told in PROVIDERS.items() if (at := start.find(guid)) >= 0]
+    return min(found)[1] if found else None
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
+from scep_analyzer.pasted.pieces import Found
+from scep_analyzer.pasted.readers import LIMIT, read_pasted
 from scep_analyzer.render import json_v1, tree
 from scep_analyzer.render.safe import json_text
 from scep_analyzer.scep.anything import Anything, read_anything
-from scep_analyzer.scep.inputs import LIMIT, Found, find_messages
 from scep_analyzer.story import detail
 
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="-",
         metavar="INPUT",
-        help="file with DER, PEM, base64, hex, a URL, a query string or log lines; or the URL itself; - or nothing is stdin",
+        help="file with messages in any form: DER, PEM, base64, hex, HTTP, URLs, logs, HAR, JSON; or the URL itself; - or nothing is stdin",
     )
     add_detail_arguments(parser)
     add_common_arguments(
@@ -57,12 +58,12 @@ def run(options: argparse.Namespace) -> int:
             f"{name}: a capture; read it with `scep-analyzer timeline`, or `scep-analyzer show` for every field of its messages"
         )
     try:
-        messages = find_messages(data)
+        pasted = read_pasted(data)
     except DecodeError as error:
         raise InputError(f"{name}: {error}") from error
     decoded: list[tuple[Found, Anything]] = []
     known: dict[tuple[str, str], Any] = {}
-    for found in messages:
+    for found in pasted.found:
         value = read_anything(found.encoded, known, keys)
         if isinstance(value.value, CaCertificates | PkiMessage):
             known |= {each.identity: each for each in value.value.certificates}
@@ -79,6 +80,9 @@ def run(options: argparse.Namespace) -> int:
             tree.draw(_lines(found, value, number, secrets=options.show_secrets), paper)
             if options.bytes or value.value is None:
                 draw_bytes("message", found.encoded, paper, secrets=options.show_secrets)
+        if pasted.told:
+            paper.blank()
+            tree.draw([detail.Line(0, "Without a message", "; ".join(pasted.told))], paper)
     return 0
 
 
@@ -104,6 +108,8 @@ def _read(given: str) -> bytes:
 
 def _lines(found: Found, value: Anything, number: int, *, secrets: bool) -> Iterator[detail.Line]:
     yield detail.Line(0, f"Message {number}", f"{value.kind}, {len(found.encoded):,} bytes, from {found.form}")
+    if found.direction is not None or found.time is not None:
+        yield detail.Line(1, found.direction or "message", found.time or "at a time that the input does not tell")
     for code, text in (*found.notes, *value.notes):
         yield detail.Line(1, "note", f"{text} [{code}]")
     if value.problem is not None:
@@ -121,6 +127,8 @@ def _object(found: Found, value: Anything, *, secrets: bool) -> json_v1.Json:
     inner = value.value
     return {
         "form": found.form,
+        "direction": found.direction,
+        "time": found.time,
         "kind": value.kind,
         "length": len(found.encoded),
         "problem": value.problem,

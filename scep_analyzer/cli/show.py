@@ -13,6 +13,7 @@ from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render.safe import json_text
+from scep_analyzer.render.worded import worded
 from scep_analyzer.report import Report
 from scep_analyzer.scep.codes import ATTRIBUTE_NAMES
 from scep_analyzer.story.exchange_list import frames_of, ranges, rows
@@ -75,10 +76,14 @@ def _print(report: Report, numbers: list[int] | None, options: argparse.Namespac
     with output_of(options, as_is=options.format == "json") as stream:
         if options.format == "json":
             _json(report, numbers, stream, options)
-        elif numbers is None:
-            _list(report, stream, options)
+            return
+        out, words = worded(stream, report.captures[0].unit if report.captures else "frame")
+        if numbers is None:
+            _list(report, out, options)
         else:
-            _text(report, numbers, stream, options)
+            _text(report, numbers, out, options)
+        if words is not None:
+            words.end()
 
 
 def _wanted(report: Report, options: argparse.Namespace) -> list[int] | None:

@@ -256,6 +256,15 @@ def element_length(data: bytes) -> int:
     return len(header) + len(content) + len(trailer)
 
 
+def element(tag: int, content: bytes) -> bytes:
+    """An element with this tag byte, in DER."""
+    size = len(content)
+    if size < 0x80:
+        return bytes([tag, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(length)]) + length + content
+
+
 def claimed_length(data: bytes) -> int | None:
     """How long the first element says it is; None for the indefinite form or too few bytes."""
     if len(data) < 2:

@@ -5,7 +5,7 @@ from typing import Any
 from asn1crypto import csr, x509
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, loaded, oid_of, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, children, element, loaded, oid_of, read
 from scep_analyzer.cms.certificates import (
     alt_names_of,
     extended_key_usage_of,
@@ -34,6 +34,25 @@ ATTRIBUTES = {
     "1.3.6.1.4.1.311.20.2": "certificateTemplateName",
     "1.2.840.113549.1.9.1": "emailAddress",
 }
+
+
+def lacks_sequence(encoded: bytes) -> bool:
+    """Whether these are the three parts of a request (RFC 2986, Section 4.2) without the SEQUENCE around them.
+
+    .NET writes the content of another type than id-data so: it leaves the outermost header out.
+    """
+    try:
+        parts = list(children(encoded)) if encoded[:1] == b"\x30" else []
+        if [part[:1] for part in parts] != [b"\x30", b"\x30", b"\x03"]:
+            return False
+        return [part[:1] for part in children(read(parts[0]).content)][:3] == [b"\x02", b"\x30", b"\x30"]
+    except ASN1_ERRORS:
+        return False
+
+
+def in_sequence(encoded: bytes) -> bytes:
+    """The same elements with a SEQUENCE around them."""
+    return element(0x30, encoded)
 
 
 def read_request(encoded: bytes) -> Csr:

@@ -127,4 +127,13 @@ def open_capture(engine: str, reading: Reading) -> Engine:
     """Start reading a capture."""
     if engine not in ENGINES:
         raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
-    return ENGINES[engine](reading)
+    from scep_analyzer.engines.recordings import RecordingEngine, Unarchived, are_recordings
+    from scep_analyzer.recordings.archives import unpacked
+
+    # Their content decides, never their name.
+    archives = unpacked(expand(reading.paths))
+    if archives.names:
+        reading = reading._replace(paths=archives.paths)
+    recordings = engine != "tshark" and are_recordings(expand(reading.paths))
+    found = RecordingEngine(reading.paths, reading.on_bytes) if recordings else ENGINES[engine](reading)
+    return Unarchived(found, archives) if archives.names else found

@@ -15,6 +15,8 @@ METHODS = frozenset(
 _LONGEST_METHOD = max(map(len, METHODS))
 _METHOD = re.compile(rb"(\S+)[ \t]+")
 _VERSION = re.compile(rb"[ \t]+(HTTP/\d+\.\d+)[ \t]*\Z", re.IGNORECASE)
+_CUT_VERSION = re.compile(r"[ \t]+H(?:T(?:T(?:P(?:/(?:\d\.?)?)?)?)?)?\Z", re.IGNORECASE)
+"""The beginning of a version: a snaplen may end in it."""
 _LONGEST_END = 64
 """Where a version is looked for at the end of a request line: a target has up to 16 KiB."""
 _STATUS_LINE = re.compile(rb"(HTTP/\d+\.\d+)[ \t]+(\d{3})(?:[ \t]+(.*))?", re.DOTALL | re.IGNORECASE)
@@ -67,6 +69,8 @@ def read_request_head(head: bytes, *, cut: bool) -> RequestHead | None:
     end = _VERSION.search(line, max(method.end() - 1, len(line) - _LONGEST_END))
     version = text(end[1]).upper() if end is not None else ""
     target = text(line[method.end() : end.start() if end is not None else None].rstrip(b" \t"))
+    if line_is_cut and not version:
+        target = _CUT_VERSION.sub("", target)
     # Without a version it is HTTP/0.9, which nobody speaks, or another protocol with a method of the same name.
     if not version and not line_is_cut and "operation=" not in target.lower():
         return None

@@ -42,6 +42,8 @@ _IP_IN_IP, _IPV6_IN_IP, _GRE = 4, 41, 47
 _DEEPEST = 8
 """Tunnels in tunnels; more than three are not met in the field."""
 _UDP = 17
+_ETHERNET = 1
+_USUAL = frozenset({raw.IPV4, raw.IPV6, 0x0806})
 
 
 class Decoder(Stage[Packet, Segment]):
@@ -51,6 +53,8 @@ class Decoder(Stage[Packet, Segment]):
         self._fragments = ip.Fragments(limits)
         self.notices = NoticeBoard(limits)
         self._unread: dict[tuple[str, str], list[int]] = {}
+        self._wireless: list[int] = []
+        """How many frames of Wi-Fi are marked as Ethernet, and the first one."""
 
     def feed(self, item: Packet) -> Iterator[Segment | Anomaly]:
         """Read one packet."""
@@ -70,6 +74,12 @@ class Decoder(Stage[Packet, Segment]):
         except DecodeError as error:
             self._count("encapsulation-not-read", str(error), item.frame)
             return
+        if link_type == _ETHERNET and ethertype not in _USUAL:
+            inside = ethernet.wireless(data)
+            if inside is not None:
+                ethertype, at = inside
+                self._wireless = self._wireless or [0, item.frame]
+                self._wireless[0] += 1
         yield from self._network(ethertype, data, at, item, 0)
 
     def _network(self, ethertype: int, data: bytes, at: int, packet: Packet, depth: int) -> Iterator[Segment | Anomaly]:
@@ -120,6 +130,15 @@ class Decoder(Stage[Packet, Segment]):
         if self.notices.forgotten:
             what = f"{self.notices.forgotten:,} name lookups are forgotten: a capture with many others"
             yield Anomaly("link", "limit-notices", (), what)
+        if self._wireless:
+            count, first = self._wireless
+            begin = (
+                "1 packet that is marked as Ethernet begins"
+                if count == 1
+                else f"{count:,} packets that are marked as Ethernet begin"
+            )
+            what = f"{begin} with an IEEE 802.11 header"
+            yield Anomaly("link", "wifi-header-as-ethernet", (first,), what)
         for (code, what), (count, first) in self._unread.items():
             packets = "1 packet" if count == 1 else f"{count:,} packets"
             yield Anomaly("link", code, (first,), f"{packets} not read: {what}")

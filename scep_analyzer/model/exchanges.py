@@ -70,6 +70,8 @@ class Response(NamedTuple):
     cut_by: str | None = None
     end_ns: int | None = None
     sliced: tuple[int, ...] = ()
+    substatus: int | None = None
+    """What IIS logs behind the status: 404.15 is a query that is too long."""
 
 
 class HttpExchange(NamedTuple):

@@ -80,6 +80,21 @@ class Bounds(NamedTuple):
     key_log_bytes: int = 64 * MIB
     """A key log's file."""
 
+    log_line_bytes: int = 128 * KIB
+    """One line of an access log. Web servers take request lines of 8 to 64 KiB."""
+
+    recording_bytes: int = 32 * MIB
+    """A HAR file, which Python's JSON reader holds as a whole, in about six times its size; or one session of a Fiddler archive."""
+
+    recording_entries: int = 100_000
+    """Entries of a HAR file or sessions of an archive. Browsers and proxies begin to crawl at a tenth of that."""
+
+    archive_bytes: int = 2048 * MIB
+    """What an archive may unpack to, in all its files: they are written to the temporary folder."""
+
+    archive_files: int = 1_000
+    """Files of an archive that are read."""
+
     spool_bytes: int = 4 * MIB
     """Messages that `show` and `extract` keep in memory; further ones go to a temporary file."""
 

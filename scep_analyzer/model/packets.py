@@ -28,6 +28,8 @@ class Endpoint(NamedTuple):
     port: int
 
     def __str__(self) -> str:
+        if not self.port:  # a log or a recording that does not tell it
+            return self.address
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
@@ -175,6 +177,12 @@ class CaptureFacts:
     """The first ones, ``Bounds.comments`` of them."""
     secrets: list[Secret] = field(default_factory=list, repr=False)
     """Decryption secrets in the file."""
+    unit: str = "frame"
+    """What frame numbers and ``packets`` count: lines of a log, entries of a HAR file, sessions of a Fiddler archive."""
+    called: str = "a capture"
+    """What kind of input this is, in a sentence."""
+    lacks: frozenset[str] = frozenset()
+    """What an input of this kind never has: packets, headers, bodies."""
 
     def count(self, packets: int, first_ns: int | None, last_ns: int | None) -> None:
         """Count packets, the earliest and the latest of which have these times."""

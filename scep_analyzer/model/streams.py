@@ -110,6 +110,8 @@ class Side:
     """TTL or hop limit of its packets, 0 where unknown."""
     fin_frame: int | None = None
     fin_ns: int | None = None
+    kept_sizes: set[int] = field(default_factory=set)
+    """How many bytes of its segments are left where the snaplen took the rest; the first few sizes."""
     shut_frame: int | None = None
     """The frame in which it closed its receive window, where it did not open it again."""
 
@@ -124,6 +126,8 @@ class Side:
             self.start, self.start_frame = payload[:8], frame
         self.segments += 1
         self.octets += len(payload) + cut
+        if cut and len(self.kept_sizes) < MOST_FRAMES:
+            self.kept_sizes.add(len(payload))
 
     def sent_again(self, frame: int, size: int) -> None:
         """Note a retransmission."""

@@ -188,10 +188,16 @@ def _below(story: Story, chapter: Chapter, look: Look, *, plugin: bool) -> Itera
     verdict = chapter.verdict
     if verdict.fine:
         yield (Span("CHECKED AND FINE  "), Span(", ".join(verdict.fine)))
-    yield from _filters(verdict.filters if plugin else Filters(verdict.filters.frames), look)
+    if not _is_recording(story):
+        yield from _filters(verdict.filters if plugin else Filters(verdict.filters.frames), look)
     more = f"explain {verdict.rule}, " if verdict.rule else ""
     yield (Span("MORE  "), Span(f"{more}timeline, diagnose, show N", Tone.QUIET))
     yield from _last(story, verdict, look)
+
+
+def _is_recording(story: Story) -> bool:
+    """Whether the input has no frames to look at in Wireshark."""
+    return any(each.unit != "frame" for each in story.sources)
 
 
 def _filters(filters: Filters, look: Look) -> Iterator[Sentence]:
@@ -239,14 +245,14 @@ def _without(story: Story, verdict: Verdict, paper: Paper, look: Look) -> None:
             if source.first_ns is not None
             else ""
         )
-        lines = say(f"{{}}: {count(source.packets, 'packet')}{when}", source.name)
+        lines = say(f"{{}}: {source.size}{when}", source.name)
         paper.line((*_mark(verdict.ruling), *_strong(verdict.says), Span("   "), *lines), 0, 2)
     paper.blank()
     for line in _why(verdict, look, 2, 3, 4):
         paper.line(line, 0, _LABEL)
     for each in _proof(verdict, look, 3):
         paper.line(each, 0, 10)
-    for line in _filters(verdict.filters, look):
+    for line in () if _is_recording(story) else _filters(verdict.filters, look):
         paper.line(line)
     if verdict.rule:
         paper.line((Span("MORE  "), Span(f"explain {verdict.rule}, diagnose", Tone.QUIET)))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.model.findings import Severity
-from scep_analyzer.model.words import count, span
+from scep_analyzer.model.words import span
 from scep_analyzer.render import Look
 from scep_analyzer.render.ladder import draw
 from scep_analyzer.render.paper import Paper, cells, shortened
@@ -109,14 +109,13 @@ class _Drawing:
             self._oddities(story.oddities)
 
     def _about_file(self, source: Source) -> Sentence:
-        links = ", ".join(source.links) or "no interface"
+        links = "" if source.unit != "frame" else f", {', '.join(source.links) or 'no interface'}"
         when = ""
         if source.first_ns is not None and source.last_ns is not None:
             start = day_and_clock(source.first_ns, self._look.zone)
             when = f", {start} {zone_name(self._look.zone)}, {span(source.last_ns - source.first_ns)}"
-        packets = count(source.packets, "packet")
         condition = f" ({source.condition})" if source.condition else ""
-        return say(f"{{}}: {{}}, {links}, {packets}{when}{condition}", source.name, source.format)
+        return say(f"{{}}: {{}}{links}, {source.size}{when}{condition}", source.name, source.format)
 
     def _comments(self, source: Source) -> None:
         """What somebody wrote into the file."""

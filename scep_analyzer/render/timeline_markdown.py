@@ -22,7 +22,7 @@ class TimelinePage:
     def whole(self, story: Story, out: TextIO, look: Look) -> None:
         """Write it."""
         for source in story.sources:
-            out.write(f"* {markdown(source.name)}: {markdown(source.format)}, {source.packets:,} packets\n")
+            out.write(f"* {markdown(source.name)}: {markdown(source.format)}, {markdown(source.size)}\n")
         out.write(f"\n{markdown(plain(story.summary))}\n")
         for chapter in story.chapters:
             out.writelines(f"{line}\n" for line in _chapter(chapter, look))

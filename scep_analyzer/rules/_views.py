@@ -46,7 +46,25 @@ class Scene:
     @property
     def whole(self) -> bool:
         """Whether the files were read to their end, their host lost no packet as far as they say, and no filter left packets out."""
-        return all(each.complete and not each.dropped and not each.left_out for each in self.captures)
+        return all(
+            each.complete and not each.dropped and not each.left_out and "bodies" not in each.lacks
+            for each in self.captures
+        )
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """What an input of this kind never has: packets, headers, bodies. Nothing for a capture."""
+        return frozenset().union(*(each.lacks for each in self.captures))
+
+    @property
+    def unit(self) -> str:
+        """What its numbers count: frames; lines or entries of a log or recording."""
+        return self.captures[0].unit if self.captures else "frame"
+
+    @property
+    def called(self) -> str:
+        """What kind of input this is: an access log, a HAR file, a capture."""
+        return self.captures[0].called if self.captures else "a capture"
 
     @property
     def packets(self) -> int:

@@ -1,7 +1,7 @@
 """Whether the capture can be trusted, and what it cannot tell (faults of capturing, not of the enrollment)."""
 
 from scep_analyzer.model.findings import Evidence, Fact
-from scep_analyzer.rules._rule import INFO, WARNING, Found, rule
+from scep_analyzer.rules._rule import INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 from scep_analyzer.rules._words import count, seconds
 
@@ -21,11 +21,66 @@ def capture_snaplen_cut(view: View) -> Found:
     Not: Client, server and network are not the cause. Digest and signature of the message cannot be checked.
     """
     frames = _sliced(view)
+    if _cut_at_128(view):
+        return  # capture-cut-at-128 tells it
     if frames and any(message is not None and not message.complete for message in (view.asked, view.answer)):
         yield Evidence(
             f"{count(len(frames), 'packet')} of {view.operation or 'this exchange'} {'is' if len(frames) == 1 else 'are'} shorter in the "
             "capture than on the wire; the message cannot be read completely.",
             tuple(Fact(each, "frame.cap_len", "less than frame.len") for each in frames[:4]),
+        )
+
+
+@rule.exchange(WARNING, "learn.microsoft.com, pktmon start, --pkt-size", "microsoft/etl2pcapng#54", strength=INFERRED)
+def capture_cut_at_128(view: View) -> Found:
+    """The capture keeps 128 bytes of each packet (default of pktmon).
+
+    Seen: Every packet that is shorter in the capture than on the wire has 128 bytes, as `pktmon start --capture` keeps without `--pkt-size 0`.
+    Why: Packet Monitor (pktmon) was started without `--pkt-size 0`: it keeps the first 128 bytes of each packet.
+    Why: Another program captured with a snaplen of 128 bytes.
+    Do: Capture again with full packets: `pktmon start --capture --pkt-size 0 -f trace.etl`, then `pktmon stop` and `pktmon etl2pcap trace.etl -o
+        trace.pcapng`.
+    Do: With tcpdump, capture with `tcpdump -s 0 -w file.pcap`.
+    Not: Client, server and network are not the cause. SCEP messages are longer than 128 bytes, so none of them can be read.
+    """
+    frames = _sliced(view)
+    if (
+        frames
+        and _cut_at_128(view)
+        and any(each is not None and not each.complete for each in (view.asked, view.answer))
+    ):
+        yield Evidence(
+            f"{count(len(frames), 'packet')} of {view.operation or 'this exchange'} {'is' if len(frames) == 1 else 'are'} cut to 128 bytes; the message "
+            "cannot be read.",
+            tuple(Fact(each, "frame.cap_len", "128") for each in frames[:4]),
+        )
+
+
+_KEPT_OF_128 = frozenset(128 - 14 - network - transport for network in (20, 40) for transport in (20, 32))
+"""What is left of a segment's bytes where 128 of its packet were kept: Ethernet, IPv4 or IPv6, TCP without options or with timestamps."""
+
+
+def _cut_at_128(view: View) -> bool:
+    """Whether all segments of the connection that are cut are cut to 128 bytes with their headers."""
+    facts = view.facts
+    kept = (facts.client.kept_sizes | facts.server.kept_sizes) if facts is not None else set()
+    return bool(kept) and kept <= _KEPT_OF_128
+
+
+@rule.capture(WARNING, "MicrosoftDocs/windowsserverdocs#6696")
+def capture_wifi_header_broken(view: CaptureView) -> Found:
+    """Wi-Fi packets are marked as Ethernet (pktmon).
+
+    Seen: The capture's link type is Ethernet, and packets begin with an IEEE 802.11 header.
+    Why: `pktmon etl2pcap` marks packets that were captured on a Wi-Fi adapter as Ethernet.
+    Do: No action is needed for this report: the packets are read by their own header. Wireshark shows them as damaged.
+    Do: For Wireshark, capture on the wired side or on the server, or with Wireshark and Npcap on the client.
+    Not: Neither the client nor the network sends such packets.
+    """
+    for each in view.anomalies("wifi-header-as-ethernet"):
+        yield Evidence(
+            f"{each.detail}.",
+            tuple(Fact(frame, "eth.type", "no EtherType: an IEEE 802.11 header") for frame in each.frames),
         )
 
 
@@ -208,7 +263,11 @@ def capture_no_scep_found(view: CaptureView) -> Found:
     seen += [count(tls, "TLS connection")] if tls else []
     seen += [count(len(view.scene.failures), "failed connection")] if view.scene.failures else []
     what = f", but {' and '.join(seen)}" if seen else " and no other HTTP or TLS"
+    unit = view.scene.unit
+    amount = (
+        count(packets, "packet") if unit == "frame" else count(packets, unit, "entries" if unit == "entry" else None)
+    )
     yield Evidence(
-        f"{count(packets, 'packet')} {'contains' if packets == 1 else 'contain'} no SCEP{what}.",
+        f"{amount} {'contains' if packets == 1 else 'contain'} no SCEP{what}.",
         (Fact(None, "frame", f"1 to {packets}"),),
     )

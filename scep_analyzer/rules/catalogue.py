@@ -24,6 +24,8 @@ from scep_analyzer.rules._rule import Rule
 
 RULES: tuple[Rule, ...] = (
     capture.capture_snaplen_cut,
+    capture.capture_cut_at_128,
+    capture.capture_wifi_header_broken,
     capture.capture_one_direction,
     capture.capture_gap_in_stream,
     capture.capture_starts_midstream,

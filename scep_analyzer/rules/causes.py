@@ -73,7 +73,13 @@ BEHIND: Names = ("ndes-to-ca-rpc-fails", "ndes-crl-fetch-fails", "ndes-policy-mo
 NETWORK: Names = (
     "tcp-request-never-acked", "tcp-reply-never-acked", "tcp-zero-window", "tcp-reset-during-exchange", "http-on-tls-port", "proxy-connect-refused",
 )  # fmt: skip
-CAPTURE: Names = ("capture-snaplen-cut", "capture-gap-in-stream", "capture-one-direction", "capture-ends-early")
+CAPTURE: Names = (
+    "capture-snaplen-cut",
+    "capture-cut-at-128",
+    "capture-gap-in-stream",
+    "capture-one-direction",
+    "capture-ends-early",
+)
 HTTP: Names = (
     "dns-answers-differ", *SAID, "http-redirect-to-login", "http-redirect", "http-407-proxy", "ndes-admin-used-as-scep-url", "http-vendor-error", "http-401-on-scep",
     "http-on-tls-port", "http-403-client-cert", "http-403-tls-required", "http-403-blocked", "http-404-ca-identifier", "iis-query-too-long",

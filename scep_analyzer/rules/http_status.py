@@ -256,6 +256,8 @@ def _forbidden(view: View) -> str | None:
     if view.status != 403 or view.operation is None or not is_scep_path(view):
         return None
     text = (view.exchange.body_text or "").lower()
+    if view.answer is not None and view.answer.substatus:
+        text += f" 403.{view.answer.substatus} "  # IIS logs it, and its pages say it
     if "client certificate" in text or "403.7" in text or "403.16" in text or "403.13" in text or "403.17" in text:
         return "certificate"
     host = view.http.server.address
@@ -456,7 +458,8 @@ def iis_query_too_long(view: View) -> Found:
         return
     query, url, works = query_length(view), len(view.target.partition("?")[0]), short_ones_work(view)
     iis = "microsoft" in view.server_name
-    if (query > IIS_QUERY or url > IIS_URL) and (works is not None or iis):
+    logged = view.answer is not None and view.answer.substatus in (14, 15)
+    if (query > IIS_QUERY or url > IIS_URL) and (works is not None or iis or logged):
         what, length, limit, sub = (
             ("query", query, IIS_QUERY, "404.15")
             if query > IIS_QUERY

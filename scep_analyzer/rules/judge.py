@@ -1,7 +1,9 @@
 """Runs the rules: exchanges and transactions go in, findings come out, each transaction's root cause found."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
@@ -26,6 +28,7 @@ from scep_analyzer.rules._rule import Rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.causes import End
+from scep_analyzer.rules.inputs import BODIES, lacking
 from scep_analyzer.rules.products import NOTHING, Recognised
 from scep_analyzer.rules.server_words import heard
 from scep_analyzer.rules.verdicts import Grounds, fine, grounds_of
@@ -157,6 +160,7 @@ class Judge:
             pki = view.request is not None or view.reply is not None
             # The same message on the other leg of a proxy is judged once; its HTTP is judged on both.
             self._closed(view)
+            self._unrecorded(view)
             subjects = _subjects(view, with_messages=not pki or id(view) in judged)
             for subject, arguments in subjects:
                 found += self._run(subject, arguments, number, view.number)
@@ -198,6 +202,25 @@ class Judge:
                 self._unchecked[
                     rule.id, "no client key given, and the server does not send the certificate in the clear"
                 ] += 1
+
+    def _unrecorded(self, view: View) -> None:
+        """Count the rules about messages that are not there because the input is no capture, and did not record them."""
+        scene = self.scene
+        if not scene.lacks:
+            return
+        asked, answer = view.asked, view.answer
+        missing: list[str] = []
+        if view.operation == "PKIOperation":
+            if view.request is None and asked is not None and asked.body.content is None:
+                missing += ("request", "csr")
+            if view.reply is None and answer is not None and answer.cut_by == "recording":
+                missing += ("reply", "issued")
+        elif view.exchange.response is None and answer is not None and answer.cut_by == "recording":
+            missing.append("offer")
+        reason = f"{scene.called} has no bodies" if BODIES in scene.lacks else "the body was not recorded"
+        for subject in missing:
+            for rule in _BY_SUBJECT[subject]:
+                self._unchecked[rule.id, reason] += 1
 
     def _news(self, found: list[Finding], views: list[View]) -> Iterator[Finding]:
         """What a server says of itself it says each time it is asked: told once a transaction; what is only good to know, once."""
@@ -257,6 +280,10 @@ class Judge:
     ) -> list[Finding]:
         found: list[Finding] = []
         for rule in _BY_SUBJECT[subject]:
+            lack = lacking(rule, self.scene.lacks)
+            if lack is not None:
+                self._unchecked[rule.id, f"{self.scene.called} has no {lack}"] += 1
+                continue
             try:
                 given = [*rule.check(*arguments)]
             except Exception as error:
@@ -277,7 +304,7 @@ class Judge:
                 self._each[rule.id] += 1
                 if self._each[rule.id] <= self._limits.findings_each:
                     recognised = self._recognised(arguments[0], each)
-                    found.append(_finding(rule, each, transaction, exchange, recognised))
+                    found.append(_finding(rule, each, transaction, exchange, recognised, self.scene.unit))
                 elif self._each[rule.id] == self._limits.findings_each + 1:
                     detail = f"more than {self._limits.findings_each:,} findings of {rule.id}: the rest is not listed"
                     self.anomalies.append(Anomaly("rules", "limit-findings", each.frames[:1], detail))
@@ -310,12 +337,21 @@ def _said(decisive: View | None) -> tuple[str, ...] | None:
     return (words.meaning.finds, *words.meaning.explains) if words.meaning.finds else words.meaning.explains
 
 
+_FRAMES = re.compile(r"\bframe(s?)(?= \d)")
+"""How rules name what they saw; in a log or a recording the numbers are those of lines or entries."""
+
+
+def _numbered(unit: str, match: re.Match[str]) -> str:
+    return (f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s") if match[1] else unit
+
+
 def _finding(
     rule: Rule,
     evidence: Evidence,
     transaction: int | None,
     exchange: int | None,
     recognised: Recognised,
+    unit: str = "frame",
 ) -> Finding:
     page = rule.page
     frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
@@ -325,7 +361,7 @@ def _finding(
         severity=evidence.severity or rule.severity,
         strength=evidence.strength or rule.strength,
         title=evidence.title or page.title,
-        summary=evidence.summary,
+        summary=_FRAMES.sub(partial(_numbered, unit), evidence.summary) if unit != "frame" else evidence.summary,
         frames=frames,
         facts=evidence.facts,
         causes=advice.causes(page, evidence, recognised),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import unquote
 
@@ -649,13 +649,24 @@ def scep_from_internet(view: TransactionView) -> Found:
 
 @lru_cache(maxsize=256)
 def _is_global(address: str) -> bool:
-    return ip_address(address).is_global
+    found = _address(address)
+    return found is not None and found.is_global
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An IP address, None for a name: logs and recordings may have names, or none at all."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=256)
 def _is_private(address: str) -> bool:
     """Also of others than the loopback."""
-    found = ip_address(address)
+    found = _address(address)
+    if found is None:
+        return False
     return found.is_private and not found.is_loopback
 
 

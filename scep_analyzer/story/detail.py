@@ -71,10 +71,11 @@ def exchange_lines(
 ) -> Iterator[Line]:
     """Everything of one exchange, from the request line down to the last attribute."""
     http = exchange.http
+    stream = f", tcp.stream {http.connection}" if http.connection >= 0 else ""
     yield Line(
         0,
         f"Exchange {number}",
-        f"{http.client} → {http.server}, tcp.stream {http.connection}{', inside TLS' if http.tls else ''}",
+        f"{http.client} → {http.server}{stream}{', inside TLS' if http.tls else ''}",
     )
     frames = {frame for each in (http.request, http.response) if each is not None for frame in each.frames}
     message = exchange.request or exchange.reply

@@ -68,7 +68,7 @@ def lines(story: Story, least: Severity) -> Iterator[Row]:
     for source in story.sources:
         condition = f", {source.condition}" if source.condition else ""
         when = f", from {day_and_clock(source.first_ns, UTC)} UTC" if source.first_ns is not None else ""
-        yield Row(say(f"{{}}: {count(source.packets, 'packet')}{when}{condition}", source.name))
+        yield Row(say(f"{{}}: {source.size}{when}{condition}", source.name))
     yield Row(say(_counts(story)))
 
 

@@ -36,6 +36,8 @@ _GONE_WORDS = {
     "limit": "not waited for any longer (a limit of this program)",
 }
 _CUT_WORDS = {
+    "recording": "its body is not recorded",
+    "log": "the log cuts long fields",
     "gap": "the capture misses bytes of it",
     "framing": "its chunked framing is damaged",
     "limit": "it is longer than this program keeps",
@@ -129,6 +131,8 @@ def request_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sent
         return
     if message is not None:
         yield from message_notes(message, around)
+    elif exchange.operation == "PKIOperation" and request.cut_by == "recording":
+        yield say("The SCEP message of this request is in its body, which is not recorded.")
     elif exchange.operation == "PKIOperation":
         yield say("The SCEP message of this request could not be read.")
     elif exchange.operation in OPERATIONS and OPERATIONS[exchange.operation].says:
@@ -138,7 +142,7 @@ def request_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sent
     agent = header(request.headers, "user-agent")
     if agent:
         yield say("User-Agent: {}", agent)
-    if not request.complete:
+    if not request.complete and request.cut_by != "recording":
         yield say(
             f"The request is incomplete in the capture: {_CUT_WORDS.get(request.cut_by or '', 'bytes are missing')}."
         )
@@ -149,11 +153,13 @@ def response_title(exchange: ScepExchange) -> Sentence:
     response, reply = exchange.http.response, exchange.reply
     if response is None:
         return say(_GONE_WORDS.get(exchange.http.gone or "", "no response"))
-    status = f"{response.status} {response.reason}".strip()
+    status = f"{response.status}{f'.{response.substatus}' if response.substatus else ''} {response.reason}".strip()
     if reply is not None and not reply.partial:
         kind = message_type_name(reply.message_type) or f"messageType {reply.message_type}"
         word = pki_status_name(reply.pki_status) or f"pkiStatus {reply.pki_status}"
         return say(f"{kind} {word}") + (() if response.status == 200 else say(", HTTP {}", status))
+    if response.cut_by == "recording":
+        return say("{}, body not recorded", status)
     kind = header(response.headers, "content-type") or "no content type"
     return say("{}, {}, {} bytes", status, kind, response.body.length)
 
@@ -174,7 +180,7 @@ def response_notes(exchange: ScepExchange, around: Surroundings) -> Iterator[Sen
         yield say("Server: {}", server)
     if isinstance(content, CaCertificates):
         yield _about_set(content, header(response.headers, "content-type") or "")
-    if not response.complete:
+    if not response.complete and response.cut_by != "recording":  # the title says that
         yield say(
             f"The response is incomplete in the capture: {_CUT_WORDS.get(response.cut_by or '', 'bytes are missing')}."
         )

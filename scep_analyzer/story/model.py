@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Severity, Strength
+from scep_analyzer.model.words import count
 
 
 class Tone(Enum):
@@ -146,6 +147,11 @@ class Comment(NamedTuple):
     text: str
 
 
+def amount(number: int, unit: str) -> str:
+    """How many there are of what an input's numbers count; frames are called packets."""
+    return count(number, "packet" if unit == "frame" else unit, "entries" if unit == "entry" else None)
+
+
 class Source(NamedTuple):
     """One file that was read. ``name`` is that of the file, without its folder."""
 
@@ -157,8 +163,16 @@ class Source(NamedTuple):
     last_ns: int | None
     complete: bool
     comments: tuple[Comment, ...] = ()
+    unit: str = "frame"
+    """What its numbers count: frames, or the lines or entries of what is no capture."""
+
     left_out: int = 0
     """Packets that a display filter left out."""
+
+    @property
+    def size(self) -> str:
+        """How much there is in it: packets, lines, entries."""
+        return amount(self.packets, self.unit)
 
     @property
     def condition(self) -> str:

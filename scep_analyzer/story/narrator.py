@@ -17,7 +17,7 @@ from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
 from scep_analyzer.model.scep import FailedConnection, Kind, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.secrets import without_secrets
-from scep_analyzer.model.words import count, span
+from scep_analyzer.model.words import span
 from scep_analyzer.report import Report, link_type_name
 from scep_analyzer.story import exchanges as sentences
 from scep_analyzer.story.filters import filters_of
@@ -43,6 +43,7 @@ from scep_analyzer.story.model import (
     Tone,
     Turn,
     Verdict,
+    amount,
     name,
     plain,
     say,
@@ -344,7 +345,8 @@ def _without_any(report: Report, about: Sequence[Finding]) -> Verdict:
     """The answer where nothing of SCEP was found."""
     root = next((each for each in about if each.root_cause), None)
     seen = next((each for each in about if each.rule == "capture-no-scep-found"), None)
-    packets = count(report.packets, "packet")
+    unit = report.captures[0].unit if report.captures else "frame"
+    packets = amount(report.packets, unit)
     summary = say("{}", seen.summary) if seen is not None else say(f"There are {packets} in the capture.")
     return verdict_about(root, say(f"no SCEP in {packets}"), summary, len(about))
 
@@ -498,6 +500,7 @@ def _source(facts: CaptureFacts) -> Source:
         last_ns=facts.last_time_ns,
         complete=facts.complete,
         comments=tuple(Comment(each.frame, each.text) for each in facts.comments),
+        unit=facts.unit,
         left_out=facts.left_out,
     )
 

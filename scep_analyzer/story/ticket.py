@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC
 
-from scep_analyzer.model.words import count, span
+from scep_analyzer.model.words import span
 from scep_analyzer.story.diagnosis import Row, filter_rows
 from scep_analyzer.story.model import Chapter, Ruling, StepKind, Story, cut, plain, say
 from scep_analyzer.story.times import day_and_clock
@@ -31,7 +31,7 @@ def ticket_lines(story: Story) -> Iterator[Row]:
     for source in story.sources:
         when = f", from {_when(source.first_ns)}" if source.first_ns is not None else ""
         condition = f", {source.condition}" if source.condition else ""
-        yield Row(say(f"{{}}: {{}}, {count(source.packets, 'packet')}{when}{condition}", source.name, source.format))
+        yield Row(say(f"{{}}: {{}}, {source.size}{when}{condition}", source.name, source.format))
     yield Row(say(f"Made by scep-analyzer {__version__}. Frame numbers are those of Wireshark; all times are UTC."))
 
 

@@ -13,13 +13,13 @@ from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN
+from scep_analyzer.pasted.readers import read_pasted
 from scep_analyzer.render import RENDERERS, Look, json_v1, jsonl, renderer
 from scep_analyzer.report import Files
 from scep_analyzer.rules.judge import Judge
 from scep_analyzer.scep.anything import read_anything
 from scep_analyzer.scep.ca_certificates import read_ca_certificates
 from scep_analyzer.scep.exchanges import Interpreter
-from scep_analyzer.scep.inputs import find_messages
 from scep_analyzer.scep.messages import read_message, salvage_message
 from scep_analyzer.sieve.flows import Flows
 from scep_analyzer.story.narrator import story_of
@@ -104,7 +104,7 @@ def message(data: bytes) -> None:
         lambda: read_message(data, {}),
         lambda: read_ca_certificates(data),
         lambda: read_anything(data, {}),
-        lambda: find_messages(data),
+        lambda: read_pasted(data),
     ):
         with contextlib.suppress(DecodeError, InputError):
             read()

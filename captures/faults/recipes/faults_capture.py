@@ -26,6 +26,41 @@ def capture_snaplen_cut(story: Story, near: bool) -> None:
 
 
 @fault("self")
+def capture_cut_at_128(story: Story, near: bool) -> None:
+    """pktmon was started without --pkt-size 0: it keeps 128 bytes of each packet.
+    Near: It was started with --pkt-size 0, which keeps all of it."""
+    story.lead()
+    first = len(story.wire.packets)
+    story.enroll()
+    if not near:
+        story.wire.packets[first:] = [(at, frame[:128], size) for at, frame, size in story.wire.packets[first:]]
+
+
+@fault()
+def capture_wifi_header_broken(story: Story, near: bool) -> None:
+    """pktmon etl2pcap has marked packets of a Wi-Fi adapter as Ethernet: they begin with a header of IEEE 802.11 (QoS data, to the access
+    point) and LLC/SNAP.
+    Near: They have an Ethernet header."""
+    story.lead()
+    story.enroll()
+    if not near:
+        story.wire.packets = [
+            (
+                at,
+                b"\x88\x01\x30\x00"
+                + frame[:6]
+                + frame[6:12]
+                + frame[:6]
+                + bytes(4)
+                + b"\xaa\xaa\x03\x00\x00\x00"
+                + frame[12:],
+                size + 20,
+            )
+            for at, frame, size in story.wire.packets
+        ]
+
+
+@fault("self")
 def capture_one_direction(story: Story, near: bool) -> None:
     """Only what the client sends is in the capture; its acknowledgments show that the server answered.
     Near: Both directions are there."""

@@ -8,11 +8,18 @@ from urllib.parse import quote
 import pytest
 
 from scep_analyzer.model.anomalies import DecodeError
-from scep_analyzer.scep.inputs import find_messages
+from scep_analyzer.pasted.pieces import Found
+from scep_analyzer.pasted.readers import read_pasted
 from tests import talk
 from tests.builders.scene import CA
 
 MESSAGE = talk.message(19)
+
+
+def find_messages(data: bytes) -> list[Found]:
+    return read_pasted(data).found
+
+
 TEXT = base64.b64encode(MESSAGE)
 WRAPPED = base64.encodebytes(MESSAGE)
 HEX = MESSAGE.hex().upper()

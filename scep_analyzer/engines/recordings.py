@@ -1,0 +1,168 @@
+"""The engine of inputs that hold exchanges and no packets: access logs, HAR files, Fiddler's archives."""
+
+import contextlib
+import shutil
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scep_analyzer.capture.files import STANDARD_INPUT, is_file, opened_bytes
+from scep_analyzer.capture.source import Source
+from scep_analyzer.model.anomalies import Anomaly, InputError
+from scep_analyzer.model.exchanges import HttpExchange
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
+from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure, Tick
+from scep_analyzer.model.tls import Handshake
+from scep_analyzer.recordings.archives import Unpacked
+from scep_analyzer.recordings.kinds import START_BYTES, Kind, kind_of
+
+if TYPE_CHECKING:
+    from scep_analyzer.engines import Engine
+
+Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick
+
+
+class RecordingEngine:
+    """Reads the files in the order of their first exchanges. Lines and entries are counted through all of them."""
+
+    name = "builtin"
+
+    def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None) -> None:
+        self.facts: list[CaptureFacts] = []
+        self.http_requests = 0
+        self._paths, self._on_bytes = paths, on_bytes
+
+    def exchanges(self) -> Iterator[HttpExchange | Anomaly]:
+        """Every exchange; those of a log in the order of its lines, which is nearly that of time."""
+        done = 0
+        for path in _in_time_order(self._paths):
+            with _opened(path, self._told(done)) as (source, facts, kind):
+                before = sum(each.packets for each in self.facts)
+                self.facts.append(facts)
+                for item in kind.read(source, facts, before):
+                    self.http_requests += isinstance(item, HttpExchange)
+                    yield item
+                facts.bytes = facts.bytes or source.offset
+                done += source.offset
+                if source.damage is not None:
+                    facts.complete = False
+                    yield Anomaly("capture", "compressed-cut", (), f"{facts.path}: {source.damage}")
+
+    def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:  # noqa: ARG002  # as Engine
+        """None: there are no packets."""
+        return Notices()
+
+    def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:  # noqa: ARG002  # as Engine
+        """None: there are no packets."""
+        return iter(())
+
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:  # noqa: ARG002  # as Engine
+        """None: nothing was left out."""
+        return iter(())
+
+    def _told(self, done: int) -> Callable[[int], None] | None:
+        on_bytes = self._on_bytes
+        return None if on_bytes is None else lambda offset: on_bytes(done + offset)
+
+
+class Unarchived:
+    """An engine that reads what was in archives; its files are called by their names in them, and last as long as it does."""
+
+    def __init__(self, inner: "Engine", archives: Unpacked) -> None:
+        self._inner, self._archives = inner, archives
+        if archives.folder is not None:  # also where the program ends early
+            weakref.finalize(self, shutil.rmtree, archives.folder, ignore_errors=True)
+        self.name = inner.name
+
+    @property
+    def facts(self) -> list[CaptureFacts]:
+        """What is known of each file. The list is the inner engine's own, which grows."""
+        facts = self._inner.facts
+        for each in facts:
+            each.path = self._archives.names.get(each.path, each.path)
+        return facts
+
+    @property
+    def http_requests(self) -> int:
+        """As the inner engine."""
+        return self._inner.http_requests
+
+    def notices(self, clients: Collection[str] | None = None, hosts: Collection[str] = ()) -> Notices:
+        """As the inner engine."""
+        return self._inner.notices(clients, hosts)
+
+    def exchanges(self) -> "Iterator[Item]":
+        """As the inner engine; a problem with a file names it as the archive does."""
+        try:
+            for each in self._inner.exchanges():
+                yield each
+                self._named()
+        except InputError as error:
+            text = str(error)
+            for written, name in self._archives.names.items():
+                text = text.replace(written, name)
+            raise InputError(text) from error
+
+    def _named(self) -> None:
+        if self._inner.facts and self._inner.facts[-1].path in self._archives.names:
+            _ = self.facts
+
+    def handshakes(self, addresses: Collection[str] | None) -> Iterator[Handshake]:
+        """As the inner engine."""
+        return self._inner.handshakes(addresses)
+
+    def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
+        """As the inner engine."""
+        return self._inner.exchanges_at(endpoints)
+
+
+def are_recordings(paths: list[str]) -> bool:
+    """Whether the inputs are recordings; InputError where only some are, because their exchanges have no order among packets."""
+    kinds = [_kind_at(path) for path in paths]
+    if any(kinds) and not all(kinds):
+        path = paths[kinds.index(None)]
+        raise InputError(f"{path}: not a log or recording, as the others are; give captures and logs one after another")
+    return bool(kinds) and all(kinds)
+
+
+def _kind_at(path: str) -> Kind | None:
+    if path == STANDARD_INPUT or not is_file(path):
+        return None
+    with contextlib.suppress(InputError), opened_bytes(path) as stream:
+        source = Source(stream)
+        return kind_of(source.peek(START_BYTES))
+    return None
+
+
+@contextlib.contextmanager
+def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[tuple[Source, CaptureFacts, Kind]]:
+    with opened_bytes(path) as stream:
+        source = Source(stream, on_bytes)
+        kind = kind_of(source.peek(START_BYTES))
+        if kind is None:
+            raise InputError(f"{path}: it has changed while it was read; try again")
+        facts = CaptureFacts(
+            path=path,
+            format=kind.name,
+            link_types=[],
+            bytes=0 if source.compression else Path(path).stat().st_size,
+            compression=source.compression,
+            unit=kind.unit,
+            called=kind.called,
+            lacks=kind.lacks,
+        )
+        yield source, facts, kind
+
+
+def _in_time_order(paths: list[str]) -> list[str]:
+    """The files by the time of their first exchange: logs are rotated."""
+    if len(paths) < 2:
+        return paths
+
+    def first_time(path: str) -> int:
+        with _opened(path) as (source, facts, kind):
+            times = (each.time_ns for each in kind.read(source, facts, 0) if isinstance(each, HttpExchange))
+            return next((time for time in times if time is not None), 0)
+
+    return sorted(paths, key=first_time)
