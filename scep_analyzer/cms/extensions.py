@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from asn1crypto import x509
+from asn1crypto import core, x509
 
 from scep_analyzer.cms.ber import children, loaded, oid_of, read
 from scep_analyzer.cms.certificates import (
@@ -24,8 +25,25 @@ _SID = re.compile(rb"S-1-[0-9-]+")
 
 def extensions_of(certificate: Certificate) -> tuple[NamedValue, ...]:
     """Every extension of a certificate, in order; none where they cannot be read."""
+    return extensions_in_words(_extensions(certificate))
+
+
+def _extensions(certificate: Certificate) -> list[Any]:
     every = or_none(lambda: list(loaded(x509.Certificate, certificate.encoded)["tbs_certificate"]["extensions"] or ()))
-    return extensions_in_words(every or ())
+    return every or []
+
+
+def holds(certificate: Certificate, oid: str) -> bool:
+    """Whether a certificate has this extension. Most do not have the bytes of its OID, and are not read for it."""
+    return _encoded(oid) in certificate.encoded and any(
+        oid_in(each["extn_id"]) == oid for each in _extensions(certificate)
+    )
+
+
+@cache
+def _encoded(oid: str) -> bytes:
+    encoded: bytes = core.ObjectIdentifier(oid).dump()
+    return encoded
 
 
 def extensions_in_words(extensions: Iterable[Any]) -> tuple[NamedValue, ...]:

@@ -181,7 +181,7 @@ def _is_secret_name(name: str) -> bool:
 
 def secrets_in(target: str) -> list[str]:
     """The names of a request target's parameters that are secrets, and ``userinfo`` for a user and password before the host."""
-    names = [name for _, _, name, _ in _secret_parameters(target)]
+    names = [name for _, _, name, _ in _found(target)]
     return [*names, *(["userinfo"] if _without_userinfo(target) != target else [])]
 
 
@@ -189,10 +189,15 @@ def without_secrets(target: str) -> str:
     """A request target, a URL or a text with URLs, the values of secret parameters and users and passwords left out."""
     pieces: list[str] = []
     at = 0
-    for start, end, _, _ in _secret_parameters(target):
+    for start, end, _, _ in _found(target):
         pieces += (target[at:start], HIDDEN)
         at = end
     return _without_userinfo("".join([*pieces, target[at:]]))
+
+
+@lru_cache(maxsize=8)  # a target is asked about by the rules and by each output, one after the other
+def _found(target: str) -> tuple[tuple[int, int, str, str], ...]:
+    return tuple(_secret_parameters(target))
 
 
 def _secret_parameters(target: str) -> Iterator[tuple[int, int, str, str]]:

@@ -279,8 +279,9 @@ class Judge:
         self, subject: str, arguments: tuple[object, ...], transaction: int | None, exchange: int | None
     ) -> list[Finding]:
         found: list[Finding] = []
+        lacks = self.scene.lacks
         for rule in _BY_SUBJECT[subject]:
-            lack = lacking(rule, self.scene.lacks)
+            lack = lacking(rule, lacks) if lacks else None
             if lack is not None:
                 self._unchecked[rule.id, f"{self.scene.called} has no {lack}"] += 1
                 continue

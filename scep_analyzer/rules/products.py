@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from scep_analyzer.cms.extensions import extensions_of
+from scep_analyzer.cms.extensions import holds
 from scep_analyzer.model.exchanges import Response, header, path_of
 from scep_analyzer.model.findings import Strength
 from scep_analyzer.model.packets import Endpoint
@@ -293,10 +293,9 @@ def _content_marks(exchange: ScepExchange) -> Iterator[Mark]:
         if content.pki_status == PkiStatus.FAILURE and content.fail_info is not None and content.fail_info > 4:
             yield Mark("dogtag", L, "reply", f"failInfo {content.fail_info}")
         issued = content.issued
-        for each in extensions_of(issued) if issued is not None else ():
-            if each.oid in marks.ISSUED_EXTENSIONS:
-                product, strength = marks.ISSUED_EXTENSIONS[each.oid]
-                yield Mark(product, strength, "issued", f"extension {each.oid} of the issued certificate")
+        for oid, (product, strength) in marks.ISSUED_EXTENSIONS.items():
+            if issued is not None and holds(issued, oid):
+                yield Mark(product, strength, "issued", f"extension {oid} of the issued certificate")
 
 
 def _front_marks(exchange: ScepExchange, host: str, headers: dict[str, str]) -> Iterator[Mark]:
