@@ -548,7 +548,7 @@ def test_text_from_the_wire_is_escaped_in_a_notebook() -> None:
         stream_of = io.BytesIO(content.replace(agent, evil[: len(agent)]))
         stream_of.name = name
         Tags().feed(analyze(stream_of)._repr_html_())
-    ours = "div style h3 span p b dl dt dd ol ul li code table thead tbody tr th td strong"
+    ours = "div style h3 span p b br dl dt dd ol ul li code table thead tbody tr th td strong"
     assert found <= set(ours.split())
 
 
