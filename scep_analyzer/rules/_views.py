@@ -42,6 +42,7 @@ class Scene:
     keylog: bytes | None = field(default=None, repr=False)
     """TLS secrets that were given beside the capture."""
     http_requests: int = 0
+    _lacking: tuple[int, frozenset[str]] = (0, frozenset())
 
     @property
     def whole(self) -> bool:
@@ -54,7 +55,9 @@ class Scene:
     @property
     def lacks(self) -> frozenset[str]:
         """What an input of this kind never has: packets, headers, bodies. Nothing for a capture."""
-        return frozenset().union(*(each.lacks for each in self.captures))
+        if self._lacking[0] != len(self.captures):  # asked for each exchange; what a file lacks is known from its start
+            self._lacking = len(self.captures), frozenset().union(*(each.lacks for each in self.captures))
+        return self._lacking[1]
 
     @property
     def unit(self) -> str:
