@@ -15,7 +15,6 @@ _MARGIN = 7.0
 _MOST_LABEL, _MOST_NAME = 46, 40
 _MOST_ARROWS = 60
 _DIGITS = 3
-_LEAST_WIDTH = 170
 
 
 class Rail(NamedTuple):
@@ -29,7 +28,7 @@ class Rail(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An arrow. ``start`` and ``end`` are percent, ``head`` is its shape: right, left or cross; ``says`` is all of it as a sentence."""
+    """An arrow. ``start`` and ``end`` are percent; ``lost``: it arrived nowhere; ``says`` is all of it as a sentence."""
 
     y: int
     start: str
@@ -37,7 +36,7 @@ class Row(NamedTuple):
     middle: str
     low: str
     wide: str
-    head: str
+    lost: bool
     label: str
     below: str
     says: str
@@ -46,10 +45,13 @@ class Row(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """The whole picture; ``hidden`` arrows are left out at its end. ``width`` is the least at which it can be read."""
+    """The whole picture; ``hidden`` arrows are left out at its end. ``linked``: its arrows can be followed to their steps.
+
+    ``says`` is its name; where no arrow is a link, all arrows are in it, as nothing inside of an image has a name of its own.
+    """
 
     height: int
-    width: int
+    linked: bool
     rails: tuple[Rail, ...]
     rows: tuple[Row, ...]
     hidden: int
@@ -73,13 +75,15 @@ def picture_of(ladder: Ladder, steps: set[str], zone: timezone | None) -> Pictur
     )
     shown = ladder.arrows[:_MOST_ARROWS]
     rows = tuple(_row(arrow, at, places, ladder.lanes, steps, zone) for at, arrow in enumerate(shown))
+    linked = any(each.target for each in rows)
+    name = f"Sequence diagram: {', '.join(each.title for each in ladder.lanes)}"
     return Picture(
         height=_TOP + _ROW * len(rows) + 14,
-        width=_LEAST_WIDTH * max(lanes, 1),
+        linked=linked,
         rails=rails,
         rows=rows,
         hidden=len(ladder.arrows) - len(shown),
-        says=f"Sequence diagram: {', '.join(each.title for each in ladder.lanes)}",
+        says=name if linked else "; ".join([name, *(each.says for each in rows)]),
     )
 
 
@@ -122,11 +126,7 @@ def _row(
         middle=_percent((start + end) / 2),
         low=_percent(min(start, end)),
         wide=_percent(abs(end - start)),
-        head="cross"
-        if arrow.kind in (StepKind.ATTEMPT, StepKind.ABSENT_RESPONSE)
-        else "right"
-        if end >= start
-        else "left",
+        lost=arrow.kind in (StepKind.ATTEMPT, StepKind.ABSENT_RESPONSE),
         label=shown,
         below=below,
         says=f"{says}, {rest}" if rest else says,

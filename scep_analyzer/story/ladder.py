@@ -141,7 +141,7 @@ def _answers(exchange: ScepExchange) -> Sentence:
     if isinstance(content, CaCertificates):
         ra = sum((each.role or "").startswith("ra") for each in content.certificates)
         ca = len(content.certificates) - ra
-        both = f"{ca} CA + {ra} RA certificates" if ra else count(ca, "CA certificate")
+        both = f"{ca} CA + {ra} RA certificates" if ra and ca else count(ra or ca, f"{'RA' if ra else 'CA'} certificate")
         return say(f"{status}  {both}")
     return say(f"{status}  {{}}", (response.reason if response is not None else "")[:_MOST_LABEL])
 
