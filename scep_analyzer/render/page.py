@@ -147,7 +147,7 @@ class Page:
             count=summary(story.chapters) if story.chapters else story.summary,
             cut_to=len(chapters) if len(chapters) < len(story.chapters) else None,
             entries=_entries(story, look.least, {each.number for each in chapters}),
-            about=[each for each in story.about if each.severity.rank <= look.least.rank or each.root],
+            about=_about(story, look.least),
             certificates=_certificates(sections),
             glossary=words,
             version=__version__,
@@ -333,6 +333,12 @@ def _entries(story: Story, least: Severity, shown: set[int]) -> list[Entry]:
         where = dict.fromkeys(each.transaction for each in theirs if each.transaction is not None)
         found.append(Entry(first, len(theirs), [each for each in where if each in shown]))
     return sorted(found, key=lambda each: (not each.remark.root, each.remark.severity.rank))
+
+
+def _about(story: Story, least: Severity) -> list[Remark]:
+    """What is to be said of the capture as a whole, but for what the headline has said of it."""
+    told = story.verdict.rule if story.verdict is not None else None
+    return [each for each in story.about if (each.severity.rank <= least.rank or each.root) and each.rule != told]
 
 
 def _certificates(sections: Iterable[Section]) -> list[Sheet]:

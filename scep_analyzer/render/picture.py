@@ -6,13 +6,17 @@ Along the width everything is in percent, so that the picture follows the window
 from datetime import timezone
 from typing import NamedTuple
 
-from scep_analyzer.story.model import Arrow, Ladder, Lane, StepKind, cut, plain
+from scep_analyzer.story.model import Arrow, Ladder, Lane, StepKind, Tone, cut, plain
 from scep_analyzer.story.times import clock
 
 _TOP, _ROW = 52, 46
 _MARGIN = 7.0
 """Percent to the left of the first lane, and to the right of the last."""
 _MOST_LABEL, _MOST_NAME = 46, 40
+_MOST_BETWEEN = 30
+"""Characters that fit between two lanes where there are more than two."""
+_MARKS = {Tone.BAD: " ✗", Tone.GOOD: " ✓", Tone.WAITING: " …"}
+_CLASSES = {Tone.BAD: " bad", Tone.GOOD: " good", Tone.WAITING: " wait"}
 _MOST_ARROWS = 60
 _DIGITS = 3
 
@@ -41,7 +45,8 @@ class Row(NamedTuple):
     below: str
     says: str
     target: str | None
-    broken: bool
+    tone: str
+    """A class of ours, behind a space."""
 
 
 class Picture(NamedTuple):
@@ -88,8 +93,10 @@ def picture_of(ladder: Ladder, steps: set[str], zone: timezone | None) -> Pictur
 
 
 def _rail(lane: Lane, at: int, lanes: int, x: float) -> Rail:
-    role = lane.product or ("SCEP server" if lane.role == "server" else lane.role)
-    name = lane.title.removeprefix(f"{lane.product or lane.role} ")
+    serves = lane.role in ("server", "RA", "CA")
+    known = f" ({lane.role})" if lane.role in ("RA", "CA") else ""
+    role = f"{lane.product or 'SCEP server'}{known}" if serves else lane.role
+    name = lane.title.removeprefix(f"{lane.product or ('server' if serves else lane.role)} ")
     align, text_x = ("start", 0.0) if at == 0 else ("end", 100.0) if at == lanes - 1 else ("middle", x)
     return Rail(
         x=_percent(x), align=align, text_x=_percent(text_x), role=cut(role, _MOST_NAME), name=cut(name, _MOST_NAME)
@@ -113,11 +120,13 @@ def _row(
     when = clock(arrow.time_ns, zone, _DIGITS) if arrow.time_ns is not None else ""
     where = f"frame {arrow.frame}" if arrow.frame is not None else ""
     key = anchor(arrow.kind, arrow.number, arrow.frame)
-    shown = cut(label, _MOST_LABEL) + times
+    most = _MOST_LABEL if len(lanes) < 3 else min(_MOST_LABEL, _MOST_BETWEEN * max(abs(arrow.source - arrow.target), 1))
+    tone = Tone.BAD if arrow.broken else arrow.tone
+    shown = cut(label, most) + times + _MARKS.get(tone, "")
     below = ", ".join(each for each in (where, when) if each)
     # The name of a link begins with the text that is seen of it (WCAG 2.5.3).
-    seen = f"{shown}{' ✗' if arrow.broken else ''}{f' {below}' if below else ''}"
-    rest = cut(label, 2 * _MOST_LABEL) if len(label) > _MOST_LABEL else ""
+    seen = f"{shown}{f' {below}' if below else ''}"
+    rest = cut(label, 2 * _MOST_LABEL) if len(label) > most else ""
     says = f"{seen}: {_short(lanes[arrow.source])} to {_short(lanes[arrow.target])}"
     return Row(
         y=_TOP + _ROW * at + 24,
@@ -131,5 +140,5 @@ def _row(
         below=below,
         says=f"{says}, {rest}" if rest else says,
         target=key if key in steps else None,
-        broken=arrow.broken,
+        tone=_CLASSES.get(tone, ""),
     )
