@@ -48,7 +48,8 @@ def ladder_of(ended: Ended, numbered: Sequence[tuple[int, ScepExchange]], suspec
         arrows.append(((failed.time_ns or 0, failed.frames[0]), _attempt(failed, client, server)))
     arrows.sort(key=lambda each: each[0])
     return Ladder(
-        _named(lanes, products.server.words if products.server else None, _served_by(numbered)), _folded([each for _, each in arrows])
+        _named(lanes, products.server.words if products.server else None, _served_by(numbered)),
+        _folded([each for _, each in arrows]),
     )
 
 
@@ -160,7 +161,9 @@ def _answers(exchange: ScepExchange) -> Sentence:
     if isinstance(content, CaCertificates):
         ra = sum((each.role or "").startswith("ra") for each in content.certificates)
         ca = len(content.certificates) - ra
-        both = f"{ca} CA + {ra} RA certificates" if ra and ca else count(ra or ca, f"{'RA' if ra else 'CA'} certificate")
+        both = (
+            f"{ca} CA + {ra} RA certificates" if ra and ca else count(ra or ca, f"{'RA' if ra else 'CA'} certificate")
+        )
         return say(f"{status}  {both}")
     return say(f"{status}  {{}}", (response.reason if response is not None else "")[:_MOST_LABEL])
 

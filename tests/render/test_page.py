@@ -26,6 +26,7 @@ from tests.conftest import Result
 from tests.render.drawn import EVIL, hostile, most_captures, report, story
 
 REFUSED = "scenarios/ndes-refused-template.pcap"
+PENDING = "faults/transactions/pending-never-resolved.pcap"
 LOOK = Look(least=Severity.INFO)
 
 
@@ -170,7 +171,7 @@ def test_500_transactions_fit_into_4_megabytes_and_the_others_are_counted(many: 
     assert text.count('class="tx"') == 500
     assert "This page shows 500 of 520 transactions" in text
     assert many.stat().st_size <= 4_000_000
-    assert text.count("<svg class=\"ladder") == 500
+    assert text.count('<svg class="ladder') == 500
     assert text.count("<h3>Step by step</h3>") == pages.MOST_EXAMPLES
     assert f"{pages.MOST_EXAMPLES} are told step by step" in text
 
@@ -284,6 +285,66 @@ def test_axe_finds_nothing(opened: Callable[..., Any], refused: Path, axe: str, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def _shortened(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A page of six transactions, of which two are told in full: one that waits, one that was refused, and others that were issued."""
+    monkeypatch.setattr(pages, "MOST_IN_FULL", 3)
+    monkeypatch.setattr(pages, "MOST_EXAMPLES", 2)
+    bad, good, waits = (story(each) for each in (REFUSED, "scenarios/ndes-get-enrollment.pcap", PENDING))
+    chapters = [bad.chapters[0], waits.chapters[0], *(good.chapters[0],) * 4]
+    numbered = tuple(each._replace(number=at) for at, each in enumerate(chapters, 1))
+    return _html(bad._replace(chapters=numbered, groups=(bad.groups[0]._replace(chapters=(1,)),)))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_page_of_many(
+    opened: Callable[..., Any], axe: str, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "several.html"
+    path.write_text(_shortened(monkeypatch), encoding="utf-8")
+    page = opened(path, scheme=scheme)
+    page.evaluate(axe)
+    assert page.evaluate(_AXE) == []
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert page.evaluate(_AXE) == []
+    # Where no arrow can be followed, the picture is one image whose name tells all of them.
+    says = page.locator("#t6 svg.ladder[role=img]").get_attribute("aria-label")
+    assert "frame 19" in says
+    assert "CertRep SUCCESS ✓" in says
+
+
+def test_outcomes_have_a_mark_and_a_shape_beside_their_color(
+    opened: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "several.html"
+    path.write_text(_shortened(monkeypatch), encoding="utf-8")
+    page = opened(path)
+    for section, name, mark, dashes in (
+        ("t1", "bad", "✗", "6px, 4px"),
+        ("t2", "wait", "…", "2px, 4px"),
+        ("t3", "good", "✓", "none"),
+    ):
+        page.evaluate("id => { document.getElementById(id).open = true; }", section)
+        label = page.locator(f"#{section} svg.ladder .label.{name}").last
+        assert label.text_content().endswith(mark)
+        line = page.locator(f"#{section} svg.ladder line.{name}").last
+        assert line.evaluate("each => getComputedStyle(each).strokeDasharray") == dashes
+
+
+def test_tab_goes_through_the_page_in_the_order_of_reading(opened: Callable[..., Any], refused: Path) -> None:
+    """As a keyboard meets them: each next one is further down in the document, and all of the picture's arrows are among them."""
+    page = opened(refused)
+    place = """() => { const every = [...document.querySelectorAll('*')];
+        return [every.indexOf(document.activeElement), document.activeElement.closest('svg.ladder') !== null]; }"""
+    places = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        places.append(page.evaluate(place))
+    order = [at for at, _ in places]
+    assert order == sorted(set(order))
+    assert sum(inside for _, inside in places) == 4
+    assert page.locator("svg.ladder a").count() == 4
+
+
 def test_it_is_complete_with_scripts_off(opened: Callable[..., Any], refused: Path) -> None:
     page = opened(refused, script=False)
     assert page.locator("h1").inner_text().endswith("enrollment refused: 0x80094800")
@@ -305,7 +366,7 @@ def test_an_arrow_opens_its_step(opened: Callable[..., Any], refused: Path) -> N
     assert page.evaluate("document.activeElement.id") == "e2-response"
 
 
-def test_words_are_explained_on_focus(opened: Callable[..., Any], refused: Path) -> None:
+def test_words_are_explained_on_focus_and_on_hover(opened: Callable[..., Any], refused: Path) -> None:
     page = opened(refused)
     word = page.locator("a.g", has_text="transactionID").first
     word.focus()
@@ -313,6 +374,11 @@ def test_words_are_explained_on_focus(opened: Callable[..., Any], refused: Path)
     assert "identifies the transaction" in tip.inner_text()
     assert word.get_attribute("aria-describedby") == "tip"
     page.keyboard.press("Escape")
+    assert tip.is_hidden()
+    other = page.locator("a.g", has_text="senderNonce").first
+    other.hover()
+    assert "16 random bytes" in tip.inner_text()
+    page.mouse.move(0, 0)
     assert tip.is_hidden()
 
 
@@ -324,6 +390,23 @@ def test_keys_and_help(opened: Callable[..., Any], refused: Path) -> None:
     assert page.locator("#help").is_hidden()
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.parentElement.id") == "t1"
+    page.keyboard.press("o")
+    assert not page.evaluate("document.getElementById('t1').open")
+
+
+def test_j_and_k_go_from_transaction_to_transaction(
+    opened: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "several.html"
+    path.write_text(_shortened(monkeypatch), encoding="utf-8")
+    page = opened(path)
+    met = []
+    for key in "jjjkk":
+        page.keyboard.press(key)
+        met.append(page.evaluate("document.activeElement.parentElement.id"))
+    assert met == ["t1", "t2", "t3", "t2", "t1"]
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "words"
 
 
 def test_no_element_is_there_that_the_template_did_not_write(
@@ -336,29 +419,37 @@ def test_no_element_is_there_that_the_template_did_not_write(
     assert opened(evil).evaluate(census) == opened(refused).evaluate(census)
 
 
-def test_filters_and_a_quick_start_with_500_transactions(opened: Callable[..., Any], many: Path) -> None:
+_PAINTED = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+_FILTERED = """word => { const field = document.getElementById('words');
+    field.value = word; field.dispatchEvent(new Event('input')); }"""
+
+
+def test_a_page_of_500_transactions_can_be_used_at_once(browser: Any, many: Path) -> None:
+    """Seconds of the renderer's own CPU, the least of three: the machine has other work. With 74,000 elements they were 1.4 and 0.4."""
+
+    def spent(session: Any, page: Any) -> float:
+        page.evaluate(_PAINTED)
+        metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+        return float(metrics["TaskDuration"])
+
+    loads, filters = [], []
+    for _ in range(3):
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        session = context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(many.as_uri())
+        loads.append(spent(session, page))
+        page.evaluate(_FILTERED, "10.0")
+        filters.append(spent(session, page) - loads[-1])
+        assert page.evaluate("document.querySelectorAll('*').length") < 48_000  # the same on every machine
+        context.close()
+    assert min(loads) < 1.5, loads  # 0.8 with a load of 11 on two cores
+    assert min(filters) < 0.5, filters
+
+
+def test_filters_with_500_transactions(opened: Callable[..., Any], many: Path) -> None:
     page = opened(many)
-    # A browser's work goes by the number of elements, which is the same on every machine: 74,000 took it 1.4 s of CPU.
-    assert page.evaluate("document.querySelectorAll('*').length") < 48_000
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def spent() -> float:
-        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-        return float({each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"])
-
-    def best(of: Callable[[], object]) -> float:
-        """Seconds of the renderer's CPU, the least of three: others share this machine's caches."""
-        taken = []
-        for _ in range(3):
-            before = spent()
-            of()
-            taken.append(spent() - before)
-        return min(taken)
-
-    word = "(word => { const field = document.getElementById('words'); field.value = word; field.dispatchEvent(new Event('input')); })"
-    answered = best(lambda: (page.evaluate(f"{word}('10.0')"), page.evaluate(f"{word}('')")))
-    assert answered < 1
     every = page.locator("#table tbody tr:visible").count()
     assert every == 500
     results = page.locator("#result option").all_inner_texts()[1:]
