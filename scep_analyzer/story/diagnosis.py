@@ -21,7 +21,10 @@ _MOST_UNEXPLAINED = 20
 
 
 class Row(NamedTuple):
-    """A line of the diagnosis. ``level`` 1 is a heading, 0 is text; ``lead`` comes before it (a label or a number); ``code`` is to be copied."""
+    """A line of the diagnosis. ``level`` 1 is a heading, 0 is text; ``lead`` comes before it (a label or a number).
+
+    ``code`` is to be copied as it is: a display filter.
+    """
 
     text: Sentence
     level: int = 0

@@ -39,9 +39,11 @@ def ladder_of(ended: Ended, numbered: Sequence[tuple[int, ScepExchange]], suspec
         client = lane(http.client.address, http.client.address, "device")
         server = lane(http.server.address, str(http.server), "server")
         begun = (http.time_ns or 0, http.frame)
-        for arrow in _arrows(exchange, number, client, server, marked, issued=issued):
-            # By its own time: what a proxy asks in turn comes between a request and its response.
-            arrows.append((max((arrow.time_ns or 0, arrow.frame or 0), begun), arrow))
+        # Each by its own time: what a proxy asks in turn comes between a request and its response.
+        arrows += (
+            (max((each.time_ns or 0, each.frame or 0), begun), each)
+            for each in _arrows(exchange, number, client, server, marked, issued=issued)
+        )
     for failed in ended.transaction.failed_connections:
         client = lane(failed.client.address, failed.client.address, "device")
         server = lane(failed.server.address, str(failed.server), "server")
