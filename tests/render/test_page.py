@@ -450,7 +450,9 @@ def test_a_page_of_500_transactions_can_be_used_at_once(browser: Any, many: Path
 
 def test_filters_with_500_transactions(opened: Callable[..., Any], many: Path) -> None:
     page = opened(many)
-    page.evaluate("location.hash = 't300'")  # as a link does; sections above it that were never drawn must not move it away
+    page.evaluate(
+        "location.hash = 't300'"
+    )  # as a link does; sections above it that were never drawn must not move it away
     page.wait_for_function("Math.abs(document.getElementById('t300').getBoundingClientRect().top) < 30")
     every = page.locator("#table tbody tr:visible").count()
     assert every == 500
