@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := captures/scenarios/ndes-refused-template.pcap
 
-.PHONY: help demo install test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live score faults captures captures-tls docs clean
+.PHONY: help demo install test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live score faults captures captures-tls docs picture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,10 @@ check: .venv/dev  ## lint, types, layers, generated documentation
 
 docs: .venv/dev  ## write the generated parts of README.md, docs/ and captures/README.md again
 	$(BIN)/python docs/generate.py
+
+picture: .venv/dev  ## take the picture of the page in docs/how-to/report.md and README.md again, from the bundled capture (needs chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
+	$(BIN)/python docs/report_picture.py
 
 properties: .venv/dev  ## look for new counterexamples to the properties (takes some minutes)
 	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties

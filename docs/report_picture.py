@@ -1,6 +1,6 @@
 """Takes the picture of docs/how-to/report.md, from the bundled capture, in a chromium without a screen.
 
-Needs: apt-get install chromium; pip install --group browser. Look at the picture before you commit it.
+`make picture` runs it; it needs chromium (apt-get install chromium). Look at the picture before you commit it.
 """
 
 import shutil

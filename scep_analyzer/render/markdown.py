@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.render import Look
-from scep_analyzer.render.safe import markdown
+from scep_analyzer.render.safe import markdown, markdown_code
 from scep_analyzer.story.diagnosis import Row, lines
 from scep_analyzer.story.model import Story, plain
 
@@ -23,7 +23,7 @@ class DiagnosisPage:
         """Write lines of a diagnosis, or of a ticket."""
         rows = []
         for line in told:
-            body = markdown(plain(line.text))
+            body = markdown_code(plain(line.text)) if line.code else markdown(plain(line.text))
             if line.level:
                 rows.append(f"\n{'#' * (line.level + 1)} {body}\n")
             elif line.lead:

@@ -24,9 +24,11 @@ from scep_analyzer.story.filters import by_transaction_id, filters_of
 from scep_analyzer.story.model import (
     Card,
     Chapter,
+    Group,
     Kind,
     Remark,
     Ruling,
+    Sentence,
     Step,
     StepKind,
     Story,
@@ -41,8 +43,8 @@ from scep_analyzer.version import __version__
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
 SEVERITIES = {Severity.ERROR: ("✗", "error"), Severity.WARNING: ("!", "warning"), Severity.INFO: ("i", "note")}
-MOST_CHAPTERS = 1_000
-"""Transactions on a page: with more of them a browser gets slow, and nobody reads them all."""
+MOST_CHAPTERS = 500
+"""Transactions on a page: with more of them a browser needs more than a second, and nobody reads them all."""
 MOST_BRIEF = 20
 """Transactions in a notebook's cell."""
 MOST_STEPS = 100
@@ -53,7 +55,9 @@ MOST_ODDITIES = 100
 MOST_SIZE = 4_000_000
 """Characters that steps and their fields may fill, so that a page with 500 transactions stays below 4 MB."""
 MOST_IN_FULL = 50
-"""Transactions whose findings are told in full each; with more of them the rules at the end of the page tell what they share."""
+MOST_EXAMPLES = 20
+"""With more transactions than the first number only the second are told step by step, an example of each cause among them. The table
+of causes and the rules at the end tell what the others share: a browser's time goes by the number of elements."""
 _BASE, _PER_ARROW, _PER_STEP, _PER_LINE, _PER_FIELD, _PER_CARD = 3_900, 360, 330, 40, 75, 900
 """About how many characters of markup there are around a transaction's answer, an arrow, a step, its lines, a field, a certificate."""
 _LONGEST = 2_000
@@ -81,7 +85,7 @@ class Told(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A transaction as the page shows it; ``letter`` is that of its cause."""
+    """A transaction as the page shows it; ``letter`` is that of its cause. ``short``: one of very many, told in a few lines."""
 
     chapter: Chapter
     picture: Picture
@@ -91,6 +95,12 @@ class Section(NamedTuple):
     notes: list[Remark]
     letter: str
     name: str
+    short: bool
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that found something in it, each once."""
+        return list(dict.fromkeys(each.rule for each in (*self.found, *self.notes)))
 
 
 class Entry(NamedTuple):
@@ -122,20 +132,22 @@ class Page:
         words = _Words()
         environment = _environment(look, words)
         static = {name: _source(environment, name) for name in ("style.css", "script.js")}
-        chapters = _shown(story.chapters)
+        chapters = _shown(story)
         sections = _sections(story, chapters, look, self._depth)
+        one = _single(story, sections)
         template = environment.get_template("page.html")
         pieces = template.generate(
             story=story,
             tried=[each for each in story.chapters if each.enrollment and not each.history],
             sections=sections,
-            one=_single(story, sections),
+            one=one,
             verdict=story.verdict,
             brief=len(sections) > MOST_IN_FULL,
+            fixes={} if one else _fixes(story),
             count=summary(story.chapters) if story.chapters else story.summary,
             cut_to=len(chapters) if len(chapters) < len(story.chapters) else None,
             entries=_entries(story, look.least, {each.number for each in chapters}),
-            about=[each for each in story.about if each.severity.rank <= look.least.rank or each.root],
+            about=_about(story, look.least),
             certificates=_certificates(sections),
             glossary=words,
             version=__version__,
@@ -168,11 +180,17 @@ def brief(story: Story) -> str:
 # -- what is on the page ------------------------------------------------------------------------------------------------
 
 
-def _shown(chapters: Sequence[Chapter]) -> list[Chapter]:
-    """The transactions that the page has room for, in order of time: those that did not go well before the others."""
-    if len(chapters) <= MOST_CHAPTERS:
-        return list(chapters)
-    return sorted(_by_need(chapters)[:MOST_CHAPTERS], key=lambda each: each.number)
+def _shown(story: Story) -> list[Chapter]:
+    """The transactions that the page has room for, in order of time: an example of each cause, and those that did not go well, first."""
+    if len(story.chapters) <= MOST_CHAPTERS:
+        return list(story.chapters)
+    return sorted(_by_need(story.chapters, story.groups)[:MOST_CHAPTERS], key=lambda each: each.number)
+
+
+def _fixes(story: Story) -> dict[str, tuple[Sentence, ...]]:
+    """The fix of each cause, by its letter: that of its first transaction."""
+    fixes = {each.number: each.verdict.fix for each in story.chapters}
+    return {group.letter: fixes.get(group.chapters[0], ()) for group in story.groups}
 
 
 def _single(story: Story, sections: Sequence[Section]) -> Section | None:
@@ -185,22 +203,39 @@ def _single(story: Story, sections: Sequence[Section]) -> Section | None:
 
 def _sections(story: Story, chapters: Sequence[Chapter], look: Look, depth: Depth | None) -> list[Section]:
     letters = {number: group.letter for group in story.groups for number in group.chapters}
-    in_steps, left = _with_steps(chapters)
-    fields = _fields([each for each in chapters if each.number in in_steps], depth, left)
+    in_full = chapters if len(chapters) <= MOST_IN_FULL else _by_need(chapters, story.groups)[:MOST_EXAMPLES]
+    numbers = {each.number for each in in_full}
+    room = MOST_SIZE - sum(_BASE + _PER_ARROW * len(each.ladder.arrows) for each in chapters)
+    in_steps, left = _with_steps(in_full, room)
+    fields = _fields([each for each in in_full if each.number in in_steps], depth, left)
     return [
-        _section(each, look, letters.get(each.number, ""), fields, MOST_STEPS if each.number in in_steps else 0)
+        _section(
+            each,
+            look,
+            letters.get(each.number, ""),
+            fields,
+            most=MOST_STEPS if each.number in in_steps else 0,
+            short=each.number not in numbers,
+        )
         for each in chapters
     ]
 
 
-def _by_need(chapters: Iterable[Chapter]) -> list[Chapter]:
-    """What did not go well first: it is what a page is read for."""
-    return sorted(chapters, key=lambda each: (each.verdict.ruling is Ruling.GOOD or each.history, each.number))
+def _by_need(chapters: Iterable[Chapter], groups: Iterable[Group] = ()) -> list[Chapter]:
+    """An example of each cause first, then what did not go well: it is what a page is read for."""
+    examples = {group.chapters[0] for group in groups}
+    return sorted(
+        chapters,
+        key=lambda each: (
+            each.number not in examples,
+            each.verdict.ruling is Ruling.GOOD or each.history,
+            each.number,
+        ),
+    )
 
 
-def _with_steps(chapters: Sequence[Chapter]) -> tuple[set[int], int]:
+def _with_steps(chapters: Sequence[Chapter], left: int) -> tuple[set[int], int]:
     """The transactions whose steps the page has room for, and how much room is left."""
-    left = MOST_SIZE - sum(_BASE + _PER_ARROW * len(each.ladder.arrows) for each in chapters)
     found = set[int]()
     for chapter in _by_need(chapters):
         left -= sum(map(_size, chapter.steps[:MOST_STEPS])) + sum(
@@ -218,7 +253,9 @@ def _size(step: Step) -> int:
     return _PER_STEP + said + cards
 
 
-def _section(chapter: Chapter, look: Look, letter: str, fields: Mapping[str, list[Node]], most: int) -> Section:
+def _section(
+    chapter: Chapter, look: Look, letter: str, fields: Mapping[str, list[Node]], *, most: int, short: bool
+) -> Section:
     steps = [_told(each, fields) for each in chapter.steps[:most]]
     at_steps = [remark for step in chapter.steps for remark in step.remarks]
     every = list(dict.fromkeys((*chapter.remarks, *at_steps)))
@@ -233,6 +270,7 @@ def _section(chapter: Chapter, look: Look, letter: str, fields: Mapping[str, lis
         notes=notes if look.least is Severity.INFO else [],
         letter=letter,
         name=common_name(chapter.subject) if chapter.subject else chapter.client,
+        short=short,
     )
 
 
@@ -295,6 +333,12 @@ def _entries(story: Story, least: Severity, shown: set[int]) -> list[Entry]:
         where = dict.fromkeys(each.transaction for each in theirs if each.transaction is not None)
         found.append(Entry(first, len(theirs), [each for each in where if each in shown]))
     return sorted(found, key=lambda each: (not each.remark.root, each.remark.severity.rank))
+
+
+def _about(story: Story, least: Severity) -> list[Remark]:
+    """What is to be said of the capture as a whole, but for what the headline has said of it."""
+    told = story.verdict.rule if story.verdict is not None else None
+    return [each for each in story.about if (each.severity.rank <= least.rank or each.root) and each.rule != told]
 
 
 def _certificates(sections: Iterable[Section]) -> list[Sheet]:
@@ -385,6 +429,7 @@ def _environment(look: Look, words: _Words) -> Environment:
         url=url_of,
         percent=lambda share: f"{share:.0%}",
         number=lambda number: f"{number:,}",
+        begin=lambda text: text[:1].upper() + text[1:],
         key=lambda key: re.sub(r"[^a-z0-9]+", "-", key),
     )
     names: dict[str, Any] = {

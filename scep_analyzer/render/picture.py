@@ -6,16 +6,19 @@ Along the width everything is in percent, so that the picture follows the window
 from datetime import timezone
 from typing import NamedTuple
 
-from scep_analyzer.story.model import Arrow, Ladder, Lane, StepKind, cut, plain
+from scep_analyzer.story.model import Arrow, Ladder, Lane, StepKind, Tone, cut, plain
 from scep_analyzer.story.times import clock
 
 _TOP, _ROW = 52, 46
 _MARGIN = 7.0
 """Percent to the left of the first lane, and to the right of the last."""
 _MOST_LABEL, _MOST_NAME = 46, 40
+_MOST_BETWEEN = 30
+"""Characters that fit between two lanes where there are more than two."""
+_MARKS = {Tone.BAD: " ✗", Tone.GOOD: " ✓", Tone.WAITING: " …"}
+_CLASSES = {Tone.BAD: " bad", Tone.GOOD: " good", Tone.WAITING: " wait"}
 _MOST_ARROWS = 60
 _DIGITS = 3
-_LEAST_WIDTH = 170
 
 
 class Rail(NamedTuple):
@@ -29,7 +32,7 @@ class Rail(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An arrow. ``start`` and ``end`` are percent, ``head`` is its shape: right, left or cross; ``says`` is all of it as a sentence."""
+    """An arrow. ``start`` and ``end`` are percent; ``lost``: it arrived nowhere; ``says`` is all of it as a sentence."""
 
     y: int
     start: str
@@ -37,19 +40,23 @@ class Row(NamedTuple):
     middle: str
     low: str
     wide: str
-    head: str
+    lost: bool
     label: str
     below: str
     says: str
     target: str | None
-    broken: bool
+    tone: str
+    """A class of ours, behind a space."""
 
 
 class Picture(NamedTuple):
-    """The whole picture; ``hidden`` arrows are left out at its end. ``width`` is the least at which it can be read."""
+    """The whole picture; ``hidden`` arrows are left out at its end. ``linked``: its arrows can be followed to their steps.
+
+    ``says`` is its name; where no arrow is a link, all arrows are in it, as nothing inside of an image has a name of its own.
+    """
 
     height: int
-    width: int
+    linked: bool
     rails: tuple[Rail, ...]
     rows: tuple[Row, ...]
     hidden: int
@@ -73,19 +80,23 @@ def picture_of(ladder: Ladder, steps: set[str], zone: timezone | None) -> Pictur
     )
     shown = ladder.arrows[:_MOST_ARROWS]
     rows = tuple(_row(arrow, at, places, ladder.lanes, steps, zone) for at, arrow in enumerate(shown))
+    linked = any(each.target for each in rows)
+    name = f"Sequence diagram: {', '.join(each.title for each in ladder.lanes)}"
     return Picture(
         height=_TOP + _ROW * len(rows) + 14,
-        width=_LEAST_WIDTH * max(lanes, 1),
+        linked=linked,
         rails=rails,
         rows=rows,
         hidden=len(ladder.arrows) - len(shown),
-        says=f"Sequence diagram: {', '.join(each.title for each in ladder.lanes)}",
+        says=name if linked else "; ".join([name, *(each.says for each in rows)]),
     )
 
 
 def _rail(lane: Lane, at: int, lanes: int, x: float) -> Rail:
-    role = lane.product or ("SCEP server" if lane.role == "server" else lane.role)
-    name = lane.title.removeprefix(f"{lane.product or lane.role} ")
+    serves = lane.role in ("server", "RA", "CA")
+    known = f" ({lane.role})" if lane.role in ("RA", "CA") else ""
+    role = f"{lane.product or 'SCEP server'}{known}" if serves else lane.role
+    name = lane.title.removeprefix(f"{lane.product or ('server' if serves else lane.role)} ")
     align, text_x = ("start", 0.0) if at == 0 else ("end", 100.0) if at == lanes - 1 else ("middle", x)
     return Rail(
         x=_percent(x), align=align, text_x=_percent(text_x), role=cut(role, _MOST_NAME), name=cut(name, _MOST_NAME)
@@ -109,11 +120,13 @@ def _row(
     when = clock(arrow.time_ns, zone, _DIGITS) if arrow.time_ns is not None else ""
     where = f"frame {arrow.frame}" if arrow.frame is not None else ""
     key = anchor(arrow.kind, arrow.number, arrow.frame)
-    shown = cut(label, _MOST_LABEL) + times
+    most = _MOST_LABEL if len(lanes) < 3 else min(_MOST_LABEL, _MOST_BETWEEN * max(abs(arrow.source - arrow.target), 1))
+    tone = Tone.BAD if arrow.broken else arrow.tone
+    shown = cut(label, most) + times + _MARKS.get(tone, "")
     below = ", ".join(each for each in (where, when) if each)
     # The name of a link begins with the text that is seen of it (WCAG 2.5.3).
-    seen = f"{shown}{' ✗' if arrow.broken else ''}{f' {below}' if below else ''}"
-    rest = cut(label, 2 * _MOST_LABEL) if len(label) > _MOST_LABEL else ""
+    seen = f"{shown}{f' {below}' if below else ''}"
+    rest = cut(label, 2 * _MOST_LABEL) if len(label) > most else ""
     says = f"{seen}: {_short(lanes[arrow.source])} to {_short(lanes[arrow.target])}"
     return Row(
         y=_TOP + _ROW * at + 24,
@@ -122,14 +135,10 @@ def _row(
         middle=_percent((start + end) / 2),
         low=_percent(min(start, end)),
         wide=_percent(abs(end - start)),
-        head="cross"
-        if arrow.kind in (StepKind.ATTEMPT, StepKind.ABSENT_RESPONSE)
-        else "right"
-        if end >= start
-        else "left",
+        lost=arrow.kind in (StepKind.ATTEMPT, StepKind.ABSENT_RESPONSE),
         label=shown,
         below=below,
         says=f"{says}, {rest}" if rest else says,
         target=key if key in steps else None,
-        broken=arrow.broken,
+        tone=_CLASSES.get(tone, ""),
     )

@@ -79,6 +79,14 @@ def markdown(text: str) -> str:
     return "".join([*pieces, _MARKUP.sub(_escaped_markup, shown[at:])])
 
 
+def markdown_code(text: str) -> str:
+    """A text to copy: a code span, whose fence is longer than any row of backticks in it (CommonMark, 6.1)."""
+    shown = safe(text)
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    space = " " if "`" in shown else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
 def _escaped_markup(match: "re.Match[str]") -> str:
     """The characters behind a backslash each (CommonMark, 2.4); spaces before them stay."""
     return re.sub(r"(\S)", r"\\\1", match[0])

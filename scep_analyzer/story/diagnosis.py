@@ -21,13 +21,17 @@ _MOST_UNEXPLAINED = 20
 
 
 class Row(NamedTuple):
-    """A line of the diagnosis. ``level`` 1 is a heading, 0 is text; ``lead`` comes before it (a label or a number)."""
+    """A line of the diagnosis. ``level`` 1 is a heading, 0 is text; ``lead`` comes before it (a label or a number).
+
+    ``code`` is to be copied as it is: a display filter.
+    """
 
     text: Sentence
     level: int = 0
     lead: str = ""
     tone: Tone = Tone.PLAIN
     strong: bool = False
+    code: bool = False
 
 
 def wanted(story: Story, least: Severity) -> list[Remark]:
@@ -130,7 +134,7 @@ def filter_rows(filters: Filters) -> Iterator[Row]:
     """The display filters, to be pasted."""
     for lead, text in (("Wireshark:", filters.frames), ("With plugin:", filters.messages)):
         if text:
-            yield Row(say("{}", text), lead=lead)
+            yield Row(say("{}", text), lead=lead, code=True)
 
 
 def _others(alike: list[Remark], chapters: dict[int, Chapter]) -> Sentence:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from scep_analyzer.events import Ended
 from scep_analyzer.glossary import message_type_name, pki_status_name
 from scep_analyzer.model.exchanges import without_secrets
-from scep_analyzer.model.scep import CaCapabilities, CaCertificates, FailedConnection, ScepExchange
+from scep_analyzer.model.scep import CaCapabilities, CaCertificates, FailedConnection, PkiStatus, ScepExchange
+from scep_analyzer.model.verdicts import Result
 from scep_analyzer.model.words import count
 from scep_analyzer.story.model import Arrow, Ladder, Lane, Sentence, StepKind, Tone, joined, say
 
@@ -31,28 +32,44 @@ def ladder_of(ended: Ended, numbered: Sequence[tuple[int, ScepExchange]], suspec
         return places[host]
 
     products = ended.products
-    steps: list[tuple[tuple[int, int], list[Arrow]]] = []
+    issued = ended.conclusion.result is Result.ISSUED
+    arrows: list[tuple[tuple[int, int], Arrow]] = []
     for number, exchange in numbered:
         http = exchange.http
         client = lane(http.client.address, http.client.address, "device")
         server = lane(http.server.address, str(http.server), "server")
-        steps.append(((http.time_ns or 0, http.frame), list(_arrows(exchange, number, client, server, marked))))
+        begun = (http.time_ns or 0, http.frame)
+        # Each by its own time: what a proxy asks in turn comes between a request and its response.
+        arrows += (
+            (max((each.time_ns or 0, each.frame or 0), begun), each)
+            for each in _arrows(exchange, number, client, server, marked, issued=issued)
+        )
     for failed in ended.transaction.failed_connections:
         client = lane(failed.client.address, failed.client.address, "device")
         server = lane(failed.server.address, str(failed.server), "server")
-        steps.append(((failed.time_ns or 0, failed.frames[0]), [_attempt(failed, client, server)]))
-    steps.sort(key=lambda each: each[0])
+        arrows.append(((failed.time_ns or 0, failed.frames[0]), _attempt(failed, client, server)))
+    arrows.sort(key=lambda each: each[0])
     return Ladder(
-        _named(lanes, products.server.words if products.server else None), _folded([a for _, s in steps for a in s])
+        _named(lanes, products.server.words if products.server else None, _served_by(numbered)),
+        _folded([each for _, each in arrows]),
     )
 
 
-def _named(lanes: list[Lane], server: str | None) -> tuple[Lane, ...]:
+def _served_by(numbered: Sequence[tuple[int, ScepExchange]]) -> str:
+    """Who the SCEP server is by its own certificates: an RA where it offers certificates of an RA, else the CA (RFC 8894, 2.1)."""
+    for _, exchange in numbered:
+        if isinstance(exchange.response, CaCertificates) and exchange.response.certificates:
+            offers = any((each.role or "").startswith("ra") for each in exchange.response.certificates)
+            return "RA" if offers else "CA"
+    return "server"
+
+
+def _named(lanes: list[Lane], server: str | None, role: str) -> tuple[Lane, ...]:
     """The lanes with their titles: the first asks, the last is the SCEP server, those between are proxies."""
     found = []
     for at, lane in enumerate(lanes):
         if at == len(lanes) - 1 and at > 0:
-            found.append(lane._replace(role="server", product=server, title=f"{server or 'server'} {lane.title}"))
+            found.append(lane._replace(role=role, product=server, title=f"{server or 'server'} {lane.title}"))
         elif at == 0:
             found.append(lane._replace(role="device", title=f"device {lane.title}"))
         else:
@@ -60,7 +77,9 @@ def _named(lanes: list[Lane], server: str | None) -> tuple[Lane, ...]:
     return tuple(found)
 
 
-def _arrows(exchange: ScepExchange, number: int, client: int, server: int, marked: frozenset[int]) -> Iterable[Arrow]:
+def _arrows(
+    exchange: ScepExchange, number: int, client: int, server: int, marked: frozenset[int], *, issued: bool
+) -> Iterable[Arrow]:
     http = exchange.http
     if http.request is not None:
         frames = http.request.frames
@@ -78,13 +97,16 @@ def _arrows(exchange: ScepExchange, number: int, client: int, server: int, marke
     if http.response is not None:
         frames = http.response.frames
         failed = http.response.status >= 400 or (exchange.reply is not None and exchange.reply.pki_status == 2)
-        wrong = failed or not marked.isdisjoint(frames)
+        status = exchange.reply.pki_status if exchange.reply is not None else None
+        waits = status == PkiStatus.PENDING and not failed
+        wrong = failed or (not waits and not marked.isdisjoint(frames))
+        fine = Tone.WAITING if waits else Tone.GOOD if issued and status == PkiStatus.SUCCESS else Tone.PLAIN
         yield Arrow(
             source=server,
             target=client,
             label=_answers(exchange),
             frame=frames[0] if frames else None,
-            tone=Tone.BAD if wrong else Tone.PLAIN,
+            tone=Tone.BAD if wrong else fine,
             broken=wrong,
             time_ns=http.response.time_ns,
             kind=StepKind.RESPONSE,
@@ -141,7 +163,9 @@ def _answers(exchange: ScepExchange) -> Sentence:
     if isinstance(content, CaCertificates):
         ra = sum((each.role or "").startswith("ra") for each in content.certificates)
         ca = len(content.certificates) - ra
-        both = f"{ca} CA + {ra} RA certificates" if ra else count(ca, "CA certificate")
+        both = (
+            f"{ca} CA + {ra} RA certificates" if ra and ca else count(ra or ca, f"{'RA' if ra else 'CA'} certificate")
+        )
         return say(f"{status}  {both}")
     return say(f"{status}  {{}}", (response.reason if response is not None else "")[:_MOST_LABEL])
 

@@ -183,7 +183,7 @@ class Source(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One who takes part: the device, a proxy, the RA, the CA. ``key`` is what steps refer to."""
+    """One who takes part. ``key`` is what steps refer to; ``role`` is device, proxy, RA, CA, or server where that is not known."""
 
     key: str
     title: str

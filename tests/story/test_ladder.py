@@ -1,12 +1,14 @@
 """The picture: who takes part, what goes between them, in which frame."""
 
 import io
+from pathlib import Path
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.render.ladder import draw
 from scep_analyzer.render.paper import Paper
 from scep_analyzer.story.model import Arrow, Ladder, Lane, Tone, plain, say
 from scep_analyzer.story.narrator import story_of
+from tests.builders.relay import relayed
 from tests.conftest import ROOT
 
 
@@ -22,7 +24,7 @@ def _ladder(path: str) -> Ladder:
 
 def test_an_enrollment_is_drawn_between_the_device_and_the_server() -> None:
     ladder = _ladder("scenarios/ndes-get-enrollment.pcap")
-    assert [each.role for each in ladder.lanes] == ["device", "server"]
+    assert [each.role for each in ladder.lanes] == ["device", "RA"]
     # Frames as tshark shows them for this capture: GetCACert, its response, PKIOperation, its response.
     assert [each.frame for each in ladder.arrows] == [4, 6, 15, 19]
     rows = _drawn(ladder)
@@ -62,6 +64,25 @@ def test_three_lanes_have_their_own_lines() -> None:
     assert rows[1].count("│") == 3
     assert "✗" in rows[3]
     assert len({row.index("│") for row in rows[1:]}) == 1
+
+
+def test_what_a_proxy_asks_in_turn_comes_between_a_request_and_its_response(tmp_path: Path) -> None:
+    """The frames in which each message begins are those that the network wrote, in its order."""
+    begun = relayed(tmp_path / "legs.pcap", ["10.20.0.7", "10.20.1.1", "10.20.2.1", "10.20.9.5"])
+    (chapter,) = story_of(Analysis([str(tmp_path / "legs.pcap")]).report()).chapters
+    lanes, arrows = chapter.ladder
+    assert [each.role for each in lanes] == ["device", "proxy", "proxy", "RA"]
+    there = [(0, 1), (1, 2), (2, 3)]
+    assert [(each.source, each.target) for each in arrows] == [*there, *((b, a) for a, b in reversed(there))] * 3
+    assert [each.frame for each in arrows] == begun
+    assert [each.tone for each in arrows[-3:]] == [Tone.GOOD] * 3
+
+
+def test_waiting_is_not_drawn_as_a_failure() -> None:
+    arrows = _ladder("faults/transactions/pending-never-resolved.pcap").arrows
+    waits = [each for each in arrows if plain(each.label) == "CertRep PENDING"]
+    assert waits
+    assert all(each.tone is Tone.WAITING and not each.broken for each in waits)
 
 
 def test_a_hostile_label_stays_in_its_place() -> None:

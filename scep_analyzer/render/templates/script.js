@@ -19,23 +19,26 @@
   const rows = [...document.querySelectorAll("#table tbody tr")];
   const sections = [...document.querySelectorAll("details.tx")];
   const words = $("words"), result = $("result");
+  let texts = null;
+  const tell = (shown) => { $("count").textContent = `${shown} of ${rows.length}`; };
   const filter = () => {
+    texts ??= rows.map((row) => row.textContent.toLowerCase());
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     rows.forEach((row, at) => {
-      const text = row.textContent.toLowerCase();
-      const fits = (!result.value || row.dataset.result === result.value) && wanted.every((word) => text.includes(word));
-      row.hidden = sections[at].hidden = !fits;
+      const fits = (!result.value || row.dataset.result === result.value) && wanted.every((word) => texts[at].includes(word));
+      if (row.hidden === fits) row.hidden = sections[at].hidden = !fits;
       shown += fits;
     });
-    $("count").textContent = `${shown} of ${rows.length}`;
+    tell(shown);
   };
   if (rows.length) {
     $("filters").hidden = false;
     words.addEventListener("input", filter);
     result.addEventListener("change", filter);
     $("filters").addEventListener("submit", (event) => event.preventDefault());
-    filter();
+    if (words.value || result.value) filter();
+    else tell(rows.length);
   }
 
   const help = $("help");
