@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
 
 from scep_analyzer import report as plain
 from scep_analyzer.analysis import Analysis
+from scep_analyzer.capture.begun import Begun
 from scep_analyzer.capture.files import STANDARD_INPUT, is_file, stream_embeds_secrets
 from scep_analyzer.capture.given import Given, given, handed
 from scep_analyzer.capture.packing import PACKETS, Rewindable
@@ -217,7 +218,8 @@ def _opened(
     with ExitStack() as held:
         streams = {}
         for name, each in handed_over.streams.items():
-            streams[name] = each if once and not each.seekable() else held.enter_context(Rewindable(each))
+            passes = once and not each.seekable()
+            streams[name] = _passing(each) if passes else held.enter_context(Rewindable(each))
         handed_over = handed_over._replace(streams=streams)
         chosen_by = _both(display_filter, handed_over.display_filter)
         names: dict[str, str] = {}
@@ -246,6 +248,11 @@ def _opened(
             reading.paths, open_capture(engine, reading), keys=private, secrets=secrets, limits=reading.limits
         )
         yield _named(analysis.events(), names)
+
+
+def _passing(stream: Any) -> Any:
+    """What comes by once; its kind is looked at first, unless it is a program's packets."""
+    return stream if getattr(stream, "format", None) is not None else Begun(stream)
 
 
 def _both(one: str | None, other: str | None) -> str | None:

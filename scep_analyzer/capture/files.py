@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from scep_analyzer.capture import foreign, pcap, pcapng
 from scep_analyzer.capture.skim import Skim
@@ -18,6 +18,7 @@ STANDARD_INPUT = "-"
 UNKNOWN = "read by tshark"
 """The format of a file whose kind only tshark knows."""
 
+T = TypeVar("T")
 Item = Packet | Segment | Anomaly
 Reader = Callable[[Source, CaptureFacts, int, Skim | None], Iterator[Item]]
 READERS: dict[bytes, tuple[str, Reader]] = {
@@ -31,6 +32,10 @@ ENDINGS_OF_CAPTURES = tuple(
 )
 _ROTATED = re.compile(r"\.p?cap(ng)?\d+$")
 """As `tcpdump -C` names them: x.pcap, x.pcap1, x.pcap2."""
+_BESIDE_CAPTURES = re.compile(
+    r"(?:\.(?:har|saz|zip|tar|tgz|txz|tbz2?)|\.log(?:[.-]\d+)*|access[._-]log[.\d-]*)(?:\.(?:gz|zst|lz4|xz|bz2))?$"
+)
+"""Archives, recordings and logs, also rotated ones: u_ex260302.log, access.log.2.gz, access_log-20260302."""
 
 
 NO_STREAMS: Mapping[str, Any] = MappingProxyType({})
@@ -61,7 +66,7 @@ class CaptureFiles:
     @property
     def can_be_read_again(self) -> bool:
         """Whether all of it is in files: standard input and named pipes come by once."""
-        return all(_comes_again(path, self._streams) for path in self._paths)
+        return all(comes_again(path, self._streams) for path in self._paths)
 
     def packets(self) -> Iterator[Item]:
         """Packets of all files, in time order of the files, frames numbered as in one merged capture."""
@@ -86,20 +91,20 @@ class CaptureFiles:
 
 
 def expand(paths: list[str], streams: Mapping[str, Any] = NO_STREAMS) -> list[str]:
-    """The files that are meant: a directory stands for the captures in it."""
+    """The files that are meant: a directory stands for the captures in it; without any, for its archives, logs and recordings."""
     expanded: list[str] = []
     for path in paths:
         if path != STANDARD_INPUT and path not in streams and _is_directory(path):
             try:
-                inside = sorted(
-                    str(each)
-                    for each in Path(path).iterdir()
-                    if each.name.lower().endswith(ENDINGS_OF_CAPTURES) or _ROTATED.search(each.name.lower())
-                )
+                files = {str(each): each.name.lower() for each in sorted(Path(path).iterdir())}
             except OSError as error:
                 raise InputError(_unreadable(path, error)) from error
+            captures = [at for at, name in files.items() if name.endswith(ENDINGS_OF_CAPTURES) or _ROTATED.search(name)]
+            inside = captures or [at for at, name in files.items() if _BESIDE_CAPTURES.search(name)]
             if not inside:
-                raise InputError(f"{path}: a directory without captures; name a file ending in .pcap, .pcapng or .cap")
+                raise InputError(
+                    f"{path}: a directory without captures, logs or recordings; name a file, as one ending in .pcap or .log"
+                )
             expanded += inside
         else:
             expanded.append(path)
@@ -119,6 +124,28 @@ def _is_directory(path: str) -> bool:
         return Path(path).is_dir()
     except (OSError, ValueError):
         return False
+
+
+def is_capture(start: bytes) -> bool:
+    """Whether an input begins as pcap or pcapng."""
+    return start[:4] in READERS
+
+
+def looked_at(stream: Any, look: Callable[[Source], T]) -> T | None:
+    """What ``look`` finds at the beginning of an input that is open already, which is then as before.
+
+    None for a program's packets: they are a capture, and must not be waited for.
+    """
+    if getattr(stream, "format", None) is not None:
+        return None
+    again = getattr(stream, "rewind", None) or getattr(stream, "again", None)
+    if again is None:
+        return None
+    if hasattr(stream, "rewind"):
+        again()
+    found = look(Source(stream))
+    again()
+    return found
 
 
 def stream_embeds_secrets(stream: Any) -> bool:
@@ -142,7 +169,8 @@ def embeds_secrets(path: str) -> bool:
         return False
 
 
-def _comes_again(path: str, streams: Mapping[str, Any]) -> bool:
+def comes_again(path: str, streams: Mapping[str, Any]) -> bool:
+    """Whether an input can be read a second time."""
     if path in streams:
         return hasattr(streams[path], "rewind")
     return path != STANDARD_INPUT and is_file(path)
@@ -150,7 +178,7 @@ def _comes_again(path: str, streams: Mapping[str, Any]) -> bool:
 
 def in_time_order(paths: list[str], streams: Mapping[str, Any] = NO_STREAMS) -> list[str]:
     """The files of one capture by the time of their first packets."""
-    if len(paths) < 2 or not all(_comes_again(path, streams) for path in paths):  # else it cannot be looked into first
+    if len(paths) < 2 or not all(comes_again(path, streams) for path in paths):  # else it cannot be looked into first
         return paths
 
     def first_time(path: str) -> int:

@@ -6,7 +6,7 @@ from collections import deque
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, algorithm_of, children, oid_of, read
 from scep_analyzer.cms.certificates import or_none, serial_in
-from scep_analyzer.cms.requests import read_request
+from scep_analyzer.cms.requests import in_sequence, lacks_sequence, read_request
 from scep_analyzer.cms.signed import certificates_in
 from scep_analyzer.cms.values import GENERALIZED_TIME, UTC_TIME, integer, time_of
 from scep_analyzer.model.anomalies import DecodeError
@@ -20,6 +20,8 @@ _MOST_WRAPPINGS = 4
 
 def read_message_data(plain: bytes, depth: int = 0) -> Content:
     """Read the plaintext of an envelope; DecodeError where it is nothing that SCEP sends."""
+    if lacks_sequence(plain):
+        return Content("pkcs10", len(plain), csr=read_request(in_sequence(plain)), lacks_sequence=True)
     try:
         fields = list(children(read(plain).content))
         first, count = fields[0][0] if fields else 0, len(fields)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from scep_analyzer.capture.files import NO_STREAMS, embeds_secrets, expand, is_file
+from scep_analyzer.capture.begun import Begun, standard_input
+from scep_analyzer.capture.files import NO_STREAMS, STANDARD_INPUT, embeds_secrets, expand, is_file
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
@@ -127,13 +128,23 @@ def open_capture(engine: str, reading: Reading) -> Engine:
     """Start reading a capture."""
     if engine not in ENGINES:
         raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
-    from scep_analyzer.engines.recordings import RecordingEngine, Unarchived, are_recordings
+    from scep_analyzer.engines.recordings import RecordingEngine, Unarchived, are_recordings, only_readable
     from scep_analyzer.recordings.archives import unpacked
 
     # Their content decides, never their name.
-    archives = unpacked(expand(reading.paths))
+    if STANDARD_INPUT in reading.paths:
+        reading = reading._replace(streams={**reading.streams, STANDARD_INPUT: standard_input()})
+    given = reading.paths
+    archives = unpacked(only_readable(expand(given, reading.streams), given), reading.streams)
     if archives.names:
-        reading = reading._replace(paths=archives.paths)
-    recordings = engine != "tshark" and are_recordings(expand(reading.paths))
-    found = RecordingEngine(reading.paths, reading.on_bytes) if recordings else ENGINES[engine](reading)
+        streams = {name: each for name, each in reading.streams.items() if name in archives.paths}
+        reading = reading._replace(paths=archives.paths, streams=streams)
+    recordings = engine != "tshark" and are_recordings(archives.paths, reading.streams)
+    for each in reading.streams.values():
+        if isinstance(each, Begun):
+            each.settle()
+    if recordings:
+        found: Engine = RecordingEngine(archives.paths, reading.on_bytes, reading.streams)
+    else:
+        found = ENGINES[engine](reading)
     return Unarchived(found, archives) if archives.names else found

@@ -3,11 +3,19 @@
 import contextlib
 import shutil
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scep_analyzer.capture.files import STANDARD_INPUT, is_file, opened_bytes
+from scep_analyzer.capture.files import (
+    NO_STREAMS,
+    STANDARD_INPUT,
+    comes_again,
+    is_capture,
+    is_file,
+    looked_at,
+    opened_bytes,
+)
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.exchanges import HttpExchange
@@ -24,20 +32,28 @@ Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick
 
 
 class RecordingEngine:
-    """Reads the files in the order of their first exchanges. Lines and entries are counted through all of them."""
+    """Reads the files in the order of their first exchanges. Lines and entries are counted through all of them.
+
+    ``streams`` are inputs that are open already, by the name that stands for them in ``paths``.
+    """
 
     name = "builtin"
 
-    def __init__(self, paths: list[str], on_bytes: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        paths: list[str],
+        on_bytes: Callable[[int], None] | None = None,
+        streams: Mapping[str, Any] = NO_STREAMS,
+    ) -> None:
         self.facts: list[CaptureFacts] = []
         self.http_requests = 0
-        self._paths, self._on_bytes = paths, on_bytes
+        self._paths, self._on_bytes, self._streams = paths, on_bytes, streams
 
     def exchanges(self) -> Iterator[HttpExchange | Anomaly]:
         """Every exchange; those of a log in the order of its lines, which is nearly that of time."""
         done = 0
-        for path in _in_time_order(self._paths):
-            with _opened(path, self._told(done)) as (source, facts, kind):
+        for path in _in_time_order(self._paths, self._streams):
+            with _opened(path, self._streams, self._told(done)) as (source, facts, kind):
                 before = sum(each.packets for each in self.facts)
                 self.facts.append(facts)
                 for item in kind.read(source, facts, before):
@@ -117,36 +133,69 @@ class Unarchived:
         return self._inner.exchanges_at(endpoints)
 
 
-def are_recordings(paths: list[str]) -> bool:
+def are_recordings(paths: list[str], streams: Mapping[str, Any] = NO_STREAMS) -> bool:
     """Whether the inputs are recordings; InputError where only some are, because their exchanges have no order among packets."""
-    kinds = [_kind_at(path) for path in paths]
+    kinds = [_kind_at(path, streams) for path in paths]
     if any(kinds) and not all(kinds):
         path = paths[kinds.index(None)]
         raise InputError(f"{path}: not a log or recording, as the others are; give captures and logs one after another")
     return bool(kinds) and all(kinds)
 
 
-def _kind_at(path: str) -> Kind | None:
+def only_readable(paths: list[str], given: list[str]) -> list[str]:
+    """The paths without the logs of something else (error.log) that lie in a directory that was given, beside those of requests."""
+    inside = [path for path in paths if path not in given and path.lower().endswith(_LOGS)]
+    if len(inside) < 2:
+        return paths
+    other = {path for path in inside if _kind_at(path, NO_STREAMS) is None}
+    return [path for path in paths if path not in other] or paths
+
+
+_LOGS = (".log", ".log.gz", ".1", "_log", *(f".{number}.gz" for number in range(10)))
+
+
+def _kind_at(path: str, streams: Mapping[str, Any]) -> Kind | None:
+    stream = streams.get(path)
+    if stream is not None:
+        return looked_at(stream, _kind_in)
     if path == STANDARD_INPUT or not is_file(path):
         return None
-    with contextlib.suppress(InputError), opened_bytes(path) as stream:
-        source = Source(stream)
-        return kind_of(source.peek(START_BYTES))
+    with contextlib.suppress(InputError), opened_bytes(path) as file:
+        return _kind_in(Source(file))
+    return None
+
+
+def _kind_in(source: Source) -> Kind | None:
+    """The kind of an input by as few of its first bytes as tell it: a pipe may still grow."""
+    size = 1
+    while source.need(size) and size <= START_BYTES:
+        start = source.at_hand(START_BYTES)
+        if is_capture(start):
+            return None
+        kind = kind_of(start)
+        if kind is not None:
+            return kind
+        size = len(start) + 1
     return None
 
 
 @contextlib.contextmanager
-def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterator[tuple[Source, CaptureFacts, Kind]]:
-    with opened_bytes(path) as stream:
-        source = Source(stream, on_bytes)
-        kind = kind_of(source.peek(START_BYTES))
+def _opened(
+    path: str, streams: Mapping[str, Any], on_bytes: Callable[[int], None] | None = None
+) -> Iterator[tuple[Source, CaptureFacts, Kind]]:
+    stream = streams.get(path)
+    if stream is not None and hasattr(stream, "rewind"):
+        stream.rewind()
+    with contextlib.nullcontext(stream) if stream is not None else opened_bytes(path) as file:
+        source = Source(file, on_bytes)
+        kind = _kind_in(source)
         if kind is None:
             raise InputError(f"{path}: it has changed while it was read; try again")
         facts = CaptureFacts(
             path=path,
             format=kind.name,
             link_types=[],
-            bytes=0 if source.compression else Path(path).stat().st_size,
+            bytes=0 if source.compression or stream is not None else Path(path).stat().st_size,
             compression=source.compression,
             unit=kind.unit,
             called=kind.called,
@@ -155,13 +204,13 @@ def _opened(path: str, on_bytes: Callable[[int], None] | None = None) -> Iterato
         yield source, facts, kind
 
 
-def _in_time_order(paths: list[str]) -> list[str]:
-    """The files by the time of their first exchange: logs are rotated."""
-    if len(paths) < 2:
+def _in_time_order(paths: list[str], streams: Mapping[str, Any]) -> list[str]:
+    """The files by the time of their first exchange: logs are rotated. As they were given where one of them comes by once."""
+    if len(paths) < 2 or not all(comes_again(path, streams) for path in paths):
         return paths
 
     def first_time(path: str) -> int:
-        with _opened(path) as (source, facts, kind):
+        with _opened(path, streams) as (source, facts, kind):
             times = (each.time_ns for each in kind.read(source, facts, 0) if isinstance(each, HttpExchange))
             return next((time for time in times if time is not None), 0)
 

@@ -78,3 +78,5 @@ class Content(NamedTuple):
     issuer: str | None = None
     subject: str | None = None
     serial_number: str | None = None
+    lacks_sequence: bool = False
+    """Whether the SEQUENCE around the request was missing (RFC 2986, Section 4.2), and it was read as if it were there."""

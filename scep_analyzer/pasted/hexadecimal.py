@@ -28,7 +28,9 @@ _HEX_LINE = re.compile(rb"([ \t]*)((?:0[xX])?[0-9A-Fa-f]+(?:[ \t:,-]{1,4}(?:0[xX
 _LEAST_DIGITS = 16
 _SEPARATORS = re.compile(rb"[ \t:,;-]+|0[xX](?=[0-9A-Fa-f])")
 _TAIL = re.compile(rb"[0-9A-Fa-f][0-9A-Fa-f :]{14,}[0-9A-Fa-f]?\s*\Z")
-_RUN = re.compile(rb"(?<![0-9A-Za-z])(?:30(?=8)|47455420|504[fF]5354|48545450)[0-9A-Fa-f]{24,}(?![0-9A-Za-z])")
+_RUN = re.compile(
+    rb"(?:(?<![0-9A-Za-z])|(?<=\\x)|(?<=0x))(?:30(?=8)|47455420|504[fF]5354|48545450)[0-9A-Fa-f]{24,}(?![0-9A-Za-z])"
+)
 _NUMBERS = re.compile(
     rb"[{\[(]\s*(-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})(?:[,\s]\s*-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})){7,}),?\s*[}\])]?"
 )

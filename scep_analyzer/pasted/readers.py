@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS, LIMITS
-from scep_analyzer.pasted import hexadecimal, structured, text, wire
+from scep_analyzer.pasted import hexadecimal, prefixes, structured, text, wire
 from scep_analyzer.pasted.context import direction_before, time_before
 from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, joined
 from scep_analyzer.scep.anything import read_anything
@@ -124,6 +124,8 @@ READERS = (
     Reader("gzip", _starts(b"\x1f\x8b"), _unpacked),
     Reader("DER", wire.begins_as_der, wire.der),
     Reader("JSON", _starts(b"{", b"[", b" ", b"\t", b"\r", b"\n"), structured.json_texts),
+    Reader("lines of a log", _has(b"] ", b": ", b"| ", b"Z ", b" F "), prefixes.prefixed),
+    Reader("HTML", lambda data: b"&" in data and b"</" in data, prefixes.preformatted),
     Reader("packets", _has_hex, wire.packets),
     Reader("hex dump", _has_hex, hexadecimal.dumps),
     Reader("YAML", _has(b"!!binary"), _yaml),
@@ -253,7 +255,7 @@ def read_pasted(data: bytes) -> Pasted:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # Windows PowerShell writes UTF-16
         data = data.decode("utf-16", "replace").encode("latin-1", "replace")
     reading = _Reading()
-    reading.read(data.removeprefix(b"\xef\xbb\xbf"), _Within())
+    reading.read(prefixes.without_colors(data.removeprefix(b"\xef\xbb\xbf")), _Within())
     told = _counted(reading.told)
     if not reading.found:
         nothing = "no SCEP message is in it"

@@ -161,6 +161,7 @@ _LINE_OF_BASE64 = re.compile(rb"[ \t]*(?:[>|#*][ \t]?)*[\"']?(" + _DIGIT + rb"+(
 _MOST_RUNS = 2_000
 """Runs of base64 that are looked at: what begins like DER on every word of a line is none."""
 _SHORT_BREAK = re.compile(rb"(?:\\r)?\\n")
+_LONG_WORD = re.compile(rb"\s{1,8}\S{31}")
 _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=_\-\s]+")
 
 
@@ -169,9 +170,10 @@ def base64s(data: bytes) -> Iterator[Piece]:
     lines = list(lines_of(data)) if b"MI" in data else []
     number, column, left = 0, 0, _MOST_RUNS
     while number < len(lines) and left:
-        start, _, line = lines[number]
-        if _SHORT_BREAK.search(line):
+        start, end, line = lines[number]
+        if not column and _SHORT_BREAK.search(line):  # once for each line, which may have many runs
             line = _SHORT_BREAK.sub(lambda match: b" " * len(match[0]), line)
+            lines[number] = start, end, line
         match = _RUN.search(line, column)
         if match is None:
             number, column = number + 1, 0
@@ -198,6 +200,7 @@ def _is_spaced(rest: bytes) -> bool:
     return (
         rest[:1] == b" "
         and len(rest) > 20
+        and (len(rest) < 40 or _LONG_WORD.match(rest) is not None)
         and all(len(word) > 30 for word in rest.split()[:-1])
         and bool(_ONLY_BASE64.fullmatch(rest))
     )

@@ -17,13 +17,20 @@ ON_CONNECTION = frozenset(
         "tcp-high-loss",
         "tcp-reply-never-acked",
         "tcp-request-never-acked",
+        "tcp-zero-window",
         "txn-no-reply",
     }
 )
 """They miss packets of a connection that the capture has others of."""
 
 IN_CAPTURE = frozenset(
-    {"capture-no-scep-found", "pending-never-resolved", "pending-not-polled", "txn-stopped-after-cacert"}
+    {
+        "capture-no-scep-found",
+        "capture-tls-opaque",
+        "pending-never-resolved",
+        "pending-not-polled",
+        "txn-stopped-after-cacert",
+    }
 )
 """They miss something that may be anywhere in the capture."""
 

@@ -76,15 +76,24 @@ def inner_decrypt_fails(view: View, message: object) -> Found:
 
 @rule.csr(ERROR, "RFC 8894, Section 3.3.1", "micromdm/scep#224")
 def inner_not_pkcs10(view: View, content: Content) -> Found:
-    """The decrypted request contains no PKCS #10 request.
+    """The decrypted request contains no valid PKCS #10 request.
 
     Seen: The messageType asks for a certificate, but the decrypted content is something else.
+    Seen: The decrypted content is a PKCS #10 request without the SEQUENCE around its three parts.
     Why: The client encrypts the wrong file, or puts another structure around the PKCS #10 request.
+    Why: .NET leaves out the outer SEQUENCE where the type of the encrypted content is not id-data.
     Do: On the client, encrypt the DER of the PKCS #10 request and nothing else. If the client builds the message itself, update the client.
     Not: A wrong key: the request can be decrypted.
     """
     kind = view.request.message_type if view.request is not None else None
-    if kind in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq) and content.csr is None:
+    if kind not in (MessageType.PKCSReq, MessageType.RenewalReq, MessageType.UpdateReq):
+        return
+    if content.lacks_sequence:
+        yield Evidence(
+            f"The decrypted request is {count(content.length, 'byte')} long and a PKCS #10 request without its outer SEQUENCE.",
+            (view.q("messageData", "the SEQUENCE of RFC 2986, Section 4.2 is missing"),),
+        )
+    elif content.csr is None:
         yield Evidence(
             f"The decrypted request is {count(content.length, 'byte')} long and of type {content.kind}; a PKCS #10 request is expected.",
             (view.q("messageData", content.kind),),

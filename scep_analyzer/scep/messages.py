@@ -237,6 +237,10 @@ def _envelope(content: bytes | None, notes: Notes, known: Known, keys: "Sequence
         inside, key = open_envelope(content, keys, known)
     except DecodeError as error:
         return envelope._replace(problem=str(error), key_fits=_fits(envelope, keys, known))
+    if inside.lacks_sequence:
+        notes.append(
+            ("sequence-missing", "the outer SEQUENCE of the PKCS #10 request is missing (RFC 2986, Section 4.2)")
+        )
     return envelope._replace(content=inside, opened_by=key.source, key_fits=_fits(envelope, [key], known))
 
 

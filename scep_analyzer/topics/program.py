@@ -104,7 +104,7 @@ ANOMALIES = (
     ("scep", "hex-row-short", "(`decode`) a row of a hex dump has fewer bytes than its offset says"),
     ("scep", "hex-words-little-endian", "(`decode`) a hex dump shows 16-bit words of a little-endian machine"),
     ("scep", "pem-end-missing", "(`decode`) PEM without its END line"),
-    ("scep", "sequence-missing", "(`decode`) a PKCS #10 request without the SEQUENCE around it (.NET)"),
+    ("scep", "sequence-missing", "a PKCS #10 request without the SEQUENCE around it (.NET); in an envelope that a key opens, or with `decode`"),
     ("scep", "joined-lines", "(`decode`) the message was broken into lines"),
     ("scep", "limit-messages", "(`decode`) the input has more messages than the program shows"),
     ("cms", "key-fits-nothing", "a key that was given opens no envelope, with the recipients of those that stay closed"),

@@ -5,6 +5,7 @@ Expected bytes come from tshark (`--export-objects`), from openssl or are those 
 
 import base64
 import contextlib
+import html
 import json
 import random
 import re
@@ -423,6 +424,37 @@ def test_field_inputs(scep_analyzer: Program) -> None:
     assert "GetCACaps; GetCACert (CA identifier CAIdentifier); POST PKIOperation; the body of a POST" in result.err
 
 
+PREFIXES = {
+    "syslog": b"Mar  2 10:00:00 gw scepd[123]: ",
+    "journalctl": b"Mar 02 10:00:00 host.example.org scep-server[4711]: ",
+    "journalctl, ISO times": b"2026-03-02T10:00:00+0100 host scepd[123]: ",
+    "docker logs -t": b"2026-03-02T10:00:00.123456789Z ",
+    "docker compose": b"scep-server-1  | ",
+    "kubectl, CRI": b"2026-03-02T10:00:00.123456789Z stderr F ",
+    "kubectl --prefix": b"[pod/scep-5d4c/scep] ",
+}
+
+
+@pytest.mark.parametrize("tool", ["xxd", "hexdump -C", "od -A x -t x1z", "base64"])
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_prefixes_of_logs_are_no_part_of_a_dump(prefix: str, tool: str) -> None:
+    for message in (REQUEST, REQUEST[:-7] + b"       "):
+        lines = run(*tool.split(), given=message).splitlines()
+        text = b"".join(PREFIXES[prefix] + line + b"\n" for line in lines)
+        before = PREFIXES[prefix] + b"received a message\n"
+        assert encoded_in(text) == encoded_in(before + text + before) == [message]
+
+
+@pytest.mark.parametrize("tool", ["xxd", "hexdump -C"])
+def test_colors_and_html_are_no_part_of_a_dump(tool: str) -> None:
+    text = run(*tool.split(), given=REQUEST)
+    colored = b"".join(b"\x1b[1;32m" + line[:9] + b"\x1b[0m" + line[9:] + b"\x1b[K\n" for line in text.splitlines())
+    assert encoded_in(colored) == [REQUEST]
+    page = f"<html><body><pre class='dump'>{html.escape(text.decode('latin-1'))}</pre></body></html>"
+    assert encoded_in(page.encode("latin-1")) == [REQUEST]
+    assert encoded_in(b" body\n------\n \\x" + REQUEST.hex().encode() + b"\n(1 row)\n") == [REQUEST]  # PostgreSQL
+
+
 # -- near misses, named -------------------------------------------------------------------------------------------------
 
 
@@ -506,6 +538,8 @@ SLOW = {
     "arrays": b"{1,2,3,4,5,6,7,8,9," * 300_000,
     "numbers of many digits": b"[" + b"9" * 4_000_000 + b"]",
     "escapes": b"\\x30" * 1_500_000,
+    "lines of a log": b"2026-03-02T10:00:00Z 0000000 30 82\n" * 150_000,
+    "tags that begin everywhere": b"<pre>&" * 900_000 + b"</code>",
     "JSON of many strings": b'["' + b'operation=GetCACaps&", "' * 200_000 + b'"]',
 }
 

@@ -14,10 +14,14 @@ import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from scep_analyzer import analyze, stream
+from scep_analyzer.engines import Reading, open_capture
+from scep_analyzer.events import Seen
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.inputs import PACKETS, lacking
@@ -391,6 +395,111 @@ def test_bodies_that_were_made_text_are_not_recorded(scep_analyzer: Program, tmp
     assert [each["pki_message"] for each in asked] == [None] * len(asked)
     assert "the body was not recorded" in {each["reason"] for each in found["not_checked"]}
     assert not [each for each in found["findings"] if each["rule"] in ("not-cms", "post-empty-body")]
+
+
+# -- standard input and directories ---------------------------------------------------------------------------------------
+
+
+class Pipe(io.RawIOBase):
+    """Standard input as a pipe: it cannot seek, and gives a few bytes at a time."""
+
+    def __init__(self, content: bytes, step: int) -> None:
+        self._content, self._step, self.taken = io.BytesIO(content), step, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._content.read(min(len(buffer), self._step))
+        buffer[: len(piece)] = piece
+        self.taken += len(piece)
+        return len(piece)
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, content: bytes, step: int = 700) -> Pipe:
+    pipe = Pipe(content, step)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
+    return pipe
+
+
+PIPED: dict[str, Callable[[list[Exchange]], bytes]] = {
+    **RECORDINGS,
+    **LOGS,
+    "gzip": lambda every: gzip.compress(iis(every)),
+    "zip of a log": lambda every: _zip({"u.log": iis(every)}),
+    "zip of a capture": lambda _: _zip({"a.pcap": GET.read_bytes()}),
+    "tar of a capture": lambda _: _tar({"a.pcap": GET.read_bytes()}),
+    "capture": lambda _: GET.read_bytes(),
+    "compressed capture": lambda _: gzip.compress(GET.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("step", [3, 100_000])
+@pytest.mark.parametrize("kind", PIPED)
+def test_standard_input_is_read_as_the_file(
+    kind: str, step: int, scep_analyzer: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = PIPED[kind](exchanges_of(GET))
+    truth = report(scep_analyzer, tmp_path, content)
+    piped(monkeypatch, content, step)
+    found = scep_analyzer("-", "-f", "json").json
+    assert len(found["exchanges"]) == len(truth["exchanges"]) > 0
+    for name in ("exchanges", "transactions", "findings", "not_checked", "anomalies"):
+        assert found[name] == truth[name], name
+    assert [each["format"] for each in found["captures"]] == [each["format"] for each in truth["captures"]]
+
+
+def test_standard_input_that_is_nothing_is_one_line(scep_analyzer: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b"", b"no", b"hello\nworld\n" * 50_000, _zip({"a.pcap": GET.read_bytes()})[:3000], b"\0" * 100_000):
+        piped(monkeypatch, content)
+        result = scep_analyzer("-")
+        assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+        assert "standard input" in result.err
+
+
+def test_a_log_that_grows_is_told_while_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tail -f access.log | scep-analyzer timeline -`: the first exchange before the second line has been asked for."""
+    lines = apache(exchanges_of(GET))
+    pipe = piped(monkeypatch, lines + b"x" * 400 + b"\n" + lines * 200)
+    engine = open_capture("auto", Reading(["-"]))
+    next(iter(engine.exchanges()))
+    assert pipe.taken < len(lines) + 3_000
+
+
+def test_a_directory_of_logs(scep_analyzer: Program, tmp_path: Path) -> None:
+    every = exchanges_of(GET)
+    lines = apache(every).splitlines(keepends=True)
+    (tmp_path / "access.log.2.gz").write_bytes(gzip.compress(b"".join(lines[:1])))
+    (tmp_path / "access.log.1").write_bytes(b"".join(lines[1:]))
+    (tmp_path / "error.log").write_bytes(b"2026/03/02 10:00:00 [error] 7#7: upstream timed out\n")
+    (tmp_path / "notes.txt").write_bytes(b"nothing")
+    found = scep_analyzer(tmp_path, "-f", "json").json
+    assert [Path(each["path"]).name for each in found["captures"]] == ["access.log.2.gz", "access.log.1"]
+    assert len(found["exchanges"]) == len(every)
+    (tmp_path / "a.pcap").write_bytes(POST.read_bytes())  # a directory is its captures where it has any
+    found = scep_analyzer(tmp_path, "-f", "json").json
+    assert [Path(each["path"]).name for each in found["captures"]] == ["a.pcap"]
+
+
+@pytest.mark.parametrize("kind", ["HAR", "Fiddler archive", "IIS W3C log", "zip of a log", "tar of a capture", "gzip"])
+def test_the_python_door_takes_recordings(kind: str, tmp_path: Path) -> None:
+    content = PIPED[kind](exchanges_of(GET))
+    path = tmp_path / "input"
+    path.write_bytes(content)
+
+    def same(source: object) -> dict[str, Any]:
+        document = analyze(source).to_dict()
+        return {key: value for key, value in document.items() if key != "captures"}
+
+    truth = same(path)
+    assert truth["exchanges"]
+    assert same(content) == truth
+    assert same(io.BytesIO(content)) == truth
+    assert same(io.BufferedReader(Pipe(content, 700))) == truth
+    with path.open("rb") as file:
+        assert same(file) == truth
+    passing = [each for each in stream(Pipe(content, 700)) if isinstance(each, Seen)]
+    assert len(passing) == len(truth["exchanges"])
 
 
 def test_captures_and_logs_do_not_mix(scep_analyzer: Program, tmp_path: Path) -> None:

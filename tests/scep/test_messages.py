@@ -2,15 +2,18 @@
 
 import random
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asn1crypto import core
+from cryptography.hazmat.primitives import serialization
 
+from scep_analyzer.cms.keys import read_private_key
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.scep.messages import read_message
 from tests.builders import pki
-from tests.builders.scene import CA, CLIENT_KEY, REQUESTER, SIGNER, SIGNER_KEY
+from tests.builders.scene import CA, CLIENT_KEY, ENCRYPTER, ENCRYPTION_KEY, REQUESTER, SIGNER, SIGNER_KEY
 
 NONCE, REPLY_NONCE = bytes(range(16)), bytes(range(16, 32))
 
@@ -228,3 +231,30 @@ def test_one_layer_in_ber_and_the_other_in_der() -> None:
     assert message.envelope is not None
     assert message.envelope.content_encryption_algorithm == "aes-128-cbc"
     assert (message.digest.valid, message.signature.valid, notes) == (True, True, [])
+
+
+def test_a_request_without_its_sequence_is_read_and_named(tmp_path: Path) -> None:
+    """As .NET writes it where the content is not id-data: OpenSSL decrypts it, and finds no request in it."""
+    inside = pki.request(pki.name(CN="device"), CLIENT_KEY, "secret-1")[4:]
+    sealed = pki.envelope(inside, ENCRYPTER, "aes-128-cbc", random.Random(3))
+    key = ENCRYPTION_KEY.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "key.pem").write_bytes(key)
+    (tmp_path / "envelope.der").write_bytes(sealed)
+    command = ["openssl", "cms", "-decrypt", "-inform", "DER", "-in", "envelope.der", "-inkey", "key.pem"]
+    opened = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path).stdout
+    assert opened == inside
+    refused = subprocess.run(
+        ["openssl", "req", "-inform", "DER", "-noout"], input=opened, capture_output=True, check=False
+    )
+    assert refused.returncode != 0
+
+    encoded = pki.signed_message(sealed, _attributes(), REQUESTER, CLIENT_KEY, [REQUESTER])
+    message, notes = read_message(encoded, {}, [read_private_key(key, "key.pem", None)])
+    assert message.envelope is not None
+    content = message.envelope.content
+    assert content is not None and content.csr is not None
+    assert (content.kind, content.csr.subject, content.lacks_sequence) == ("pkcs10", "CN=device", True)
+    assert content.csr.signature.valid is True
+    assert [code for code, _ in notes] == ["sequence-missing"]

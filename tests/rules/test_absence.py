@@ -1,0 +1,37 @@
+"""Rules that conclude from missing packets are known: what a display filter left out makes no rule find something new."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scep_analyzer.analysis import Analysis
+from scep_analyzer.capture.files import CaptureFiles
+from scep_analyzer.model.packets import Packet
+from scep_analyzer.report import Report
+from tests.conftest import ROOT
+
+FAULTS = sorted((ROOT / "captures" / "faults").rglob("*.pcap*"))[::9]
+FILTERS: dict[str, Callable[[int, int], bool]] = {
+    "the first half": lambda frame, frames: frame <= frames // 2,
+    "the second half": lambda frame, frames: frame > frames // 2,
+    "without some": lambda frame, _: frame % 7 != 3,
+}
+"""Whether a display filter chooses a frame, of so many."""
+
+
+def _report(path: Path, chosen: Callable[[int, int], bool] | None) -> Report:
+    if chosen is None:
+        return Analysis([str(path)]).report()
+    frames = sum(isinstance(each, Packet) for each in CaptureFiles([str(path)]).packets())
+    return Analysis(
+        [str(path)], frames=frozenset(each for each in range(1, frames + 1) if chosen(each, frames))
+    ).report()
+
+
+@pytest.mark.parametrize("path", FAULTS, ids=lambda path: path.stem)
+def test_what_was_left_out_is_not_missing(path: Path) -> None:
+    whole = {each.rule for each in _report(path, None).findings}
+    for name, chosen in FILTERS.items():
+        less = {each.rule for each in _report(path, chosen).findings}
+        assert less <= whole, name
