@@ -126,6 +126,17 @@ def _is_directory(path: str) -> bool:
         return False
 
 
+def is_capture_file(path: str) -> bool:
+    """Whether a path is a file that begins as pcap or pcapng does, uncompressed."""
+    if path == STANDARD_INPUT or not is_file(path):
+        return False
+    try:
+        with Path(path).open("rb") as stream:
+            return is_capture(stream.read(4))
+    except OSError:
+        return False
+
+
 def is_capture(start: bytes) -> bool:
     """Whether an input begins as pcap or pcapng."""
     return start[:4] in READERS

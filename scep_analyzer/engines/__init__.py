@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from scep_analyzer.capture.begun import Begun, standard_input
-from scep_analyzer.capture.files import NO_STREAMS, STANDARD_INPUT, embeds_secrets, expand, is_file
+from scep_analyzer.capture.files import NO_STREAMS, STANDARD_INPUT, embeds_secrets, expand, is_capture_file, is_file
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
@@ -128,6 +128,8 @@ def open_capture(engine: str, reading: Reading) -> Engine:
     """Start reading a capture."""
     if engine not in ENGINES:
         raise AnalyzerError(f"there is no engine {engine!r}; use one of {', '.join(ENGINES)}")
+    if not reading.streams and all(map(is_capture_file, reading.paths)):  # the usual case, without those imports
+        return ENGINES[engine](reading)
     from scep_analyzer.engines.recordings import RecordingEngine, Unarchived, are_recordings, only_readable
     from scep_analyzer.recordings.archives import unpacked
 
