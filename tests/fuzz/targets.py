@@ -32,7 +32,7 @@ from tests.builders import wire
 from tests.segments import segment
 
 Judge.strict = True
-_MEMORY = Path("/dev/shm")  # noqa: S108  # a file system in memory; only the name of a folder in it is used
+_MEMORY = Path("/dev/shm")  # a file system in memory; only the name of a folder in it is used
 _FOLDER = Path(tempfile.mkdtemp(prefix="scep-analyzer-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None))
 atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
 
