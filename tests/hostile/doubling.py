@@ -91,7 +91,7 @@ def main(names: list[str]) -> int:
         command = COMMANDS[name]
         read(recipe(first), command)  # imports
         same = _seconds(recipe(1), command, rounds=5)
-        size, first_cost = first, 0.0
+        size, first_cost = max(first // 16, 1), 0.0
         while True:
             data = recipe(size)
             first_cost = _seconds(data, command, rounds=3) - same
