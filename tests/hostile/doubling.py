@@ -45,9 +45,17 @@ def _said(data: bytes) -> Iterator[StreamEvent]:
     """The bytes of a client in segments."""
     connection = Connection(0, Endpoint("10.0.0.1", 4000), Endpoint("10.0.0.2", 443), opening_seen=True)
     for frame, at in enumerate(range(0, len(data), 1400), 1):
-        yield Data(connection, Direction.FROM_CLIENT, data[at : at + 1400], frame, frame, at, None)
+        yield Data(
+            connection=connection,
+            direction=Direction.FROM_CLIENT,
+            content=data[at : at + 1400],
+            frame=frame,
+            time_ns=frame,
+            offset=at,
+            acknowledged=None,
+        )
     for direction in Direction:
-        yield Closed(connection, direction, "end-of-capture", None, None)
+        yield Closed(connection=connection, direction=direction, how="end-of-capture", frame=None, time_ns=None)
 
 
 COMMANDS = {

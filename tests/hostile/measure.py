@@ -99,6 +99,9 @@ def commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
         ("timeline", name, "-f", "json"),
         ("timeline", name, "-f", "jsonl"),
         ("diagnose", name),
+        ("list", name),
+        ("report", name, "-o", str(folder / f"{path.name}.html"), "--force"),
+        ("annotate", name, "-o", str(folder / f"{path.name}.pcapng"), "--force"),
         ("show", name, "1"),
         ("show", name, "1", "--bytes"),
         ("extract", name, "-o", str(folder / path.name), "--force"),
@@ -115,7 +118,7 @@ def main(paths: list[str]) -> int:
                 continue
             for words in commands(path, Path(folder)):
                 cost = run(*words)
-                shown = " ".join(word for word in words if word != str(path))[:24]
+                shown = " ".join(word for word in words if word != str(path) and folder not in word)[:24]
                 last = cost.errors.decode(errors="replace").splitlines()[-1:]
                 print(  # noqa: T201
                     f"{path.name:28} {shown:24} {cost.seconds:6.2f} s {cost.busy:6.2f} s {cost.peak / 1e6:7.1f} MB"
