@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from asn1crypto import core
 
+from scep_analyzer import analyze
+from scep_analyzer.tables import TABLES
 from tests import talk
 from tests.builders import pki
 from tests.builders.scene import CLIENT_KEY, ENCRYPTER, ENCRYPTION_KEY, REQUESTER
@@ -232,6 +234,16 @@ def test_no_output_of_a_capture_holds_it(name: str, scep_analyzer: Program, tmp_
     for each in out.iterdir():
         assert not _holds(each.read_bytes()), each.name
         assert not _holds(each.name)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_no_output_of_python_holds_it(name: str) -> None:
+    """The tables of a report are what a notebook shows and a data frame keeps."""
+    report = analyze(CAPTURES[name])
+    for table in TABLES:
+        assert not _holds(repr(report.rows(table))), table
+    assert not _holds(report._repr_html_())
+    assert not _holds(report.to_json())
 
 
 @pytest.mark.parametrize("name", MESSAGES)
