@@ -102,6 +102,8 @@ def main(names: list[str]) -> int:
         size, first_cost = max(first // 16, 1), 0.0
         while True:
             data = recipe(size)
+            if size > first and len(data) <= len(recipe(size // 2)):
+                raise ValueError(f"the recipe {name} does not grow beyond {len(data):,} bytes")
             first_cost = _seconds(data, command, rounds=3) - same
             if first_cost >= _NOISE or len(data) * 2 > _LARGEST:
                 break

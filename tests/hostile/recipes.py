@@ -148,11 +148,10 @@ def one_message_by_many(n: int) -> bytes:
 
 
 def secret_parameters(n: int) -> bytes:
-    """A target of many parameters."""
-    target = "/scep?operation=GetCACaps" + "&pin=1;x" * n
-    return capture(
-        *[(f"GET {target[:60_000]} HTTP/1.1\r\nHost: ca\r\n\r\n".encode(), answer(b"AES\n", "text/plain"))] * 4
-    )
+    """Targets of many parameters, each as long as one may be."""
+    target = "/scep?operation=GetCACaps" + "&pin=1;x" * min(n, 6_000)
+    asked = f"GET {target} HTTP/1.1\r\nHost: ca\r\n\r\n".encode()
+    return capture(*[(asked, answer(b"AES\n", "text/plain"))] * max(1, n // 6_000))
 
 
 def link_types(n: int) -> bytes:
@@ -243,7 +242,7 @@ RECIPES: dict[str, tuple[Callable[[int], bytes], int]] = {
     "capabilities": (capabilities, 200),
     "lookups": (lookups, 60),
     "one_message_by_many": (one_message_by_many, 100),
-    "secret_parameters": (secret_parameters, 2_000),
+    "secret_parameters": (secret_parameters, 48_000),
     "link_types": (link_types, 4_000),
     "secrets_blocks": (secrets_blocks, 1_000),
     "left_out": (left_out, 300),
