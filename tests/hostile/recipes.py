@@ -253,7 +253,7 @@ RECIPES: dict[str, tuple[Callable[[int], bytes], int]] = {
 }
 """Each with a size to begin with."""
 
-CONVERSATIONS: dict[str, tuple[Callable[[int], bytes], int]] = {"header_tables": (header_tables, 1_000)}
+CONVERSATIONS: dict[str, tuple[Callable[[int], bytes], int]] = {"header_tables": (header_tables, 40_000)}
 """What a client says behind TLS, which no capture shows without keys."""
 
 
