@@ -154,13 +154,16 @@ def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the ord
             )
 
 
+_SECRET_OBJECT = 150
+"""Bytes that a secret takes beside its content: blocks of nothing have a limit, too."""
+
+
 def _wanted(kind: int, size: int, facts: CaptureFacts) -> int:
     """How many bytes of a block are read; the rest is stepped over."""
     if kind not in READ_BLOCKS:
         return 0
     if kind == DECRYPTION_SECRETS:
-        held = sum([len(each.content) for each in facts.secrets])
-        return size if held + size <= BOUNDS.secrets_bytes else 0
+        return size if facts.secrets_bytes + size <= BOUNDS.secrets_bytes else 0
     if kind in (SECTION_HEADER, INTERFACE_DESCRIPTION, INTERFACE_STATISTICS):
         return min(size, BOUNDS.description_bytes)
     return size
@@ -202,6 +205,7 @@ def _beside(kind: int, order: str, body: bytes, facts: CaptureFacts, frame: int)
     if kind == DECRYPTION_SECRETS:
         secret_type, size = struct.unpack_from(order + "II", body)
         facts.secrets.append(Secret(secret_type, body[8 : 8 + size]))
+        facts.secrets_bytes += len(body) + _SECRET_OBJECT
     elif kind == INTERFACE_STATISTICS:
         (index,) = struct.unpack_from(order + "I", body)
         dropped = [

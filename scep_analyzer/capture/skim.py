@@ -160,6 +160,12 @@ def _lengths(base: int) -> dict[int, bytes]:
     return {base + size: size.to_bytes(2, "big") for size in range(1600)}
 
 
+@cache
+def _payloads(base: int) -> dict[bytes, int]:
+    """The first bytes of a TCP header → where what follows it begins, ``base`` being where it begins itself."""
+    return {shape: base + size for shape, size in _HEADER_SIZES.items()}
+
+
 def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Shared:
     layouts, sizes = [], []
     for link in _LINKS[link_type]:
@@ -175,9 +181,7 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
                     base=link.length + before,
                     tcp=link.length + header,
                     lengths=_lengths(link.length + before),
-                    payloads={
-                        shape: before_packet + link.length + header + size for shape, size in _HEADER_SIZES.items()
-                    },
+                    payloads=_payloads(before_packet + link.length + header),
                 )
             )
             sizes.append(fields.size)

@@ -116,10 +116,17 @@ def console() -> None:
     What must happen at the end happens (output is written, other processes and temporary files are gone); taking 300 modules apart,
     which is a seventh of a short run, does not.
     """
+    code: str | int | None
     try:
-        code: str | int | None = main()
+        try:
+            code = main()
+        finally:
+            environment.ending()
     except SystemExit as error:
         code = error.code
+    except KeyboardInterrupt:  # between two lines of main's own
+        environment.ending()
+        code = INTERRUPTED
     import atexit
     import os
 

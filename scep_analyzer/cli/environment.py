@@ -9,6 +9,8 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
     from types import FrameType
 
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EBADF})
@@ -37,12 +39,7 @@ def prepared(*, own_process: bool) -> frozenset[int]:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # until the end
     for stream in (sys.stdout, sys.stderr):
         _write_all(stream)
-    import signal
-
-    for signal_name in ("SIGTERM", "SIGHUP"):
-        wanted: int | None = getattr(signal, signal_name, None)
-        if wanted is not None and signal.getsignal(wanted) is signal.SIG_DFL:
-            signal.signal(wanted, _interrupted)
+    _on_signals(_interrupted)
     return closed
 
 
@@ -51,6 +48,22 @@ def _write_all(stream: TextIO) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None and stream.errors == "strict":
         reconfigure(errors="backslashreplace")
+
+
+def _on_signals(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:
+    import signal
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number: int | None = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and "&" leave them
+            signal.signal(number, handler)
+
+
+def ending() -> None:
+    """From now on no signal interrupts: the result is out, and what is left to do is to leave nothing behind."""
+    import signal
+
+    _on_signals(signal.SIG_IGN)
 
 
 def _interrupted(_number: int, _frame: "FrameType | None") -> None:

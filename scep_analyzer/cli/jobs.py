@@ -4,7 +4,6 @@ import argparse
 import copy
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import TextIO
 
 from scep_analyzer.capture.files import STANDARD_INPUT, expand
+from scep_analyzer.engines.apart import serve_another, signals_wait
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.render.safe import safe
 
@@ -32,9 +32,11 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
     code = 0
     pool = ProcessPoolExecutor(max_workers=min(options.jobs, len(paths)), initializer=_prepared)
     try:
-        for text, error, exit_code in pool.map(
-            _guarded, [rendered] * len(paths), [_with(options, path, at) for at, path in enumerate(paths)]
-        ):
+        with signals_wait():
+            results = pool.map(
+                _guarded, [rendered] * len(paths), [_with(options, path, at) for at, path in enumerate(paths)]
+            )
+        for text, error, exit_code in results:
             stream.write(text)
             stream.flush()
             code = max(code, exit_code)
@@ -55,8 +57,7 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
 
 def _prepared() -> None:
     """In each process: the other one decides what Ctrl-C means, and when it has gone, however it went, this one goes too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    serve_another()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -67,7 +67,7 @@ def _is_number(text: str, least: int) -> bool:
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print exchanges, or their list."""
     with Spool() as spool:
-        report = report_of([options.capture], options, keep=spool.keep)
+        report = report_of([options.capture], options, keep=spool.keep if options.bytes else None)
         _print(report, _wanted(report, options), options)
     return 0
 

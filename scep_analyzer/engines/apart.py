@@ -38,6 +38,32 @@ _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 _ITEMS, _GIVEN, _FAILED = range(3)
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let signals wait while a process begins: until it has said how it takes them, it would end as this one does, with a traceback."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def serve_another() -> None:
+    """In a process that works for another: that one decides what Ctrl-C means, and ends this one with SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
 class ApartEngine:
     """A :class:`BuiltinEngine` at work in another process; its parameters, methods and properties are the same."""
 
@@ -58,7 +84,8 @@ class ApartEngine:
         self._pipe, theirs = context.Pipe()
         ours = self._pipe if copied else None
         self._process = context.Process(target=_serve, args=(theirs, ours, paths, limits), daemon=True)
-        self._process.start()
+        with signals_wait():
+            self._process.start()
         theirs.close()
 
     def exchanges(self) -> Iterator[Item]:
@@ -135,8 +162,7 @@ def _carry(waiting: _Waiting, pipe: Connection) -> None:
 
 def _serve(pipe: Connection, other_end: Connection | None, paths: list[str], limits: Limits) -> None:
     """Read, send, and answer what is asked then; ends when the pipe does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and ends this one so
+    serve_another()
     if other_end is not None:
         other_end.close()  # or the pipe would never end here
     found: list[Item] = []

@@ -108,9 +108,7 @@ BYSTANDERS = {"mscep_admin": "admin", "certificateregistrationsvc": "policy-modu
 
 def path_of(target: str) -> str:
     """The path of a request target, in origin or absolute form (RFC 9112, Section 3.2)."""
-    path = target.partition("?")[0]
-    if "@" in path or "=" in path or "%40" in path:  # a user and password, or a parameter of the path
-        path = without_secrets(path)
+    path = without_secrets(target.partition("?")[0])
     if not path.lower().startswith(("http://", "https://")):
         return path
     try:

@@ -177,6 +177,8 @@ class CaptureFacts:
     """The first ones, ``Bounds.comments`` of them."""
     secrets: list[Secret] = field(default_factory=list, repr=False)
     """Decryption secrets in the file."""
+    secrets_bytes: int = 0
+    """What they take, as ``Bounds.secrets_bytes`` counts it."""
     unit: str = "frame"
     """What frame numbers and ``packets`` count: lines of a log, entries of a HAR file, sessions of a Fiddler archive."""
     called: str = "a capture"

@@ -1,7 +1,8 @@
 """What in text from the wire is a secret, by rule: who else reads a report must not learn it. In doubt it is one.
 
-A parameter is secret by its name, in any spelling and however it is percent-encoded; a header field by its name or by what it holds; a
-user and password before a host wherever a URL stands; a long run of hexadecimal digits because NDES's challenge passwords are such.
+A parameter is secret by its name, in any spelling and however it is percent-encoded; a segment of a path by the one before it; a header
+field by its name or by what it holds; a user and password before a host wherever a URL stands; a long run of hexadecimal digits because
+NDES's challenge passwords are such.
 """
 
 import base64
@@ -82,6 +83,20 @@ SECRET_WORDS = (
 
 _NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEPARATORS = re.compile(r"[?&;#]")
+_SLASH = r"(?:\\?/|%(?:25)*2[fF])"
+"""What parts the segments of a path, as JSON writes it and percent-encoded, too."""
+_REST = rf"(?:[^\s\"'<>?&;#/%\\]+|(?!{_SLASH})[%\\])*"
+_SEGMENT = re.compile(rf"(?::|%(?:25)*3[aA]){_SLASH}{_SLASH}{_REST}|{_SLASH}(?P<segment>{_REST})")
+"""A segment of a path; a scheme and a host give none."""
+_GLUED = re.compile(r"([A-Za-z][A-Za-z0-9%]{2,63})[-_.:~,+!](?=\D*\d)(.{3,})", re.DOTALL)
+"""A word and a value in one segment: ``otp-4711``."""
+_ORDINARY_SEGMENT = re.compile(
+    r"m?scep(?:\.dll|_admin)?|certsrv|pkiclient|cgi-bin|ejbca|publicweb|apply|api|realms|protocol|v\d{1,2}|[a-z]*enroll?(?:ment)?"
+    r"|[a-z]*re(?:new(?:al)?|quests?|set)|validate|verify|change|generate|new|login|get\w{0,20}|profiles?|ca|ra|est|cert(?:ificate)?s?"
+    r"|\w{1,30}\.(?:exe|dll|aspx?|jsp|php|cgi|html?|do)",
+    re.IGNORECASE,
+)
+"""What stands in the paths of services: behind such a segment no secret is looked for until the next word for one."""
 _ENDS = re.compile(r"[\s\"'<>]")
 _SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:|(?<![^\s\"'<=(,]))(?://|\\/\\/|%2[fF]%2[fF])")
 """What a host follows; without a scheme ("network-path reference", RFC 3986, 4.2) only where a word begins."""
@@ -124,7 +139,7 @@ _IN_HEX = [oid.hex().encode() for oid in SECRET_OIDS.values()]
 _DIGITS_OF_HEX = frozenset(max(re.findall(rb"\d+", each), key=len)[:14] for each in _IN_HEX)
 """Digits that they all hold, in whichever case the letters are."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-_LINE_ENDS = (b"\\r", b"\\n", b"\\t")
+_LINE_ENDS = re.compile(rb"\\[rnt]")
 """As JSON and C write them."""
 
 
@@ -138,9 +153,7 @@ def text_holds_secret(data: bytes) -> bool:
     if len(data) < 9:
         return False
     for _ in range(_MOST_ESCAPES):
-        plain = data
-        for each in _LINE_ENDS:
-            plain = plain.replace(each, b"") if each in plain else plain
+        plain = _LINE_ENDS.sub(b"", data) if b"\\" in data else data
         plain = plain.translate(_STANDARD, b" \t\r\n\v\f:=")  # "=" ends a line of quoted-printable
         if any(each in plain for each in _begun_in_base64()) and any(
             sure in plain and form.search(plain) is not None for sure, form in _in_base64().items()
@@ -192,7 +205,33 @@ def without_secrets(target: str) -> str:
     for start, end, _, _ in _found(target):
         pieces += (target[at:start], HIDDEN)
         at = end
-    return _without_userinfo("".join([*pieces, target[at:]]))
+    return _without_segments(_without_userinfo("".join([*pieces, target[at:]])))
+
+
+def _without_segments(text: str) -> str:
+    """Leave out the segments of a path behind one that is a word for a secret, up to one that services have in their paths."""
+    pieces: list[str] = []
+    kept = last = 0
+    hiding = False
+    for match in _SEGMENT.finditer(text):
+        segment = match["segment"]
+        hiding = hiding and match.start() == last and segment is not None
+        last = match.end()
+        if not segment:
+            continue
+        glued = _GLUED.fullmatch(segment)
+        start = match.start("segment")
+        if hiding and _ORDINARY_SEGMENT.fullmatch(segment) is None:
+            hidden = start
+        else:
+            hiding = is_secret_name(segment)
+            if glued is None or not is_secret_name(glued[1]):
+                continue
+            hidden = start + glued.start(2)
+        if text[hidden:last] != HIDDEN:
+            pieces += (text[kept:hidden], HIDDEN)
+            kept = last
+    return "".join([*pieces, text[kept:]])
 
 
 @lru_cache(maxsize=8)  # a target is asked about by the rules and by each output, one after the other
@@ -298,7 +337,7 @@ def field_without_secrets(name: str, value: str) -> str:
         return f"{scheme} (redacted, {len(rest):,} characters)" if known else f"(redacted, {len(value):,} characters)"
     if lower in _HOST_FIELDS and "@" in value:
         return f"{HIDDEN}@{value.rpartition('@')[2]}"
-    return without_secrets(value) if "=" in value or "@" in value or "%40" in value else value
+    return without_secrets(value)
 
 
 def text_is_secret(content: bytes) -> bool:

@@ -509,7 +509,8 @@ def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
     """
     secrets = [each.content for facts in view.scene.captures for each in facts.secrets if each.kind == _TLS_SECRETS]
     secrets += [view.scene.keylog] if view.scene.keylog is not None else []
-    if not secrets:
+    shaken = [each for each in view.scene.handshakes if each.http is None]
+    if not secrets or not shaken:
         return
     known = {
         words[1].lower()
@@ -517,7 +518,6 @@ def capture_tls_keys_do_not_fit(view: CaptureView) -> Found:
         for line in each.decode("latin-1").splitlines()
         if len(words := line.split()) > 2
     }
-    shaken = [each for each in view.scene.handshakes if each.http is None]
     strangers = [each for each in shaken if each.client_random not in known and not each.decrypted]
     if strangers:
         first = strangers[0]

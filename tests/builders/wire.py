@@ -2,6 +2,7 @@
 
 import ipaddress
 import struct
+from functools import lru_cache
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 MAC = bytes.fromhex("020000000002020000000001")
@@ -22,6 +23,11 @@ def udp(sport: int, dport: int, payload: bytes) -> bytes:
     return struct.pack(">HHHH", sport, dport, 8 + len(payload), 0) + payload
 
 
+@lru_cache(maxsize=64)
+def _packed(address: str) -> bytes:
+    return ipaddress.ip_address(address).packed
+
+
 def ip(
     source: str,
     destination: str,
@@ -32,7 +38,7 @@ def ip(
     options: bytes = b"",
 ) -> bytes:
     """IPv4 or IPv6 by the form of the addresses. ``fragment`` is the offset in bytes, plus 1 where more fragments follow."""
-    a, b = ipaddress.ip_address(source).packed, ipaddress.ip_address(destination).packed
+    a, b = _packed(source), _packed(destination)
     if len(a) == 16:
         if fragment:
             payload = struct.pack(">BBHI", protocol, 0, (fragment & ~7) | (fragment & 1), ident) + payload

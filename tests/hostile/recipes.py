@@ -148,11 +148,10 @@ def one_message_by_many(n: int) -> bytes:
 
 
 def secret_parameters(n: int) -> bytes:
-    """A target of many parameters."""
-    target = "/scep?operation=GetCACaps" + "&pin=1;x" * n
-    return capture(
-        *[(f"GET {target[:60_000]} HTTP/1.1\r\nHost: ca\r\n\r\n".encode(), answer(b"AES\n", "text/plain"))] * 4
-    )
+    """Targets of many parameters, each as long as one may be."""
+    target = "/scep?operation=GetCACaps" + "&pin=1;x" * min(n, 6_000)
+    asked = f"GET {target} HTTP/1.1\r\nHost: ca\r\n\r\n".encode()
+    return capture(*[(asked, answer(b"AES\n", "text/plain"))] * max(1, n // 6_000))
 
 
 def link_types(n: int) -> bytes:
@@ -197,6 +196,32 @@ def fields(n: int) -> bytes:
     return capture(*[(asked, answer(b"", "text/plain"))] * max(1, n // 3_000))
 
 
+def header_tables(n: int) -> bytes:
+    """What a client says in HTTP/2: one long header field, indexed once, then named fifteen times, in two bytes each time, by each of
+    many streams that never end (RFC 7541, Sections 5.1 and 6; RFC 9113, Section 4.1).
+    """  # noqa: D205  # one sentence
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+    def indexed(name: bytes, value: bytes) -> bytes:
+        size, rest = b"\x7f", len(value) - 0x7F
+        while rest > 0x7F:
+            size, rest = size + bytes([rest & 0x7F | 0x80]), rest >> 7
+        return (
+            b"\x40" + bytes([len(name)]) + name + (size + bytes([rest]) if rest >= 0 else bytes([len(value)])) + value
+        )
+
+    settings, headers, ends_headers, get, http = 4, 1, 4, b"\x82", b"\x86"
+    long = indexed(b"x", b"v" * 3_900)
+    sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings, 0, 0, b"")
+    sent += frame(headers, ends_headers, 1, get + http + b"\x84" + long)
+    newest = b"\xbe"  # entry 62 of the table
+    return sent + b"".join(
+        frame(headers, ends_headers, 3 + 2 * each, get + http + b"\x84" + newest * 15) for each in range(n)
+    )
+
+
 def certificates(n: int) -> bytes:
     """Certificates of one name, in a set that holds no signature."""
     from tests.builders import pki
@@ -217,7 +242,7 @@ RECIPES: dict[str, tuple[Callable[[int], bytes], int]] = {
     "capabilities": (capabilities, 200),
     "lookups": (lookups, 60),
     "one_message_by_many": (one_message_by_many, 100),
-    "secret_parameters": (secret_parameters, 2_000),
+    "secret_parameters": (secret_parameters, 48_000),
     "link_types": (link_types, 4_000),
     "secrets_blocks": (secrets_blocks, 1_000),
     "left_out": (left_out, 300),
@@ -227,6 +252,9 @@ RECIPES: dict[str, tuple[Callable[[int], bytes], int]] = {
     "certificates": (certificates, 600),
 }
 """Each with a size to begin with."""
+
+CONVERSATIONS: dict[str, tuple[Callable[[int], bytes], int]] = {"header_tables": (header_tables, 40_000)}
+"""What a client says behind TLS, which no capture shows without keys."""
 
 
 def pasted(n: int) -> bytes:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from asn1crypto import core
 
+from scep_analyzer import analyze
+from scep_analyzer.tables import TABLES
 from tests import talk
 from tests.builders import pki
 from tests.builders.scene import CLIENT_KEY, ENCRYPTER, ENCRYPTION_KEY, REQUESTER
@@ -96,6 +98,14 @@ TARGETS = [
     f"/scep?operation=GetCACaps&user[password]={CANARY}",
     f"/scep?operation=GetCACaps&challenge[]={CANARY}",
     f"/scep/challenge={CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"/scep/password/{CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"/scep/OTP/{CANARY}?operation=GetCACaps",
+    f"/scep/ch%61llenge/a/{CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"/scep%2Ftoken%2F{CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"/scep/secret-{CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"/scep//pin//{CANARY}/pkiclient.exe?operation=GetCACaps",
+    f"http://h/api/token/{CANARY}/scep?operation=GetCACaps",
+    f"/scep?operation=GetCACaps&next=http%3A%2F%2Fh%2Fpassword%2F{CANARY}%2Fscep",
     f"/scep?operation=GetCACert&message=challenge:{CANARY}",
     f"/scep?challenge={CANARY}&operation=PKIOperation&message=AAAA",
     f"http://user:{CANARY}@h/scep?operation=GetCACaps",
@@ -120,6 +130,8 @@ FIELDS = [
     f"X-Auth-Token: {CANARY}",
     f"X-SCEP-Challenge-Password: {CANARY}",
     f"Host: user:{CANARY}@h",
+    f"Referer: http://h/password/{CANARY}/scep",
+    f"X-Original-URL: /otp/{CANARY}/pkiclient.exe",
 ]
 ANSWERS = {
     "reason": answer(b"", "text/plain", f"403 wrong challenge password {CANARY}"),
@@ -143,6 +155,8 @@ ANSWERS = {
     "german": answer(f"<html>Das Kennwort lautet: <b>{CANARY}</b></html>".encode(), "text/html", "500 No"),
     "utf-16": answer(f"<html>Le mot de passe : {CANARY}</html>".encode("utf-16"), "text/html", "500 No"),
     "url": answer(f"see http://u:{CANARY}@h/?token={CANARY}".encode(), "text/plain", "500 No"),
+    "location of a path": answer(b"", status="302 Found", more=f"Location: http://h/scep/challenge/{CANARY}/pkiclient.exe\r\n"),
+    "url of a path": answer(f"no such page: /scep/otp/{CANARY}/pkiclient.exe".encode(), "text/plain", "404 No"),
     "digits alone": answer(f"<html>{HEX}</html>".encode(), "text/html", "500 No"),
 }  # fmt: skip
 
@@ -220,6 +234,16 @@ def test_no_output_of_a_capture_holds_it(name: str, scep_analyzer: Program, tmp_
     for each in out.iterdir():
         assert not _holds(each.read_bytes()), each.name
         assert not _holds(each.name)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_no_output_of_python_holds_it(name: str) -> None:
+    """The tables of a report are what a notebook shows and a data frame keeps."""
+    report = analyze(CAPTURES[name])
+    for table in TABLES:
+        assert not _holds(repr(report.rows(table))), table
+    assert not _holds(report._repr_html_())
+    assert not _holds(report.to_json())
 
 
 @pytest.mark.parametrize("name", MESSAGES)

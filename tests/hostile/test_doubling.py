@@ -2,14 +2,13 @@
 
 import pytest
 
-from tests.hostile.doubling import MOST, calls, exponent, read
-from tests.hostile.recipes import PASTES, RECIPES
+from tests.hostile.doubling import ALL, COMMANDS, MOST, calls, exponent, read
 
 
-@pytest.mark.parametrize("name", [*RECIPES, *PASTES])
+@pytest.mark.parametrize("name", ALL)
 def test_work_grows_with_the_size(name: str) -> None:
-    recipe, first = {**RECIPES, **PASTES}[name]
-    command = "decode" if name in PASTES else "timeline"
+    recipe, first = ALL[name]
+    command = COMMANDS[name]
     least = max(first // 40, 2)  # calls are counted, so that little is enough
     small, large = recipe(least), recipe(least * 8)
     read(small, command)  # what is imported and remembered once

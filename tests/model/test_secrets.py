@@ -54,6 +54,35 @@ def test_targets_and_urls(target: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/scep/password/S3cret/pkiclient.exe?operation=GetCACaps", "/scep/password/(redacted)/pkiclient.exe?operation=GetCACaps"),
+        ("/scep/OTP/a%2Fb/pkiclient.exe", "/scep/OTP/(redacted)%2F(redacted)/pkiclient.exe"),
+        ("/scep/token/se/cret", "/scep/token/(redacted)/(redacted)"),
+        ("/ch%61llenge/S3cret", "/ch%61llenge/(redacted)"),
+        ("%2Fscep%2Fsecret%2FS3cret%2Fscep", "%2Fscep%2Fsecret%2F(redacted)%2Fscep"),
+        ("/scep/otp-4711/pkiclient.exe", "/scep/otp-(redacted)/pkiclient.exe"),
+        ("//password/S3cret", "//password/(redacted)"),
+        ("/scep//password//S3cret/x?a=b", "/scep//password//(redacted)/(redacted)?a=b"),
+        ("http://h/challenge/S3cret/scep", "http://h/challenge/(redacted)/scep"),
+        ("see http://token.example/ca/scep and /pin/1234, or", "see http://token.example/ca/scep and /pin/(redacted) or"),
+        ('{"url": "http:\\/\\/h\\/token\\/S3cret"}', '{"url": "http:\\/\\/h\\/token\\/(redacted)"}'),
+        # What is no secret: services' own paths, words in a sentence, hosts.
+        ("/auth/realms/scep", "/auth/realms/scep"),
+        ("/certsrv/mscep_admin/", "/certsrv/mscep_admin/"),
+        ("/ejbca/publicweb/apply/scep/pkiclient.exe", "/ejbca/publicweb/apply/scep/pkiclient.exe"),
+        ("/challenge/validate", "/challenge/validate"),
+        ("http://password.example/x/y", "http://password.example/x/y"),
+        ("the challenge password/OTP is missing", "the challenge password/OTP is missing"),
+        ("text/html, application/x-pki-message", "text/html, application/x-pki-message"),
+    ],
+)  # fmt: skip
+def test_segments_of_paths(path: str, shown: str) -> None:
+    assert without_secrets(path) == shown
+    assert without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
         ("Authorization", "Basic dTpw", "Basic (redacted, 4 characters)"),
