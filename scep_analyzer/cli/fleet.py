@@ -1,0 +1,148 @@
+"""``fleet``: many captures into one set of tables, on one machine or on a Dask cluster; reports of the tables; a ring buffer watched."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scep_analyzer.cli.options import Target, add_common_arguments, keys_of
+from scep_analyzer.cli.timeline import positive
+from scep_analyzer.model.anomalies import AnalyzerError
+
+if TYPE_CHECKING:
+    from scep_analyzer.fleet.reader import Settings
+
+_ACTIONS = {
+    "read": "read captures into tables (the default: `fleet SOURCE… -o DIR`)",
+    "report": "what the tables say: outcomes by day, causes, slow servers, certificates that run out, reuse, renewals",
+    "watch": "follow a folder that a ring buffer fills (dumpcap -b), each file once",
+}
+_IDLE = (
+    "--all",
+    "--min-severity",
+    "--show-secrets",
+    "--force",
+    "--utc",
+    "--local",
+    "--verbose",
+    "--width",
+    "--color",
+    "--no-pager",
+)
+_SCHEMES = ("tcp://", "tls://", "ws://", "wss://")
+
+
+def completed(words: list[str]) -> list[str]:
+    """The command line with the action that is meant where none is named: ``fleet SOURCE… -o DIR`` reads."""
+    after = words[1:]
+    return words if not after or after[0] in (*_ACTIONS, "-h", "--help") else [words[0], "read", *after]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    added = {name: actions.add_parser(name, help=text, description=text) for name, text in _ACTIONS.items()}
+    reading = added["read"]
+    reading.add_argument(
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="files, folders (with all that is in them), patterns ('*.pcap'), URLs (s3://, gs://, az://, sftp://, smb://)",
+    )
+    reading.add_argument(
+        "--each", action="store_true", help="each file is a capture, also where several are of one ring buffer"
+    )
+    reading.add_argument(
+        "--scheduler",
+        type=_scheduler,
+        default="processes",
+        metavar="WHERE",
+        help="processes (the default), threads (no limits of time and memory), or the address of a Dask scheduler: tcp://HOST:8786",
+    )
+    reading.add_argument(
+        "--jobs", type=positive, metavar="N", help="captures at a time on this machine (default: its cores)"
+    )
+    add_reading_arguments(reading)
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how captures are read."""
+    parser.add_argument(
+        "--timeout",
+        type=positive,
+        default=300,
+        metavar="SECONDS",
+        help="give a capture up after this time, and as much again for each GB (default: 300)",
+    )
+    parser.add_argument(
+        "--memory", type=positive, default=1024, metavar="MB", help="give a capture up that takes more (default: 1024)"
+    )
+    add_common_arguments(
+        parser, Target("DIR", "the folder of the tables; a run that was ended goes on there", required=True), idle=_IDLE
+    )
+
+
+def _scheduler(text: str) -> str:
+    if text not in ("processes", "threads") and not text.startswith(_SCHEMES):
+        raise argparse.ArgumentTypeError(f"{text!r} is none; give processes, threads or tcp://HOST:PORT")
+    return text
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it."""
+    from scep_analyzer.fleet import check_installed
+
+    check_installed()
+    return {"read": _read}[options.action](options)
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from scep_analyzer.fleet.reader import settings_of
+
+    if options.display_filter:
+        raise AnalyzerError("fleet reads whole captures: leave --display-filter out")
+    keylog = None
+    if options.keylog is not None:
+        keylog = str(Path(options.keylog).absolute())
+        if not Path(keylog).is_file():
+            raise AnalyzerError(f"{options.keylog}: no such file; give the path of a key log")
+    return settings_of(keys_of(options), keylog, options.engine, float(options.timeout), options.memory << 20)
+
+
+def _read(options: argparse.Namespace) -> int:
+    import os
+
+    from scep_analyzer.cli.progress import counting
+    from scep_analyzer.fleet.run import plan, run
+    from scep_analyzer.fleet.sources import find
+    from scep_analyzer.fleet.store import Store
+    from scep_analyzer.story.model import count
+
+    settings = _settings(options)
+    found = find(options.source, each=options.each)
+    jobs = options.jobs or os.cpu_count() or 1
+    store = Store.created(Path(options.output))
+    with store.locked():
+        store.settle()
+        planned = plan(store, found, jobs)
+        with counting(planned.captures, "captures") as tell:
+            done = run(store, planned.batches, settings, options.scheduler, jobs, tell)
+    failed = [each for each in done if each.reason is not None]
+    said = [f"{count(len(done) - len(failed), 'capture')} read into {options.output}"]
+    said += [f"{planned.done:,} there before"] if planned.done else []
+    said += [f"left out as copies of others: {planned.copies:,}"] if planned.copies else []
+    said += [f"{len(failed):,} could not be read"] if failed else []
+    _say("; ".join(said))
+    for each in failed[: 0 if options.quiet else _MOST_NAMED]:
+        _say(f"  {each.files[0].url}: {each.reason}")
+    if len(failed) > _MOST_NAMED and not options.quiet:
+        _say(f"  and {len(failed) - _MOST_NAMED:,} more: the table captures has all of them (state, reason)")
+    return 0
+
+
+_MOST_NAMED = 10
+
+
+def _say(text: str) -> None:
+    from scep_analyzer.render.safe import safe
+
+    print(safe(text))  # noqa: T201  # the command's result
