@@ -81,8 +81,8 @@ class Reader:
         """Append the rows of a capture to the files in ``folder``. What cannot be read is a row in ``captures`` that says why."""
         digests: list[str] = []
         try:
-            with tempfile.TemporaryDirectory(dir=folder, prefix="fetched-") as kept:
-                paths = _at_hand(capture, Path(kept), digests)
+            with contextlib.ExitStack() as held:
+                paths = _at_hand(capture, folder, digests, held)
                 report = self._report(paths)
                 key = key_of(digests)
                 rows = {name: list(rows_of(report, name)) for name in TABLES}
@@ -144,17 +144,20 @@ def out_of_memory(settings: Settings) -> str:
     return f"given up: it took more than {settings.memory / 1e6:,.0f} MB of memory; give more with --memory"
 
 
-def _at_hand(capture: Capture, kept: Path, digests: list[str]) -> list[str]:
+def _at_hand(capture: Capture, folder: Path, digests: list[str], held: contextlib.ExitStack) -> list[str]:
     """Paths of the capture's files, fetched where they are elsewhere; ``digests`` are theirs."""
     for each in capture.files:
         if each.size is None:
             raise AnalyzerError("not a file that can be read again (a pipe or a device); save it to a file first")
     paths = []
+    kept = folder
+    if any("://" in each.url for each in capture.files):
+        kept = Path(held.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix="fetched-")))
     for number, each in enumerate(capture.files):
         digest = hashlib.sha256()
-        name = each.url.rpartition("/")[2] if "://" in each.url else ""
-        path = kept / f"{number}{Path(name).suffix[:8]}" if name else Path(each.url)
-        with opened(each) as source, path.open("wb") if name else contextlib.nullcontext() as copy:
+        fetched = "://" in each.url
+        path = kept / f"{number}{Path(each.url).suffix[:8]}" if fetched else Path(each.url)
+        with opened(each) as source, path.open("wb") if fetched else contextlib.nullcontext() as copy:
             while piece := source.read(_PIECE):
                 digest.update(piece)
                 if copy is not None:
