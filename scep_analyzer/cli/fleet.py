@@ -115,7 +115,7 @@ def _read(options: argparse.Namespace) -> int:
     from scep_analyzer.fleet.run import plan, run
     from scep_analyzer.fleet.sources import find
     from scep_analyzer.fleet.store import Store
-    from scep_analyzer.story.model import count
+    from scep_analyzer.model.words import count
 
     settings = _settings(options)
     found = find(options.source, each=options.each)

@@ -6,11 +6,13 @@ every system, and a capture that takes all memory takes this process with it and
 
 import base64
 import contextlib
+import gc
 import hashlib
 import hmac
 import json
 import os
 import queue
+import re
 import sys
 import tempfile
 import threading
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 _SLACK = 256 << 20
 """Bytes above the limit on memory at which the system refuses more, where the supervisor has not come by in time."""
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 Row = dict[str, Any]
 
 
@@ -206,12 +209,8 @@ def append(folder: Path, rows: dict[str, list[Row]], key: str) -> None:
 
 def line_of(row: Row) -> str:
     """A row as a line of JSON. Half a surrogate pair, which no Parquet file can hold, becomes U+FFFD."""
-    text = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n" if _is_odd(text) else text + "\n"
-
-
-def _is_odd(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text)
+    text = json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return text if text.isascii() else _HALF_A_PAIR.sub("\ufffd", text)
 
 
 # -- the program ------------------------------------------------------------------------------------------------------------
@@ -219,6 +218,7 @@ def _is_odd(text: str) -> bool:
 
 def main(stdin: TextIO, stdout: TextIO) -> None:
     """Do what each line says, and answer each with a line, until there are no more. When the supervisor has gone, end at once."""
+    gc.set_threshold(50_000, 20, 100)  # as the command line: the stages make no cycles
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(stdin, lines), daemon=True).start()
     first = json.loads(lines.get())

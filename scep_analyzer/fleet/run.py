@@ -212,7 +212,7 @@ def _by_dask(store: Store, batches: Sequence[Batch], settings: Settings, address
         raise AnalyzerError(
             f"{address}: no Dask scheduler answers ({error}); start one with `dask scheduler`, and workers with `dask worker {address}`"
         ) from error
-    with client:
+    with client, client.as_current():
         workers = client.scheduler_info()["workers"]
         if not workers:
             raise AnalyzerError(f"{address}: the scheduler has no workers; start some with `dask worker {address}`")
