@@ -4,7 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scep_analyzer.cli.options import Target, add_common_arguments, keys_of
+from scep_analyzer.cli.options import (
+    Target,
+    add_common_arguments,
+    add_output_arguments,
+    add_page_arguments,
+    keys_of,
+)
 from scep_analyzer.cli.timeline import positive
 from scep_analyzer.model.anomalies import AnalyzerError
 
@@ -62,6 +68,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=positive, metavar="N", help="captures at a time on this machine (default: its cores)"
     )
     add_reading_arguments(reading)
+    _add_report_arguments(added["report"])
+
+
+def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    from scep_analyzer.fleet.queries import QUERIES
+
+    parser.add_argument("folder", metavar="DIR", help="the folder of the tables")
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument(
+        "--only",
+        action="append",
+        choices=list(QUERIES),
+        metavar="NAME",
+        help=f"only this table; repeatable: {', '.join(QUERIES)}",
+    )
+    asked.add_argument(
+        "--sql", metavar="SELECT", help="ask the tables yourself, in DuckDB's SQL (docs/tables.md); read only"
+    )
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=("text", "html", "csv"),
+        default="text",
+        help="what to write (default: text); csv: of one table",
+    )
+    parser.add_argument(
+        "--rows", type=positive, default=20, metavar="N", help="rows of each table in text (default: 20)"
+    )
+    add_output_arguments(parser)
+    add_page_arguments(parser)
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     from scep_analyzer.fleet import check_installed
 
     check_installed()
-    return {"read": _read}[options.action](options)
+    return {"read": _read, "report": _report}[options.action](options)
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
@@ -136,6 +172,37 @@ def _read(options: argparse.Namespace) -> int:
         _say(f"  {each.files[0].url}: {each.reason}")
     if len(failed) > _MOST_NAMED and not options.quiet:
         _say(f"  and {len(failed) - _MOST_NAMED:,} more: the table captures has all of them (state, reason)")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from scep_analyzer.cli.output import look_of, output_of
+    from scep_analyzer.fleet.answers import answer, answer_to, tables
+    from scep_analyzer.fleet.queries import QUERIES
+    from scep_analyzer.fleet.store import Store
+    from scep_analyzer.render import tabular
+
+    names = options.only or list(QUERIES)
+    if options.format == "csv" and options.sql is None and len(names) != 1:
+        raise AnalyzerError("csv holds one table: name it with --only NAME, or ask with --sql")
+    with tables(Store.existing(Path(options.folder))) as connection:
+        if options.sql is not None:
+            answers = [answer_to(connection, options.sql)]
+        else:
+            answers = [answer(connection, each) for each in dict.fromkeys(names)]
+        counted = connection.execute(
+            "SELECT count(DISTINCT capture_sha256), min(first_time), max(last_time) FROM captures"
+        ).fetchone()
+    facts = [("Tables", options.folder)]
+    if counted is not None:
+        facts += [("Captures", f"{counted[0]:,}"), ("Packets", f"from {counted[1]} to {counted[2]} UTC")]
+    with output_of(options, as_is=options.format != "text") as stream:
+        if options.format == "csv":
+            tabular.comma_separated(answers[0], stream)
+        elif options.format == "html":
+            tabular.page(answers, facts, stream)
+        else:
+            tabular.text(answers, stream, look_of(options, stream), options.rows)
     return 0
 
 

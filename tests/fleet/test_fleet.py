@@ -28,8 +28,8 @@ from scep_analyzer.fleet.store import Store
 from scep_analyzer.fleet.supervisor import SupervisedReader
 from scep_analyzer.tables import TABLES
 from tests.conftest import ROOT, Result
-from tests.fleet.tables import everything, rows
 from tests.files import pcap_header
+from tests.fleet.tables import everything, rows
 
 Program = Callable[..., Result]
 SOME = sorted((ROOT / "captures" / "faults").glob("*/*.pcap"))[::24]
