@@ -69,6 +69,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_reading_arguments(reading)
     _add_report_arguments(added["report"])
+    _add_watch_arguments(added["watch"])
+
+
+def _add_watch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="the folder that the ring buffer fills")
+    parser.add_argument(
+        "--idle",
+        type=positive,
+        default=60,
+        metavar="SECONDS",
+        help="a file that is not written to for this time is finished, also without a newer one (default: 60)",
+    )
+    parser.add_argument(
+        "--duration", type=positive, metavar="SECONDS", help="end after this time (default: with Ctrl-C)"
+    )
+    add_metrics_argument(parser)
+    add_reading_arguments(parser)
+
+
+def add_metrics_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare --metrics."""
+    parser.add_argument(
+        "--metrics",
+        type=_address,
+        metavar="ADDR:PORT",
+        help="serve counters for Prometheus there, for example 127.0.0.1:9321; needs scep-analyzer[fleet]",
+    )
+
+
+def _address(text: str) -> str:
+    from scep_analyzer.fleet.metrics import parsed
+
+    try:
+        parsed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; give ADDR:PORT, 127.0.0.1:9321") from error
+    return text
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +165,7 @@ def run(options: argparse.Namespace) -> int:
     from scep_analyzer.fleet import check_installed
 
     check_installed()
-    return {"read": _read, "report": _report}[options.action](options)
+    return {"read": _read, "report": _report, "watch": _watch}[options.action](options)
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
@@ -175,6 +212,52 @@ def _read(options: argparse.Namespace) -> int:
     return 0
 
 
+_PAUSE = 1.0
+"""Seconds from one look at a watched folder to the next."""
+
+
+def _watch(options: argparse.Namespace) -> int:
+    import time
+
+    from scep_analyzer.fleet.metrics import Metrics
+    from scep_analyzer.fleet.run import take_in
+    from scep_analyzer.fleet.store import Store
+    from scep_analyzer.fleet.supervisor import SupervisedReader
+    from scep_analyzer.fleet.watch import rounds
+    from scep_analyzer.model.words import count
+
+    settings, folder = _settings(options), Path(options.folder)
+    if not folder.is_dir():
+        raise AnalyzerError(f"{options.folder}: no such folder; give the one that the ring buffer fills")
+    end = None if options.duration is None else time.monotonic() + options.duration
+    metrics = Metrics() if options.metrics is not None else None
+    if metrics is not None:
+        metrics.serve(options.metrics)
+    store = Store.created(Path(options.output))
+    reader = SupervisedReader(settings)
+    with store.locked():
+        store.settle()
+        done = {file for record in store.records() for each in record.captures for file in each.files}
+        try:
+            for ready in rounds(
+                folder, done.__contains__, options.idle, _PAUSE, lambda: end is not None and time.monotonic() > end
+            ):
+                for each in ready:
+                    record, rows = take_in(store, each.file, each.window, reader)
+                    done.add(each.file)
+                    if metrics is not None:
+                        metrics.take_rows(rows)
+                    why = record.captures[0].reason
+                    if not options.quiet:
+                        said = count(len(rows.get("transactions", ())), "transaction")
+                        _say(f"{each.file.url}: {why if why is not None else said}", at_once=True)
+        except KeyboardInterrupt:  # the way to end it
+            pass
+        finally:
+            reader.close()
+    return 0
+
+
 def _report(options: argparse.Namespace) -> int:
     from scep_analyzer.cli.output import look_of, output_of
     from scep_analyzer.fleet.answers import answer, answer_to, tables
@@ -209,7 +292,7 @@ def _report(options: argparse.Namespace) -> int:
 _MOST_NAMED = 10
 
 
-def _say(text: str) -> None:
+def _say(text: str, *, at_once: bool = False) -> None:
     from scep_analyzer.render.safe import safe
 
-    print(safe(text))  # noqa: T201  # the command's result
+    print(safe(text), flush=at_once)  # noqa: T201  # the command's result

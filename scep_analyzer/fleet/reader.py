@@ -80,17 +80,25 @@ class Reader:
         material = b"".join(sorted(each.public for each in self._keys)) + b"".join(sorted(settings.keys))
         self._mac_key = hmac.digest(material, b"scep-analyzer challenge", "sha256") if self._keys else None
 
-    def read(self, capture: Capture, folder: Path) -> Outcome:
-        """Append the rows of a capture to the files in ``folder``. What cannot be read is a row in ``captures`` that says why."""
+    def read(self, capture: Capture, folder: Path, own: str | None = None) -> Outcome:
+        """Append the rows of a capture to the files in ``folder``. What cannot be read is a row in ``captures`` that says why.
+
+        ``own``: only the rows of what begins in this one of its files.
+        """
         digests: list[str] = []
         try:
             with contextlib.ExitStack() as held:
                 paths = _at_hand(capture, folder, digests, held)
                 report = self._report(paths)
                 key = key_of(digests)
-                rows = {name: list(rows_of(report, name)) for name in TABLES}
+                rows: dict[str, list[Row]] = {name: list(rows_of(report, name)) for name in TABLES}
             _complete(rows["captures"], capture, paths, digests)
             self._add_macs(rows["messages"], report)
+            if own is not None:
+                from scep_analyzer.fleet.watch import owned
+
+                rows = owned(rows, own)
+                key = rows["captures"][0]["file_sha256"]
             append(folder, rows, key)
         except AnalyzerError as error:
             return fail(capture, folder, str(error), digests)
@@ -229,7 +237,7 @@ def main(stdin: TextIO, stdout: TextIO) -> None:
         folder = Path(order["folder"])
         answer: Any
         if "capture" in order:
-            answer = reader.read(Capture(tuple(File(*each) for each in order["capture"])), folder)
+            answer = reader.read(Capture(tuple(File(*each) for each in order["capture"])), folder, order["own"])
         else:
             try:
                 answer = {"files": reader.write(folder, Path(order["store"]), order["batch"])}

@@ -1,5 +1,6 @@
 """Captures → batches → tables: by processes of this machine, by threads, or by the workers of a Dask cluster."""
 
+import json
 import shutil
 import threading
 from collections import Counter
@@ -21,6 +22,9 @@ _SHARES = 4
 _PACE = 0.1
 _ATTEMPTS = 3
 """How often Dask gives a batch to another worker, where one is lost."""
+
+
+Rows = dict[str, list[dict[str, Any]]]
 
 
 class Batch(NamedTuple):
@@ -135,6 +139,25 @@ def work(batch: Batch, store: Store, reader: AnyReader, on_capture: Callable[[],
     files = reader.write(staging, store.folder, batch.name)
     shutil.rmtree(staging, ignore_errors=True)
     return Record(batch=batch.name, files=tuple(files), captures=tuple(done), withdraws=batch.withdraws)
+
+
+def take_in(store: Store, file: File, window: Capture, reader: SupervisedReader) -> tuple[Record, Rows]:
+    """Read what begins in a file of a ring buffer, and commit it; gives its rows as well."""
+    batch = name_of([Capture((file,))])
+    staging = store.staging(batch)
+    outcome = reader.read(window, staging, file.url)
+    if outcome.reason is not None:
+        # The neighbor may be what cannot be read, or it has been deleted meanwhile.
+        staging = store.staging(batch)
+        outcome = reader.read(Capture((file,)), staging, file.url)
+    rows = {path.stem: [json.loads(line) for line in path.open("rb")] for path in staging.glob("*.jsonl")}
+    files = reader.write(staging, store.folder, batch)
+    shutil.rmtree(staging, ignore_errors=True)
+    done = Done(files=(file,), key=outcome.key, reason=outcome.reason)
+    record = Record(batch=batch, files=tuple(files), captures=(done,))
+    store.commit(record)
+    store.compact()
+    return record, rows
 
 
 Tell = Callable[[int], None]

@@ -36,13 +36,14 @@ class SupervisedReader:
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._done = 0
 
-    def read(self, capture: Capture, folder: Path) -> Outcome:
+    def read(self, capture: Capture, folder: Path, own: str | None = None) -> Outcome:
         """Append the rows of a capture to the files in ``folder``, or a row that says why not."""
         if self._done >= _RECYCLED:
             self.close()
         before = _sizes(folder)
         seconds = self._settings.timeout * (1 + sum(each.size or 0 for each in capture.files) / 1e9)
-        answer, why = self._asked({"folder": str(folder), "capture": capture.files}, seconds, self._settings.memory)
+        order = {"folder": str(folder), "capture": capture.files, "own": own}
+        answer, why = self._asked(order, seconds, self._settings.memory)
         self._done += 1
         if answer is not None:
             return Outcome(*answer)

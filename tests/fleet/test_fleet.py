@@ -188,8 +188,9 @@ def test_a_file_that_has_changed_takes_its_own_place(scep_analyzer: Program, tmp
 
 def test_small_batches_become_large_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet_run, "_MOST_CAPTURES", 1)
+    monkeypatch.setattr("scep_analyzer.fleet.store._MERGED", 3)
     store = Store.created(tmp_path / "out")
-    source = _some(tmp_path / "in", 17)
+    source = _some(tmp_path / "in", 4)
     _run(store, source)
     assert len(store.records()) == 2
     assert {record.level for record in store.records()} == {0, 1}
