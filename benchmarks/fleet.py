@@ -58,7 +58,9 @@ def cluster(workers: int = 2) -> Iterator[tuple[str, list[subprocess.Popen[bytes
     address = f"tcp://127.0.0.1:{port}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
     dask = [sys.executable, "-m", "dask"]
-    scheduler = subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"], **quiet)
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"], **quiet
+    )
     time.sleep(2)
     command = [*dask, "worker", address, "--nthreads", "1", "--no-dashboard", "--death-timeout", "20"]
     started = [subprocess.Popen(command, **quiet) for _ in range(workers)]
@@ -132,7 +134,8 @@ def main() -> int:
     size = sum(each.stat().st_size for each in source.rglob("*.pcap*"))
     out = options.folder / "tables"
     digests = {}
-    print(f"{count} captures, {size / 1e6:.1f} MB\n\n| way | s | captures/s | CPU ms a capture | MB, all processes |\n|---|---:|---:|---:|---:|")
+    print(f"{count} captures, {size / 1e6:.1f} MB\n")
+    print("| way | s | captures/s | CPU ms a capture | MB, all processes |\n|---|---:|---:|---:|---:|")
 
     def measured(way: str, *arguments: str, besides: tuple[int, ...] = ()) -> None:
         wall, cpu, memory = run(source, out, *arguments, besides=besides)
@@ -160,7 +163,8 @@ def main() -> int:
     import duckdb
 
     (enrollments,) = duckdb.execute(
-        "SELECT count(*) FROM read_parquet(?) WHERE kind IN ('enrollment', 'renewal')", [f"{out}/transactions/*/*.parquet"]
+        "SELECT count(*) FROM read_parquet(?) WHERE kind IN ('enrollment', 'renewal')",
+        [f"{out}/transactions/*/*.parquet"],
     ).fetchone() or (0,)
     print(f"\ntables: {tables / 1e6:.2f} MB, {enrollments} enrollments, {tables / max(enrollments, 1):.0f} bytes each")
     same = len(set(digests.values())) == 1

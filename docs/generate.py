@@ -15,7 +15,15 @@ from rule_pages import rule_pages
 from scep_analyzer.wireshark.tables import with_tables
 
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md", "docs/json.md", "docs/python.md", "docs/tables.md")
+FILES = (
+    "README.md",
+    "captures/README.md",
+    "docs/commands.md",
+    "docs/diagnosis.md",
+    "docs/json.md",
+    "docs/python.md",
+    "docs/tables.md",
+)
 
 
 def program(*arguments: str, lines: int | None = None) -> str:

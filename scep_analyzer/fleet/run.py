@@ -150,7 +150,9 @@ def take_in(store: Store, file: File, window: Capture, reader: SupervisedReader)
         # The neighbor may be what cannot be read, or it has been deleted meanwhile.
         staging = store.staging(batch)
         outcome = reader.read(Capture((file,)), staging, file.url)
-    rows = {path.stem: [json.loads(line) for line in path.read_bytes().splitlines()] for path in staging.glob("*.jsonl")}
+    rows = {
+        path.stem: [json.loads(line) for line in path.read_bytes().splitlines()] for path in staging.glob("*.jsonl")
+    }
     files = reader.write(staging, store.folder, batch)
     shutil.rmtree(staging, ignore_errors=True)
     done = Done(files=(file,), key=outcome.key, reason=outcome.reason)
