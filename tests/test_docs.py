@@ -24,7 +24,20 @@ OTHER_WORDS = {  # kebab-case words in the stages that are no anomaly codes
 
 def _codes_in_source() -> set[str]:
     found = {"gap"}
-    for part in ("capture", "link", "sieve", "tcp", "tls", "http1", "http2", "scep", "cms", "engines", "pasted", "recordings"):
+    for part in (
+        "capture",
+        "link",
+        "sieve",
+        "tcp",
+        "tls",
+        "http1",
+        "http2",
+        "scep",
+        "cms",
+        "engines",
+        "pasted",
+        "recordings",
+    ):
         for path in (ROOT / "scep_analyzer" / part).glob("*.py"):
             if path.name in (
                 "algorithms.py",
