@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := captures/scenarios/ndes-refused-template.pcap
 
-.PHONY: help demo install test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live score faults captures captures-tls docs picture clean
+.PHONY: help demo install test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live fleet score faults captures captures-tls docs picture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,10 @@ bench-tshark: .venv/dev  ## measure two ways of driving tshark (takes a minute);
 
 bench-live: .venv/dev  ## capture 500 enrollments in a minute and measure an hour's memory (as root; needs Debian's scep, tshark, iproute2; takes two minutes)
 	$(BIN)/python benchmarks/live.py
+
+fleet: .venv/dev  ## read 2,000 captures made from the recipes by threads, processes and a Dask cluster of two workers on this machine; the tables must be the same, also where a worker is killed (takes five minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fleet]'
+	$(BIN)/python benchmarks/fleet.py
 
 score: .venv/dev  ## score the diagnosis over the corpus of faults and the healthy captures; see docs/diagnosis.md
 	$(BIN)/python benchmarks/score.py $(CAPTURES)

@@ -15,7 +15,15 @@ from rule_pages import rule_pages
 from scep_analyzer.wireshark.tables import with_tables
 
 ROOT = Path(__file__).parent.parent
-FILES = ("README.md", "captures/README.md", "docs/commands.md", "docs/diagnosis.md", "docs/json.md", "docs/python.md")
+FILES = (
+    "README.md",
+    "captures/README.md",
+    "docs/commands.md",
+    "docs/diagnosis.md",
+    "docs/json.md",
+    "docs/python.md",
+    "docs/tables.md",
+)
 
 
 def program(*arguments: str, lines: int | None = None) -> str:
@@ -72,6 +80,21 @@ def tables() -> str:
     return "\n\n".join(written)
 
 
+def fleet_tables() -> str:
+    """The Parquet tables: what a fleet adds, and the rows of the report."""
+    sys.path.insert(0, str(ROOT))
+    from scep_analyzer.fleet.schema import ADDED, PARQUET
+    from scep_analyzer.tables import TABLES
+
+    written = []
+    for name, table in TABLES.items():
+        rows = (f"| `{each.name}` | {PARQUET[each.type]} | {each.meaning} |" for each in (*ADDED[name], *table.columns))
+        written.append(
+            "\n".join((f"## `{name}`: {table.meaning}\n", "| column | type | meaning |", "|---|---|---|", *rows))
+        )
+    return "\n\n".join(written)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "timeline": lambda: program("captures/scenarios/ndes-get-enrollment.pcap"),
     "answer": lambda: program("captures/scenarios/ndes-refused-template.pcap"),
@@ -106,6 +129,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "help explain": lambda: program("explain", "--help"),
     "score": score,
     "tables": tables,
+    "fleet tables": fleet_tables,
+    "help fleet": lambda: program("fleet", "read", "--help"),
+    "help fleet report": lambda: program("fleet", "report", "--help"),
+    "help fleet watch": lambda: program("fleet", "watch", "--help"),
     "help annotate": lambda: program("annotate", "--help"),
     "help wireshark": lambda: program("wireshark", "--help"),
     "help wireshark overlay": lambda: program("wireshark", "overlay", "--help"),

@@ -48,7 +48,9 @@ class Analysis:
         frames: frozenset[int] | None = None,
     ) -> None:
         if isinstance(engine, str):
-            engine = open_capture(engine, Reading(paths, on_bytes, secrets=secrets, limits=limits, frames=frames))
+            engine = open_capture(
+                engine, Reading(paths=paths, on_bytes=on_bytes, secrets=secrets, limits=limits, frames=frames)
+            )
         self.engine: Engine = engine
         self._secrets, self._limits = secrets, limits
         self._keys, self._keep = keys, keep

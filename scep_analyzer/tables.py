@@ -276,6 +276,13 @@ TABLES: dict[str, Table] = {
                 "signature_valid", "boolean", "message.signature_valid", "the signature fits; none where not checked"
             ),
             Column("signer", "text", "message.signer.subject", "the subject of the signer's certificate"),
+            Column("signer_sha256", "text", "message.signer.fingerprint_sha256", "SHA-256 of the signer's certificate"),
+            Column(
+                "signer_key_sha256",
+                "text",
+                "message.signer.public_key.fingerprint_sha256",
+                "SHA-256 of the signer's public key (SubjectPublicKeyInfo)",
+            ),
             Column("recipient_issuer", "text", "recipient.issuer", "whom the envelope is encrypted for: issuer"),
             Column("recipient_serial_number", "text", "recipient.serial_number", "and serial number"),
             Column(
@@ -283,6 +290,12 @@ TABLES: dict[str, Table] = {
             ),
             Column("opened", "boolean", "message.envelope.opened", "a key that was given opened the envelope"),
             Column("csr_subject", "text", "message.envelope.content.csr.subject", "the subject that was asked for"),
+            Column(
+                "csr_key_sha256",
+                "text",
+                "message.envelope.content.csr.public_key.fingerprint_sha256",
+                "SHA-256 of the public key in the request",
+            ),
             Column("length", "integer", "message.length", "its length in bytes"),
             Column("sha256", "text", "message.sha256", "its SHA-256: the same message on another leg has the same"),
         ),
@@ -307,6 +320,7 @@ TABLES: dict[str, Table] = {
             Column("not_after", "time", "certificate.not_after", "valid to"),
             Column("key_algorithm", "text", "certificate.public_key.algorithm", "algorithm of the public key"),
             Column("key_bits", "integer", "certificate.public_key.bits", "its size"),
+            Column("key_sha256", "text", "certificate.public_key.fingerprint_sha256", "SHA-256 of the public key"),
             Column("signature_algorithm", "text", "certificate.signature_algorithm", "signature algorithm"),
             Column("is_ca", "boolean", "certificate.is_ca", "basicConstraints says CA"),
             Column("key_usage", "text", "certificate.key_usage", "keyUsage, with spaces between"),

@@ -53,6 +53,17 @@ WITHOUT_OWN_TEST = {
     "content", "verdict", "options", "asn1", "grammar", "extensions", "reading", "jobs",
 }  # fmt: skip
 TESTED_TOGETHER = {
+    "cli/fleet": "fleet/test_fleet",
+    "render/tabular": "fleet/test_report",
+    "fleet/sources": "fleet/test_fleet",
+    "fleet/reader": "fleet/test_fleet",
+    "fleet/supervisor": "fleet/test_fleet",
+    "fleet/store": "fleet/test_fleet",
+    "fleet/run": "fleet/test_fleet",
+    "fleet/schema": "fleet/test_fleet",
+    "fleet/queries": "fleet/test_report",
+    "fleet/answers": "fleet/test_report",
+    "fleet/metrics": "fleet/test_watch",
     "engines/tshark_rows": "engines/test_tshark", "cli/live": "engines/test_live",
     "capture/interfaces": "engines/test_live", "render/jsonl": "test_events", "story/narrator": "test_events",
     "story/exchanges": "render/test_timeline", "story/messages": "render/test_timeline",

@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "one HTML page for the ticket: verdict, diagrams, every step, findings, certificates; no network needed",
     "annotate": "the same packets as pcapng, with comments on the SCEP frames for Wireshark; --strip takes them out again",
     "wireshark": "the plugin that gives Wireshark and tshark scep.* fields: install, uninstall, status; overlay: our findings in it",
+    "fleet": "thousands of captures into one set of Parquet tables, on one machine or a Dask cluster; report, watch",
     "live": "the timeline while it happens: captures on an interface, tells each exchange and what was found",
     "doctor": "what this installation can do; --schema prints the JSON Schema of the output",
 }
@@ -168,6 +169,7 @@ def _run(words: list[str], closed: frozenset[int]) -> int:
     module = import_module(f"scep_analyzer.cli.{_MODULES.get(name, name)}") if name is not None else None
     if module is not None and name is not None:
         module.add_arguments(by_name[name])
+        words = getattr(module, "completed", list)(words)
     options = parser.parse_args(words)
     environment.check(options, closed)
     return int(module.run(options)) if module is not None else OK

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture import interfaces
 from scep_analyzer.cli import privileges
+from scep_analyzer.cli.fleet import add_metrics_argument
 from scep_analyzer.cli.options import add_common_arguments, keys_of, secrets_of
 from scep_analyzer.cli.output import created, output_of
 from scep_analyzer.cli.timeline import positive, tell, write_lines
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--format", choices=("text", "jsonl"), default="text", help="what to print (default: text)"
     )
+    add_metrics_argument(parser)
     add_common_arguments(parser, idle=("--engine", "--no-pager"))
 
 
@@ -76,6 +78,12 @@ def run(options: argparse.Namespace) -> int:
         )
     account = privileges.account_of(options.user)
     keys, secrets = keys_of(options), _secrets(options)
+    metrics = None
+    if options.metrics is not None:
+        from scep_analyzer.fleet.metrics import Metrics
+
+        metrics = Metrics()
+        metrics.serve(options.metrics)
     with contextlib.ExitStack() as held:
         stream = held.enter_context(output_of(options, as_is=options.format == "jsonl", at_once=True))
         keep = held.enter_context(created(options.write, force=options.force)) if options.write is not None else None
@@ -91,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
             f"capturing on {', '.join(options.interface)} with {sniffer.program}{reader}; Ctrl-C ends it with a summary"
         )
         events = _until(analysis.events(), sniffer, options.stop_after)
+        if metrics is not None:
+            events = metrics.take(events)
         try:
             if options.format == "jsonl":
                 write_lines(options, events, Files(engine.facts), stream, at_once=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scep_analyzer.capture.files import READERS, expand
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 _PATIENCE = 1.0
 """Seconds after which progress is shown."""
@@ -27,6 +27,19 @@ def progress(paths: Sequence[str]) -> Iterator[Callable[[int], None] | None]:
         yield None
         return
     bar = _Bar(paths)
+    try:
+        yield bar.told
+    finally:
+        bar.close()
+
+
+@contextlib.contextmanager
+def counting(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """As :func:`progress`, for ``total`` things of which some have been done: with the rate and the time that is left."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        yield lambda _done: None
+        return
+    bar = _Count(total, what)
     try:
         yield bar.told
     finally:
@@ -73,19 +86,47 @@ class _Bar:
             self._drawn.stop()
 
     def _begun(self, done: int) -> "Progress":
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         total = size_of(self._paths)
         known = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(compact=True), TextColumn("left"))
         unknown = (TextColumn("{task.fields[megabytes]:,.0f} MB read"),)
-        drawn = Progress(
-            TextColumn("Reading"),
-            *(known if total else unknown),
-            console=Console(file=sys.stderr, no_color=bool(os.environ.get("NO_COLOR")) or None),
-            auto_refresh=False,
-            transient=True,
+        return _line(known if total else unknown, total, done)
+
+
+class _Count(_Bar):
+    """The line of :func:`counting`."""
+
+    def __init__(self, total: int, what: str) -> None:
+        super().__init__(())
+        self._total, self._what = total, what
+
+    def _begun(self, done: int) -> "Progress":
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn("{task.speed:,.0f}/s" if self._total else "")
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(self._what),
+            rate,
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
         )
-        drawn.add_task("", total=total, completed=done, megabytes=done / 1e6)
-        drawn.start()
-        return drawn
+        return _line(columns, self._total, done)
+
+
+def _line(columns: "Sequence[ProgressColumn]", total: int | None, done: int) -> "Progress":
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    drawn = Progress(
+        TextColumn("Reading"),
+        *columns,
+        console=Console(file=sys.stderr, no_color=bool(os.environ.get("NO_COLOR")) or None),
+        auto_refresh=False,
+        transient=True,
+    )
+    drawn.add_task("", total=total, completed=done, megabytes=done / 1e6)
+    drawn.start()
+    return drawn

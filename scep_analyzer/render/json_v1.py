@@ -362,7 +362,14 @@ def _crl(crl: Crl) -> Json:
 
 
 def _public_key(key: PublicKey | None) -> Json | None:
-    return None if key is None else {"algorithm": key.algorithm, "bits": key.bits, "curve": key.curve}
+    if key is None:
+        return None
+    return {
+        "algorithm": key.algorithm,
+        "bits": key.bits,
+        "curve": key.curve,
+        "fingerprint_sha256": key.fingerprint,
+    }
 
 
 def certificate_of(certificate: Certificate) -> Json:
