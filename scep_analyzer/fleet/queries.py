@@ -27,9 +27,9 @@ _TWO_PLACES = "One message in `messages` means that it was captured in two place
 
 QUERIES: dict[str, Query] = {
     "days": Query(
-        "Enrollments by day",
-        "What the clients got, by the day on which they began (UTC).",
-        """\
+        title="Enrollments by day",
+        meaning="What the clients got, by the day on which they began (UTC).",
+        sql="""\
 SELECT started::DATE AS date, count(*) AS enrollments,
        count(*) FILTER (verdict = 'issued') AS issued, count(*) FILTER (verdict = 'refused') AS refused,
        count(*) FILTER (verdict = 'failed') AS failed, count(*) FILTER (verdict = 'unusable') AS unusable,
@@ -39,35 +39,35 @@ FROM transactions WHERE kind IN ('enrollment', 'renewal')
 GROUP BY 1 ORDER BY 1""",
     ),
     "products": Query(
-        "Enrollments by server and client product",
-        "Empty where a product was not recognized.",
-        """\
+        title="Enrollments by server and client product",
+        meaning="Empty where a product was not recognized.",
+        sql="""\
 SELECT server_product, client_product, verdict, count(*) AS enrollments, count(DISTINCT client) AS clients
 FROM transactions WHERE kind IN ('enrollment', 'renewal')
 GROUP BY ALL ORDER BY server_product NULLS LAST, client_product NULLS LAST, enrollments DESC, verdict""",
     ),
     "causes": Query(
-        "Causes",
-        "Root causes of what failed: how often, whom, and since when. `scep-analyzer explain RULE` says what to do.",
-        """\
+        title="Causes",
+        meaning="Root causes of what failed: how often, whom, and since when. `scep-analyzer explain RULE` says what to do.",
+        sql="""\
 SELECT root_cause AS rule, count(*) AS transactions, count(DISTINCT client) AS clients,
        count(DISTINCT server) AS servers, min(started)::DATE AS first_day, max(started)::DATE AS last_day
 FROM transactions WHERE root_cause IS NOT NULL
 GROUP BY 1 ORDER BY transactions DESC, rule""",
     ),
     "slow": Query(
-        "Slowest servers",
-        "Milliseconds from a request to the first byte of its response; PKIOperation only.",
-        """\
+        title="Slowest servers",
+        meaning="Milliseconds from a request to the first byte of its response; PKIOperation only.",
+        sql="""\
 SELECT server, server_port, count(*) AS requests, median(duration_ms) AS median_ms,
        quantile_cont(duration_ms, 0.95) AS p95_ms, max(duration_ms) AS max_ms
 FROM exchanges WHERE operation = 'PKIOperation' AND duration_ms IS NOT NULL
 GROUP BY 1, 2 ORDER BY median_ms DESC, server, server_port LIMIT 100""",
     ),
     "expiring": Query(
-        "Certificates that run out",
-        "Certificates whose last day is within 90 days of today, or has passed; CA and RA certificates first.",
-        """\
+        title="Certificates that run out",
+        meaning="Certificates whose last day is within 90 days of today, or has passed; CA and RA certificates first.",
+        sql="""\
 SELECT * FROM (
 SELECT coalesce(role, place) AS role, subject, issuer, serial_number, not_after,
        date_diff('day', today, not_after::DATE) AS days_left, max(captures.last_time)::DATE AS last_seen
@@ -77,35 +77,35 @@ GROUP BY ALL)
 ORDER BY role NOT IN ('ca', 'ra', 'ra-signing', 'ra-encryption'), not_after, subject, serial_number""",
     ),
     "challenges": Query(
-        "The same challenge password in two captures",
-        "Where a key opened the requests (--key). The value is a code that tells nothing of the password. "
+        title="The same challenge password in two captures",
+        meaning="Where a key opened the requests (--key). The value is a code that tells nothing of the password. "
         + _TWO_PLACES,
-        _twice("code", "challenge_mac", "challenge_mac IS NOT NULL"),
+        sql=_twice("code", "challenge_mac", "challenge_mac IS NOT NULL"),
     ),
     "keys": Query(
-        "The same key enrolled in two captures",
-        "The key of the request, where it was opened; otherwise of the self-signed signer. " + _TWO_PLACES,
-        _twice(
+        title="The same key enrolled in two captures",
+        meaning="The key of the request, where it was opened; otherwise of the self-signed signer. " + _TWO_PLACES,
+        sql=_twice(
             "key_sha256",
             "coalesce(csr_key_sha256, signer_key_sha256)",
             "message_type = 'PKCSReq' AND coalesce(csr_key_sha256, signer_key_sha256) IS NOT NULL",
         ),
     ),
     "nonces": Query(
-        "The same senderNonce in two captures",
-        _TWO_PLACES,
-        _twice("sender_nonce", "sender_nonce", "sender_nonce IS NOT NULL"),
+        title="The same senderNonce in two captures",
+        meaning=_TWO_PLACES,
+        sql=_twice("sender_nonce", "sender_nonce", "sender_nonce IS NOT NULL"),
     ),
     "transaction-ids": Query(
-        "The same transactionID in two captures",
-        "Polls and repeated requests have the transactionID of the first one. " + _TWO_PLACES,
-        _twice("transaction_id", "m.transaction_id", "m.transaction_id IS NOT NULL"),
+        title="The same transactionID in two captures",
+        meaning="Polls and repeated requests have the transactionID of the first one. " + _TWO_PLACES,
+        sql=_twice("transaction_id", "m.transaction_id", "m.transaction_id IS NOT NULL"),
     ),
     "renewals": Query(
-        "Renewals, and what they renew",
-        "The enrollment that issued the certificate which signs the renewal: by its serial number, where that could be seen, or the "
-        "latest one for its subject.",
-        """\
+        title="Renewals, and what they renew",
+        meaning="The enrollment that issued the certificate which signs the renewal: by its serial number, where that "
+        "could be seen, or the latest one for its subject.",
+        sql="""\
 WITH renewing AS (
     SELECT DISTINCT t.capture_sha256, t.transaction, t.started, t.verdict, c.subject, c.serial_number, c.not_after
     FROM transactions t JOIN messages m USING (capture_sha256, transaction)
@@ -125,8 +125,8 @@ QUALIFY row_number() OVER (
 ORDER BY renewed, r.subject""",
     ),
     "not-read": Query(
-        "Captures that could not be read",
-        "They are in no other table.",
-        "SELECT path, bytes, reason FROM captures WHERE state = 'failed' ORDER BY path",
+        title="Captures that could not be read",
+        meaning="They are in no other table.",
+        sql="SELECT path, bytes, reason FROM captures WHERE state = 'failed' ORDER BY path",
     ),
 }

@@ -86,7 +86,7 @@ def read_dumps(data: bytes) -> Iterator[Dump]:
         match = _ROW.match(line)
         row = None
         if match is not None and (match[2] or match[3]):
-            row = _Row(start, end, match[1], match[3], line[match.end() :])
+            row = _Row(start=start, end=end, indent=match[1], offset=match[3], rest=line[match.end() :])
         if row is None:
             total = _TOTAL.fullmatch(line)
             if total is not None and last is not None and last not in totals:
@@ -144,7 +144,13 @@ def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
     content = (swapped or content)[:whole]
     if swapped is not None:
         notes.append(("hex-words-little-endian", "the dump shows 16-bit words of a little-endian machine"))
-    yield Dump(rows[0].start, rows[used - 1].end, content, rows[0].indent.strip(b">|") != b"", tuple(notes))
+    yield Dump(
+        start=rows[0].start,
+        end=rows[used - 1].end,
+        content=content,
+        indented=rows[0].indent.strip(b">|") != b"",
+        notes=tuple(notes),
+    )
 
 
 class _Layout:
@@ -320,13 +326,22 @@ def arrays(data: bytes) -> Iterator[Piece]:
         content = bytes(number & 0xFF for number in numbers)
         name = _ARRAY_NAME.search(uncommented[max(0, match.start() - 100) : match.start()])
         if name is None:
-            yield Piece(match.start(), match.end(), content, "an array of bytes", Then.AGAIN)
+            yield Piece(
+                start=match.start(), end=match.end(), content=content, form="an array of bytes", then=Then.AGAIN
+            )
         else:
             peers.setdefault(name[1], []).append((match.start(), match.end(), content))
     for number, pieces in enumerate(peers.values()):
         direction = ("request", "response")[number] if len(peers) == 2 else None
         content = b"".join(piece[2] for piece in pieces)
-        yield Piece(pieces[0][0], pieces[-1][1], content, "an array of bytes", Then.AGAIN, direction)
+        yield Piece(
+            start=pieces[0][0],
+            end=pieces[-1][1],
+            content=content,
+            form="an array of bytes",
+            then=Then.AGAIN,
+            direction=direction,
+        )
 
 
 # -- escapes -----------------------------------------------------------------------------------------------------------
@@ -352,8 +367,10 @@ def escapes(data: bytes) -> Iterator[Piece]:
             if run and (match is None or not _BETWEEN.fullmatch(data, run[-1].end(), match.start())):
                 written = b"".join((each[1] or b"") + (each[2] or b"") for each in run)
                 if written.count(b"\\x") + written.count(b"\\X") >= _LEAST_ESCAPES:
-                    taken.append((run[0].start(), run[-1].end()))
-                    yield Piece(*taken[-1], _ESCAPE.sub(_byte, written), "escaped bytes", Then.AGAIN)
+                    start, end = run[0].start(), run[-1].end()
+                    taken.append((start, end))
+                    content = _ESCAPE.sub(_byte, written)
+                    yield Piece(start=start, end=end, content=content, form="escaped bytes", then=Then.AGAIN)
                 run = []
             if match is not None:
                 run.append(match)
@@ -366,7 +383,7 @@ def escapes(data: bytes) -> Iterator[Piece]:
         before = _UNESCAPED.search(data, max(0, match.start() - 64), match.start())
         start = before.start() if before is not None else match.start()
         content = _ESCAPE.sub(_byte, data[start : match.end()])
-        yield Piece(start, match.end(), content, "escaped bytes", Then.AGAIN)
+        yield Piece(start=start, end=match.end(), content=content, form="escaped bytes", then=Then.AGAIN)
 
 
 def _byte(match: re.Match[bytes]) -> bytes:

@@ -42,10 +42,10 @@ def prefixed(data: bytes) -> Iterator[Piece]:
             last = end
             continue
         if len(rows) >= _LEAST_ROWS:
-            yield Piece(first, last, b"\n".join(rows) + b"\n", "", Then.AGAIN)
+            yield Piece(start=first, end=last, content=b"\n".join(rows) + b"\n", form="", then=Then.AGAIN)
         rows = []
     if len(rows) >= _LEAST_ROWS:
-        yield Piece(first, last, b"\n".join(rows) + b"\n", "", Then.AGAIN)
+        yield Piece(start=first, end=last, content=b"\n".join(rows) + b"\n", form="", then=Then.AGAIN)
 
 
 _PRE = re.compile(rb"<(/?)(?:pre|code)\b[^<>]{0,200}>", re.IGNORECASE)
@@ -62,5 +62,5 @@ def preformatted(data: bytes) -> Iterator[Piece]:
             inside = data[opened : match.start()]
             if b"&" in inside or b"<" in inside:
                 content = html.unescape(_TAG.sub(b"", inside).decode("latin-1")).encode("latin-1", "replace")
-                yield Piece(opened, match.start(), content, "", Then.AGAIN)
+                yield Piece(start=opened, end=match.start(), content=content, form="", then=Then.AGAIN)
             opened = None

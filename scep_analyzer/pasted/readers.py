@@ -68,7 +68,12 @@ def _archive(data: bytes) -> Iterator[Piece]:
                 kind = re.search(r"_([cs])\.txt$", entry.filename)
                 direction = {"c": "request", "s": "response"}[kind[1]] if kind is not None else None
                 yield Piece(
-                    0, len(data), content, "a Fiddler archive" if kind else "a zip archive", Then.AGAIN, direction
+                    start=0,
+                    end=len(data),
+                    content=content,
+                    form="a Fiddler archive" if kind else "a zip archive",
+                    then=Then.AGAIN,
+                    direction=direction,
                 )
     except (
         zipfile.BadZipFile,
@@ -90,7 +95,7 @@ def _unpacked(data: bytes) -> Iterator[Piece]:
         raise DecodeError(f"a gzip file that is cut or damaged ({error})") from error
     if len(content) >= LIMIT:
         raise DecodeError(f"it unpacks to more than {LIMIT:,} bytes; give only the part with the message")
-    yield Piece(0, len(data), content, "", Then.AGAIN)
+    yield Piece(start=0, end=len(data), content=content, form="", then=Then.AGAIN)
 
 
 def _yaml(data: bytes) -> Iterator[Piece]:
@@ -103,7 +108,15 @@ def _yaml(data: bytes) -> Iterator[Piece]:
         content = b"".join(decode_base64(part[2], notes) for part in parts)
         direction = ("request", "response")[number] if len(peers) == 2 else None
         kept = tuple(note for note in notes if note[0] != "base64-lines")
-        yield Piece(parts[0][0], parts[-1][1], content, "YAML", Then.AGAIN, direction, notes=kept)
+        yield Piece(
+            start=parts[0][0],
+            end=parts[-1][1],
+            content=content,
+            form="YAML",
+            then=Then.AGAIN,
+            direction=direction,
+            notes=kept,
+        )
 
 
 _YAML = re.compile(
@@ -292,7 +305,14 @@ def _first_of(found: list[Found]) -> list[Found]:
     note = "limit-messages", f"only the first {most} of {len(found):,} messages are told"
     return [
         *found[: most - 1],
-        Found(last.form, last.encoded, (*last.notes, note), last.operation, last.direction, last.time),
+        Found(
+            form=last.form,
+            encoded=last.encoded,
+            notes=(*last.notes, note),
+            operation=last.operation,
+            direction=last.direction,
+            time=last.time,
+        ),
     ]
 
 

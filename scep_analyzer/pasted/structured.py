@@ -64,18 +64,27 @@ def _strings(value: Any, start: int, end: int, time: str | None, form: str) -> I
         each, when, depth = waiting.pop()
         if isinstance(each, str):
             if len(each) >= _LEAST:
-                yield Piece(start, end, each.encode("utf-8", "surrogatepass"), form, Then.AGAIN, time=when)
+                yield Piece(
+                    start=start,
+                    end=end,
+                    content=each.encode("utf-8", "surrogatepass"),
+                    form=form,
+                    then=Then.AGAIN,
+                    time=when,
+                )
         elif (
             isinstance(each, list)
             and len(each) >= _LEAST
             and all(type(one) is int and -128 <= one <= 255 for one in each)
         ):
-            yield Piece(start, end, bytes(one & 0xFF for one in each), form, Then.AGAIN, time=when)
+            yield Piece(
+                start=start, end=end, content=bytes(one & 0xFF for one in each), form=form, then=Then.AGAIN, time=when
+            )
         elif isinstance(each, dict | list) and depth < _MOST_DEPTH:
             when = _time_of(each) or when
             inner = each.values() if isinstance(each, dict) else each
             waiting += [(one, when, depth + 1) for one in reversed(list(inner))]
-    yield Piece(start, end, b"", "", Then.TOLD)
+    yield Piece(start=start, end=end, content=b"", form="", then=Then.TOLD)
 
 
 def _time_of(value: Any) -> str | None:
@@ -95,7 +104,7 @@ def _har_entry(entry: Any, start: int, end: int) -> Iterator[Piece]:
     url = request.get("url")
     if isinstance(url, str) and not _dict(request, "postData").get("text"):
         line = f"{request.get('method', '')} {url}".encode("utf-8", "replace")
-        yield Piece(start, end, line, "HAR", Then.AGAIN, "request", time)
+        yield Piece(start=start, end=end, content=line, form="HAR", then=Then.AGAIN, direction="request", time=time)
     for place, direction in ((_dict(request, "postData"), "request"), (_dict(response, "content"), "response")):
         text = place.get("text")
         if not isinstance(text, str) or not text:
@@ -103,9 +112,11 @@ def _har_entry(entry: Any, start: int, end: int) -> Iterator[Piece]:
         body = har_body(text, place.get("encoding"))
         if mangled(body):
             told = f"the body of the {direction}{mangled(body)}"
-            yield Piece(start, end, told.encode(), "HAR", Then.TOLD, direction, time)
+            yield Piece(
+                start=start, end=end, content=told.encode(), form="HAR", then=Then.TOLD, direction=direction, time=time
+            )
             continue
-        yield Piece(start, end, body, "HAR", Then.AGAIN, direction, time)
+        yield Piece(start=start, end=end, content=body, form="HAR", then=Then.AGAIN, direction=direction, time=time)
 
 
 def har_body(text: str, encoding: Any) -> bytes:
@@ -146,17 +157,19 @@ def _tshark_packet(layers: dict[str, Any], start: int, end: int) -> Iterator[Pie
     for name in ("tcp.reassembled.data", "tcp.payload"):
         content = _hex(fields.get(name))
         if content:
-            yield Piece(start, end, content, form, Then.AGAIN, time=time)
+            yield Piece(start=start, end=end, content=content, form=form, then=Then.AGAIN, time=time)
             return
     direction = "response" if "http.response.code" in fields else "request"
     uri = fields.get("http.request.full_uri") or fields.get("http.request.uri")
     if uri:
         line = f"{fields.get('http.request.method', '')} {uri}".encode("utf-8", "replace")
-        yield Piece(start, end, line, form, Then.AGAIN, "request", time)
+        yield Piece(start=start, end=end, content=line, form=form, then=Then.AGAIN, direction="request", time=time)
     for name in ("media.type", "http.file_data", "data.data"):
         content = _hex(fields.get(name))
         if content:
-            yield Piece(start, end, content, form, Then.AGAIN, direction, time)
+            yield Piece(
+                start=start, end=end, content=content, form=form, then=Then.AGAIN, direction=direction, time=time
+            )
             return
 
 

@@ -40,16 +40,16 @@ def pem(data: bytes) -> Iterator[Piece]:
         body = _PEM_HEADER.sub(b"", _NEWLINE.sub(b"\n", _QUOTED.sub(b"", data[match.end() : stop])))
         if end is None:
             body = _first_base64(body)
-        place = match.start(), end.end() if end is not None else stop
+        begun, ended = match.start(), end.end() if end is not None else stop
         if "PRIVATE KEY" in label:
-            yield Piece(*place, b"", "", Then.TOLD)
+            yield Piece(start=begun, end=ended, content=b"", form="", then=Then.TOLD)
             continue
         notes: list[tuple[str, str]] = []
         content = decode_base64(body, notes)
         kept = tuple(note for note in notes if note[0] != "base64-lines")  # PEM is in lines
         if end is None:
             kept = (*kept, ("pem-end-missing", "the END line of the PEM is missing"))
-        yield Piece(*place, content, f"PEM ({label})", Then.MESSAGE, notes=kept)
+        yield Piece(start=begun, end=ended, content=content, form=f"PEM ({label})", then=Then.MESSAGE, notes=kept)
 
 
 def _first_base64(body: bytes) -> bytes:
@@ -108,7 +108,14 @@ def urls(data: bytes) -> Iterator[Piece]:
                 operation=name,
             )
         if not found and known is not None and operation is not None:
-            yield Piece(start, end, _told(plain, known, is_post=is_post), form, Then.TOLD, operation=known)
+            yield Piece(
+                start=start,
+                end=end,
+                content=_told(plain, known, is_post=is_post),
+                form=form,
+                then=Then.TOLD,
+                operation=known,
+            )
 
 
 def _told(line: bytes, operation: str, *, is_post: bool) -> bytes:
@@ -189,7 +196,14 @@ def base64s(data: bytes) -> Iterator[Piece]:
         written = b"".join(parts)
         notes: list[tuple[str, str]] = []
         content = decode_base64(unquote_to_bytes(written.replace(b"\\/", b"/")), notes)
-        yield Piece(start + match.start(), lines[last][0] + stop, content, "base64", Then.GUESS, notes=tuple(notes))
+        yield Piece(
+            start=start + match.start(),
+            end=lines[last][0] + stop,
+            content=content,
+            form="base64",
+            then=Then.GUESS,
+            notes=tuple(notes),
+        )
         number, column = last, stop
     if not lines or not any(b"MI" in line for _, _, line in lines):
         yield from _blocks(data)
@@ -249,4 +263,4 @@ def _blocks(data: bytes) -> Iterator[Piece]:
     content = decode_base64(block, notes)
     kept: Notes = tuple(note for note in notes if note[0] != "base64-lines")
     then = Then.MESSAGE if content[:1] == b"\x30" else Then.AGAIN
-    yield Piece(0, len(data), content, "base64", then, notes=kept)
+    yield Piece(start=0, end=len(data), content=content, form="base64", then=then, notes=kept)

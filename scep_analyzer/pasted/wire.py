@@ -44,10 +44,10 @@ def der(data: bytes) -> Iterator[Piece]:
             "sequence-missing",
             "the SEQUENCE around the PKCS #10 request is missing; .NET writes it so inside another content type",
         )
-        yield Piece(0, len(data), data, "DER", Then.MESSAGE, notes=(note,))
+        yield Piece(start=0, end=len(data), content=data, form="DER", then=Then.MESSAGE, notes=(note,))
         return
     if mangled(data):
-        yield Piece(0, len(data), b"a message" + mangled(data).encode(), "DER", Then.TOLD)
+        yield Piece(start=0, end=len(data), content=b"a message" + mangled(data).encode(), form="DER", then=Then.TOLD)
         return
     at, count = 0, 0
     while data[at : at + 1] == b"\x30" and count <= MOST_MESSAGES:
@@ -56,16 +56,18 @@ def der(data: bytes) -> Iterator[Piece]:
         except DecodeError:
             end = len(data) + 1
         if end > len(data):
-            yield Piece(at, len(data), data[at:], "DER or BER, cut or damaged", Then.MESSAGE)
+            yield Piece(
+                start=at, end=len(data), content=data[at:], form="DER or BER, cut or damaged", then=Then.MESSAGE
+            )
             return
         rest = data[end:]
         form = "BER" if data[at + 1] == 0x80 else "DER"
         if rest[:1] == b"\x30" or not rest.strip(b"\r\n\0 "):
-            yield Piece(at, end, data[at:end], form, Then.MESSAGE)
+            yield Piece(start=at, end=end, content=data[at:end], form=form, then=Then.MESSAGE)
         else:
             what = "1 byte follows" if len(rest) == 1 else f"{len(rest):,} bytes follow"
             note = "trailing-bytes", f"{what} the message"
-            yield Piece(at, end, data[at:end], form, Then.MESSAGE, notes=(note,))
+            yield Piece(start=at, end=end, content=data[at:end], form=form, then=Then.MESSAGE, notes=(note,))
         at, count = end, count + 1
 
 
@@ -83,7 +85,7 @@ def somewhere(data: bytes) -> Iterator[Piece]:
             end = min(extent(data, start), len(data))
         except DecodeError:
             end = len(data)
-        yield Piece(start, end, data[start:end], "DER", Then.GUESS)
+        yield Piece(start=start, end=end, content=data[start:end], form="DER", then=Then.GUESS)
         at = max(end, start + 1)
 
 
@@ -120,7 +122,14 @@ def http(data: bytes) -> Iterator[Piece]:
         told = _told(each, query.operation if query is not None else asked)
         if told:
             # What is in the body is left to the other readers: in a log it is not the body at all.
-            yield Piece(each.start, each.body, told.encode("latin-1", "replace"), form, Then.TOLD, direction=direction)
+            yield Piece(
+                start=each.start,
+                end=each.body,
+                content=told.encode("latin-1", "replace"),
+                form=form,
+                then=Then.TOLD,
+                direction=direction,
+            )
 
 
 def _cut(each: Alone) -> Iterator[tuple[str, str]]:
@@ -176,7 +185,13 @@ def packets(data: bytes) -> Iterator[Piece]:
                 return
             continue  # tshark -x shows reassembled bytes after the frame that completes them
         length = max(len(dump.content), _claimed(dump.content, kind))
-        shown.append(_Shown(dump.start, dump.end, Packet(len(shown) + 1, None, kind, dump.content, length)))
+        shown.append(
+            _Shown(
+                dump.start,
+                dump.end,
+                Packet(frame=len(shown) + 1, time_ns=None, link_type=kind, data=dump.content, wire_length=length),
+            )
+        )
     if not shown:
         return
     at = {each.packet.frame: each for each in shown}
@@ -213,7 +228,7 @@ def packets(data: bytes) -> Iterator[Piece]:
                 operation=operation,
             )
     # The rest is not read on: what tcpdump writes of a packet ("HTTP: POST …") and the text beside the hex say the same again.
-    yield Piece(0, len(data), b"", "", Then.TOLD)
+    yield Piece(start=0, end=len(data), content=b"", form="", then=Then.TOLD)
 
 
 def _segments(every: Iterable[Packet]) -> Iterator[Segment | Anomaly]:

@@ -33,10 +33,38 @@ _LINES_ALONE = frozenset({"packets", "headers", "bodies"})
 _HAR = re.compile(rb"\s*\{\s*\"log\"\s*:\s*\{")
 
 KINDS = (
-    Kind("IIS W3C log", "line", "an access log", _LINES_ALONE, logs.is_w3c, logs.read_w3c),
-    Kind("access log", "line", "an access log", _LINES_ALONE, logs.is_common, logs.read_common),
-    Kind("HAR", "entry", "a HAR file", _NO_PACKETS, lambda start: _HAR.match(start) is not None, har.read_har),
-    Kind("Fiddler archive", "session", "a Fiddler archive", _NO_PACKETS, saz.is_saz, saz.read_saz),
+    Kind(
+        name="IIS W3C log",
+        unit="line",
+        called="an access log",
+        lacks=_LINES_ALONE,
+        recognises=logs.is_w3c,
+        read=logs.read_w3c,
+    ),
+    Kind(
+        name="access log",
+        unit="line",
+        called="an access log",
+        lacks=_LINES_ALONE,
+        recognises=logs.is_common,
+        read=logs.read_common,
+    ),
+    Kind(
+        name="HAR",
+        unit="entry",
+        called="a HAR file",
+        lacks=_NO_PACKETS,
+        recognises=lambda start: _HAR.match(start) is not None,
+        read=har.read_har,
+    ),
+    Kind(
+        name="Fiddler archive",
+        unit="session",
+        called="a Fiddler archive",
+        lacks=_NO_PACKETS,
+        recognises=saz.is_saz,
+        read=saz.read_saz,
+    ),
 )
 
 
