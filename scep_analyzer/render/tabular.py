@@ -54,10 +54,10 @@ def text(answers: Sequence[Answer], out: TextIO, look: Look, most: int) -> None:
         if not each.rows:
             console.print("  none\n")
             continue
-        box = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, safe_box=look.ascii_only)
+        box = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1), safe_box=look.ascii_only)
         for number, name in enumerate(each.columns):
             right = all(isinstance(row[number], int | float | None) for row in each.rows)
-            box.add_column(Text(safe(name)), justify="right" if right else "left", overflow="fold")
+            box.add_column(Text(safe(name.replace("_", " "))), justify="right" if right else "left", overflow="fold")
         for row in each.rows[:most]:
             box.add_row(*(Text(safe(shown(cell))) for cell in row))
         console.print(box)
