@@ -97,6 +97,8 @@ _ORDINARY_SEGMENT = re.compile(
     re.IGNORECASE,
 )
 """What stands in the paths of services: behind such a segment no secret is looked for until the next word for one."""
+_PASSED_ON = re.compile(r"pass-?through", re.IGNORECASE)
+"""No password: the gateway of Microsoft Cloud PKI has it in its path."""
 _ENDS = re.compile(r"[\s\"'<>]")
 _SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:|(?<![^\s\"'<=(,]))(?://|\\/\\/|%2[fF]%2[fF])")
 """What a host follows; without a scheme ("network-path reference", RFC 3986, 4.2) only where a word begins."""
@@ -224,7 +226,7 @@ def _without_segments(text: str) -> str:
         if hiding and _ORDINARY_SEGMENT.fullmatch(segment) is None:
             hidden = start
         else:
-            hiding = is_secret_name(segment)
+            hiding = is_secret_name(_PASSED_ON.sub("", segment))
             if glued is None or not is_secret_name(glued[1]):
                 continue
             hidden = start + glued.start(2)

@@ -56,15 +56,16 @@ def capture_cut_at_128(view: View) -> Found:
         )
 
 
-_KEPT_OF_128 = frozenset(128 - 14 - network - transport for network in (20, 40) for transport in (20, 32))
-"""What is left of a segment's bytes where 128 of its packet were kept: Ethernet, IPv4 or IPv6, TCP without options or with timestamps."""
+_KEPT_OF_128 = {network: frozenset(128 - 14 - network - transport for transport in (20, 32)) for network in (20, 40)}
+"""What is left of a segment's bytes where 128 of its packet were kept, by the length of the header of IPv4 and of IPv6: behind Ethernet,
+with TCP without options or with timestamps."""
 
 
 def _cut_at_128(view: View) -> bool:
     """Whether all segments of the connection that are cut are cut to 128 bytes with their headers."""
     facts = view.facts
     kept = (facts.client.kept_sizes | facts.server.kept_sizes) if facts is not None else set()
-    return bool(kept) and kept <= _KEPT_OF_128
+    return bool(kept) and kept <= _KEPT_OF_128[40 if ":" in view.http.client.address else 20]
 
 
 @rule.capture(WARNING, "MicrosoftDocs/windowsserverdocs#6696")

@@ -90,7 +90,7 @@ def _data(encoded: bytes, _known: Known, _keys: Sequence[PrivateKey]) -> Anythin
 
 def _encrypted(encoded: bytes, _known: Known, _keys: Sequence[PrivateKey]) -> Anything:
     """EncryptedData (RFC 5652, Section 8) has no recipient: no key of a certificate opens it."""
-    kind = content_type(oid_of(next(children(read(encoded).content))))
+    kind = content_type(oid_of(next(children(read(encoded).content), b"")))
     if kind != "encrypted_data":
         raise DecodeError(f"a CMS {kind}, which SCEP does not use")
     problem = "EncryptedData is encrypted with a secret that both sides know, and SCEP requires EnvelopedData"

@@ -1,5 +1,6 @@
 """The tshark engine: parity with the builtin one, TLS undone, and what is said where it cannot be."""
 
+import io
 import json
 import os
 import shutil
@@ -201,7 +202,8 @@ def test_a_tshark_that_stops_in_the_middle(
     assert [said in each["detail"] for each in result.json["anomalies"] if each["code"] == "tshark-stopped"] == [True]
 
 
-def test_standard_input_cannot_be_shared_with_tshark(scep_analyzer: Program) -> None:
+def test_standard_input_cannot_be_shared_with_tshark(scep_analyzer: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CAPTURE.read_bytes())))
     result = scep_analyzer("-", "--keylog", KEYLOG)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "to a file first" in result.err

@@ -47,8 +47,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Merged:
 
 
 def shown_by_itself(corpus: Merged) -> list[Path]:
-    """Captures that the merged one does not hold."""
-    there = set(corpus.names)
+    """Captures that the merged one does not hold. Wireshark does not read the broken Wi-Fi headers of pktmon, which our engine reads."""
+    there = {*corpus.names, *(name_of(each) for each in EVERY if each.stem == "capture-wifi-header-broken")}
     return [each for each in (*EVERY, *FIELD) if name_of(each) not in there]
 
 
