@@ -203,7 +203,7 @@ def test_a_tshark_that_stops_in_the_middle(
 
 
 def test_standard_input_cannot_be_shared_with_tshark(scep_analyzer: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CAPTURE.read_bytes())))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TLS13.read_bytes())))
     result = scep_analyzer("-", "--keylog", KEYLOG)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "to a file first" in result.err
