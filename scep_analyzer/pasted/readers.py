@@ -17,6 +17,7 @@ from scep_analyzer.model.limits import BOUNDS, LIMITS
 from scep_analyzer.pasted import hexadecimal, prefixes, structured, text, wire
 from scep_analyzer.pasted.context import direction_before, time_before
 from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, joined
+from scep_analyzer.recordings.saz import ZIP_ERRORS
 from scep_analyzer.scep.anything import read_anything
 from scep_analyzer.scep.encoding import decode_base64
 
@@ -75,16 +76,7 @@ def _archive(data: bytes) -> Iterator[Piece]:
                     then=Then.AGAIN,
                     direction=direction,
                 )
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        OSError,
-        ValueError,
-        LookupError,
-    ) as error:
+    except ZIP_ERRORS as error:
         raise DecodeError(f"a zip archive that cannot be read ({str(error)[:80] or type(error).__name__})") from error
 
 

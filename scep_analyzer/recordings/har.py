@@ -27,14 +27,18 @@ CLIENT = Endpoint("client", 0)
 """Whoever recorded: a HAR file does not name its address."""
 
 
+def whole(source: Source, called: str, instead: str) -> bytes:
+    """All bytes of a recording that cannot be read piece by piece; InputError, with what to do instead, where they are too many."""
+    content = source.read(BOUNDS.recording_bytes + 1)
+    if len(content) > BOUNDS.recording_bytes:
+        raise InputError(f"{called} of more than {BOUNDS.recording_bytes >> 20} MB; {instead}")
+    return content
+
+
 def read_har(source: Source, facts: CaptureFacts, before: int) -> Iterator[HttpExchange | Anomaly]:
     """Read a HAR file. InputError where it is larger than Python's JSON reader may be given, or no JSON."""
     facts.time_digits = 3
-    text = source.read(BOUNDS.recording_bytes + 1)
-    if len(text) > BOUNDS.recording_bytes:
-        raise InputError(
-            f"{facts.path}: a HAR file of more than {BOUNDS.recording_bytes >> 20} MB; export only the requests to the SCEP server"
-        )
+    text = whole(source, f"{facts.path}: a HAR file", "export only the requests to the SCEP server")
     try:
         log = json.loads(text.removeprefix(b"\xef\xbb\xbf"))["log"]
         entries = log["entries"]

@@ -14,7 +14,7 @@ from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
-from scep_analyzer.recordings.har import time_of
+from scep_analyzer.recordings.har import time_of, whole
 from scep_analyzer.recordings.logs import SOMEONE, UNRECORDED
 
 MAGIC = b"PK\x03\x04"
@@ -43,11 +43,7 @@ def is_saz(start: bytes) -> bool:
 def read_saz(source: Source, facts: CaptureFacts, before: int) -> Iterator[HttpExchange | Anomaly]:
     """Read an archive. InputError where it is protected by a password, damaged, or larger than it may be."""
     facts.time_digits = 6
-    data = source.read(BOUNDS.recording_bytes + 1)
-    if len(data) > BOUNDS.recording_bytes:
-        raise InputError(
-            f"{facts.path}: a Fiddler archive of more than {BOUNDS.recording_bytes >> 20} MB; save only the sessions with the SCEP server"
-        )
+    data = whole(source, f"{facts.path}: a Fiddler archive", "save only the sessions with the SCEP server")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield from _sessions(archive, facts, before)
