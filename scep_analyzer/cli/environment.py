@@ -40,6 +40,7 @@ def prepared(*, own_process: bool) -> frozenset[int]:
     for stream in (sys.stdout, sys.stderr):
         _write_all(stream)
     _on_signals(_interrupted)
+    sys.unraisablehook = _interrupt_again
     return closed
 
 
@@ -66,9 +67,36 @@ def ending() -> None:
     _on_signals(signal.SIG_IGN)
 
 
-def _interrupted(_number: int, _frame: "FrameType | None") -> None:
+def _interrupted(number: int, _frame: "FrameType | None") -> None:
     """End as with Ctrl-C: temporary files are removed and other processes ended on the way."""
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
+
+
+def _interrupt_again(swallowed: "sys.UnraisableHookArgs") -> None:
+    """Send a signal once more where the interpreter had to swallow what it raised: in a weak reference's callback, for one.
+
+    A moment later and from another thread, since within that callback it would be swallowed again.
+    """
+    if not isinstance(swallowed.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(swallowed)
+        return
+    import _thread  # built in: importing it takes no lock that an interrupted import may hold
+    import signal
+
+    number = next(iter(swallowed.exc_value.args), signal.SIGINT)
+    _thread.start_new_thread(_send_soon, (number, _thread.get_ident()))
+
+
+def _send_soon(number: int, thread: int) -> None:
+    import _thread
+    import signal
+    import time
+
+    time.sleep(0.01)
+    if sys.platform == "win32":
+        _thread.interrupt_main(number)
+    else:
+        signal.pthread_kill(thread, number)  # ends a wait of that thread, too
 
 
 def _bound_width() -> None:

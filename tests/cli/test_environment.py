@@ -191,3 +191,24 @@ def test_a_killed_worker_is_one_line(tmp_path: Path) -> None:
     os.kill(children[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors.count(b"\n")) == (2, 1), errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+def test_a_signal_that_the_interpreter_swallows_comes_again() -> None:
+    program = """
+import signal, time
+from scep_analyzer.cli import environment
+
+class Taken:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)  # what its handler raises cannot leave this method
+
+environment.prepared(own_process=True)
+try:
+    Taken()
+    time.sleep(20)
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=15, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
