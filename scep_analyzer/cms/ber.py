@@ -92,16 +92,25 @@ class Element(NamedTuple):
             return self.content.decode("latin-1")
 
 
-def read(encoded: bytes) -> Element:
-    """Read one element; a string in pieces (BER constructed) is joined."""
-    # The common forms (one tag byte, a definite length) without asn1crypto: a message has a hundred of them, and the whole
-    # reading of a message takes a third of the time this way (docs/performance.md).
+def _common(encoded: bytes) -> tuple[int, int] | None:
+    """Where the content of an element of a common form begins and ends: one tag byte, a definite length, no pieces."""
     first, size = encoded[0] if encoded else 0x1F, len(encoded)
     if first & 0x1F != 0x1F and size > 1 and (first in _WHOLE or first >= 0x40):
         octets = encoded[1] - 0x80
         start, length = (2, encoded[1]) if octets < 0 else (2 + octets, int.from_bytes(encoded[2 : 2 + octets], "big"))
         if octets and start + length <= size:
-            return Element(first & 0x1F if first < 0x40 else None, encoded[start : start + length], bool(first & 0x20))
+            return start, start + length
+    return None
+
+
+def read(encoded: bytes) -> Element:
+    """Read one element; a string in pieces (BER constructed) is joined."""
+    # The common forms without asn1crypto: a message has a hundred of them, and the whole reading of a message takes a third of
+    # the time this way (docs/performance.md).
+    bounds = _common(encoded)
+    if bounds is not None:
+        first = encoded[0]
+        return Element(first & 0x1F if first < 0x40 else None, encoded[slice(*bounds)], bool(first & 0x20))
     try:
         class_, method, tag, _, content, _ = parser.parse(encoded)
     except ASN1_ERRORS as error:
@@ -125,9 +134,15 @@ def _pieces(content: bytes, depth: int) -> Iterator[bytes]:
             yield inner
 
 
-def children(content: bytes) -> Iterator[bytes]:
+def children_of(encoded: bytes) -> Iterator[bytes]:
+    """The elements inside an element: its content may be large, and is not copied first."""
+    bounds = _common(encoded)
+    return children(read(encoded).content) if bounds is None else children(encoded, *bounds)
+
+
+def children(content: bytes, at: int = 0, end: int | None = None) -> Iterator[bytes]:
     """The elements that follow one another in a constructed element's content, each with its header."""
-    at, count, end = 0, 0, len(content)
+    count, end = 0, len(content) if end is None else end
     while at < end:
         # The length that the header claims spares copying what follows; only the indefinite form must be walked.
         octets = content[at + 1] if at + 1 < end else 0xFF
@@ -136,7 +151,7 @@ def children(content: bytes) -> Iterator[bytes]:
         elif octets == 0x82 and at + 4 <= end:
             size = 4 + (content[at + 2] << 8 | content[at + 3])
         else:
-            size = extent(content, at) - at
+            size = extent(content, at, end) - at
         count += 1
         if at + size > end:
             raise DecodeError(f"an element claims {size:,} bytes, {end - at:,} are there")
@@ -174,9 +189,9 @@ def header_of(data: bytes, at: int, end: int) -> tuple[int, int | None]:
     return start + octets, int.from_bytes(data[start : start + octets], "big")
 
 
-def extent(data: bytes, at: int) -> int:
+def extent(data: bytes, at: int, end: int) -> int:
     """Where the element at ``at`` ends, by the length that it claims; one of indefinite length is walked, no part of it copied."""
-    end, open_ones = len(data), 0
+    open_ones = 0
     while True:
         ends_here = open_ones and data[at : at + 2] == b"\0\0"
         start, length = header_of(data, at, end)
@@ -244,7 +259,7 @@ def loaded(kind: Any, encoded: bytes) -> Any:
 
 def algorithm_of(encoded: bytes) -> str:
     """The OID of an AlgorithmIdentifier, in dots."""
-    return oid_of(next(children(read(encoded).content), b""))
+    return oid_of(next(children_of(encoded), b""))
 
 
 def element_length(data: bytes) -> int:

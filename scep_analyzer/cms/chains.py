@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scep_analyzer.cms.ber import children, read
+from scep_analyzer.cms.ber import children_of, read
 from scep_analyzer.cms.remembered import remembered
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
@@ -57,7 +57,7 @@ def issued_by(certificate: Certificate, issuer: Certificate) -> Verdict:
 def _made_by(certificate: bytes, algorithm: str, key: bytes) -> Verdict:
     """Remembered, because every client of a CA is given the same certificates."""
     try:
-        signed, _, signature = list(children(read(certificate).content))[:3]
+        signed, _, signature = list(children_of(certificate))[:3]
         value = read(signature).content[1:]  # the first octet counts unused bits
     except (DecodeError, ValueError) as error:
         return Verdict(None, str(error))

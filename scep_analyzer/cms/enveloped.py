@@ -3,7 +3,7 @@
 import re
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, OCTET_STRING, algorithm_of, children, oid_of, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, OCTET_STRING, algorithm_of, children, children_of, oid_of, read
 from scep_analyzer.cms.certificates import serial_in
 from scep_analyzer.cms.challenge import shown
 from scep_analyzer.model.anomalies import DecodeError
@@ -23,7 +23,7 @@ def read_envelope(encoded: bytes) -> Envelope:
     which asn1crypto refuses.
     """
     try:
-        kind_of, content = list(children(read(encoded).content))[:2]
+        kind_of, content = list(children_of(encoded))[:2]
         kind = algorithms.content_type(oid_of(kind_of))
         envelope = _envelope(read(content).content) if kind in _ENVELOPES else None
     except ASN1_ERRORS as error:
@@ -34,24 +34,24 @@ def read_envelope(encoded: bytes) -> Envelope:
 
 
 def _envelope(encoded: bytes) -> Envelope:
-    parts = list(children(read(encoded).content))
+    parts = list(children_of(encoded))
     if _FORM.match(bytes(each[0] for each in parts)) is None:
         raise DecodeError("it is not of the form that RFC 5652, Section 6.1 gives it")
     set_at = 2 if parts[1][0] == 0xA0 else 1
-    recipients = list(children(read(parts[set_at]).content))
+    recipients = list(children_of(parts[set_at]))
     transport = next((each for each in recipients if each[0] == _TRANSPORT), None)
-    inner, algorithm, *encrypted = list(children(read(parts[set_at + 1]).content))[:3]
-    parameters = list(children(read(algorithm).content))[1:2]
+    inner, algorithm, *encrypted = list(children_of(parts[set_at + 1]))[:3]
+    parameters = list(children_of(algorithm))[1:2]
     return Envelope(
         recipients=tuple(map(_recipient, recipients)),
-        key_encryption_algorithm=algorithms.name_of(algorithm_of(list(children(read(transport).content))[2]))
+        key_encryption_algorithm=algorithms.name_of(algorithm_of(list(children_of(transport))[2]))
         if transport
         else None,
         content_encryption_algorithm=algorithms.name_of(algorithm_of(algorithm)),
         content_type=oid_of(inner),
         iv_length=len(read(parameters[0]).content) if parameters and parameters[0][0] == OCTET_STRING else None,
         ciphertext_length=_octets(encrypted[0]) if encrypted else None,
-        pieces=len(list(children(read(encrypted[0]).content))) if encrypted and encrypted[0][0] & 0x20 else 0,
+        pieces=len(list(children_of(encrypted[0]))) if encrypted and encrypted[0][0] & 0x20 else 0,
     )
 
 
@@ -67,7 +67,7 @@ def _recipient(encoded: bytes) -> Recipient:
     kind = _KINDS.get(encoded[0], "other")
     if encoded[0] != _TRANSPORT:
         return Recipient(kind=kind, issuer=None, serial_number=None)
-    parts = list(children(read(encoded).content))
+    parts = list(children_of(encoded))
     who, length = parts[1], len(read(parts[3]).content) if len(parts) > 3 else None
     if who[0] != _TRANSPORT:
         return Recipient(
@@ -77,7 +77,7 @@ def _recipient(encoded: bytes) -> Recipient:
             key_identifier=shown(read(who).content),
             encrypted_key_length=length,
         )
-    issuer, number = list(children(read(who).content))[:2]
+    issuer, number = list(children_of(who))[:2]
     return Recipient(
         kind=kind,
         issuer=names.name_in(issuer),

@@ -7,7 +7,7 @@ from typing import Any
 
 from asn1crypto import core, x509
 
-from scep_analyzer.cms.ber import children, loaded, oid_of, read
+from scep_analyzer.cms.ber import children_of, loaded, oid_of, read
 from scep_analyzer.cms.certificates import (
     EXTENSIONS,
     alt_names_of,
@@ -98,7 +98,7 @@ def _directory_sid(extension: Any) -> tuple[str, ...]:
 
 
 def _template(extension: Any) -> tuple[str, ...]:
-    fields = list(children(read(extension["extn_value"].contents).content))
+    fields = list(children_of(extension["extn_value"].contents))
     numbers = [str(int.from_bytes(read(each).content, "big")) for each in fields[1:]]
     return (oid_of(fields[0]), *(f"version {number}" for number in numbers[:1]))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from scep_analyzer.cms.ber import children, read
+from scep_analyzer.cms.ber import children_of
 from scep_analyzer.model.anomalies import AnalyzerError, DecodeError
 
 
@@ -65,7 +65,7 @@ def _is_encrypted(data: bytes, *, pem: bool) -> bool:
     if pem:
         return b"ENCRYPTED" in data
     try:
-        tags = [each[0] for each in children(read(data).content)]
+        tags = [each[0] for each in children_of(data)]
     except DecodeError:
         return False
     return tags == [0x30, 0x04] or tags in ([0x02, 0x30, 0x30], [0x02, 0x30])

@@ -4,7 +4,7 @@ import itertools
 from collections import deque
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, algorithm_of, children, oid_of, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, algorithm_of, children, children_of, oid_of, read
 from scep_analyzer.cms.certificates import or_none, serial_in
 from scep_analyzer.cms.requests import in_sequence, lacks_sequence, read_request
 from scep_analyzer.cms.signed import certificates_in
@@ -23,7 +23,7 @@ def read_message_data(plain: bytes, depth: int = 0) -> Content:
     if lacks_sequence(plain):
         return Content("pkcs10", len(plain), csr=read_request(in_sequence(plain)), lacks_sequence=True)
     try:
-        fields = list(children(read(plain).content))
+        fields = list(children_of(plain))
         first, count = fields[0][0] if fields else 0, len(fields)
         if first == 0x06:
             return _content_info(plain, depth)
@@ -43,24 +43,24 @@ def read_message_data(plain: bytes, depth: int = 0) -> Content:
 
 
 def _content_info(plain: bytes, depth: int) -> Content:
-    fields = list(children(read(plain).content))
+    fields = list(children_of(plain))
     kind = algorithms.content_type(oid_of(fields[0]))
     inside = read(fields[1]).content if len(fields) > 1 else b""  # the explicit [0]
     if kind == "data" and depth < _MOST_WRAPPINGS:
         return read_message_data(read(inside).content, depth + 1)
     if kind != "signed_data":
         raise DecodeError(f"a CMS {kind} inside the envelope")
-    parts = list(children(read(inside).content))
+    parts = list(children_of(inside))
     certificates = tuple(certificates_in(parts))
     lists = tuple(
         read_crl(each)
         for part in parts
         if part[0] == 0xA1
-        for each in itertools.islice(children(read(part).content), BOUNDS.certificates_each)
+        for each in itertools.islice(children_of(part), BOUNDS.certificates_each)
         if each[0] == 0x30
     )
     if not certificates and not lists and depth < _MOST_WRAPPINGS and len(parts) > 2:
-        inner = or_none(lambda: read(read(list(children(read(parts[2]).content))[1]).content).content)
+        inner = or_none(lambda: read(read(list(children_of(parts[2]))[1]).content).content)
         if inner:
             return read_message_data(inner, depth + 1)
     return Content(
@@ -70,8 +70,8 @@ def _content_info(plain: bytes, depth: int) -> Content:
 
 def read_crl(encoded: bytes) -> Crl:
     """Read a CRL (RFC 5280, Section 5.1), below asn1crypto's types: one of a large CA has ten thousands of entries, which are counted."""
-    body, algorithm, _ = children(read(encoded).content)
-    fields = deque(children(read(body).content))
+    body, algorithm, _ = children_of(encoded)
+    fields = deque(children_of(body))
     if fields[0][0] == INTEGER:
         fields.popleft()  # the version
     if [each[0] for each in itertools.islice(fields, 2)] != [0x30, 0x30]:
@@ -110,8 +110,8 @@ def _count(content: bytes) -> int:
 
 def _number(extensions: bytes) -> int | None:
     """The CRL's number among its extensions, in their explicit [0]."""
-    for extension in children(read(read(extensions).content).content):
-        kind, *_, value = children(read(extension).content)
+    for extension in children_of(read(extensions).content):
+        kind, *_, value = children_of(extension)
         if oid_of(kind) == _CRL_NUMBER:
             return integer(read(read(value).content).content)
     return None

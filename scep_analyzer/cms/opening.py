@@ -11,7 +11,7 @@ from typing import Any
 from asn1crypto import cms
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, guarded, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, guarded, read
 from scep_analyzer.cms.certificates import oid_in, serial
 from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.message_data import read_message_data
@@ -118,7 +118,7 @@ def _decrypt(content_info: Any, secret: bytes, mac: bytes, authenticated: Any) -
 
 def _encrypted_bytes(content_info: Any) -> bytes:
     """The ciphertext: [0], primitive, or constructed from OCTET STRINGs in BER or, from Go's library, in definite form."""
-    fields = list(children(read(content_info.dump()).content))
+    fields = list(children_of(content_info.dump()))
     field = next((each for each in fields if each[0] in (0x80, 0xA0)), None)
     if field is None:
         raise DecodeError("there is no encrypted content")
@@ -135,7 +135,7 @@ def _decrypt_cbc(name: str, secret: bytes, parameters: bytes, encrypted: bytes) 
     kind, block = _CBC[name]
     if kind == "RC2":
         # RC2-CBC-Parameter: the version, then the IV (RFC 3370, Section 5.2).
-        iv = next((read(each).content for each in children(read(parameters).content) if each[:1] == b"\x04"), b"")
+        iv = next((read(each).content for each in children_of(parameters) if each[:1] == b"\x04"), b"")
     elif parameters[:1] == b"\x04":
         iv = read(parameters).content
     else:
@@ -161,7 +161,7 @@ def _decrypt_gcm(secret: bytes, parameters: bytes, encrypted: bytes, mac: bytes,
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     # GCMParameters (RFC 5084, Section 3.2): the nonce, then the tag's length, 12 unless given.
-    fields = list(children(read(parameters).content))
+    fields = list(children_of(parameters))
     nonce = read(fields[0]).content
     attributes = b""
     if authenticated is not None and authenticated["auth_attrs"]:

@@ -16,7 +16,7 @@ def remembered(most: int, bytes_each: int) -> Callable[[Callable[P, T]], Callabl
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:
         many: Callable[P, T] = lru_cache(maxsize=most)(function)  # type: ignore[assignment]  # what it is given is hashable
-        one: Callable[P, T] = lru_cache(maxsize=1)(function)  # type: ignore[assignment]
+        last: list[tuple[object, T]] = []
 
         @wraps(function)
         def chosen(*arguments: P.args, **named: P.kwargs) -> T:
@@ -24,7 +24,15 @@ def remembered(most: int, bytes_each: int) -> Callable[[Callable[P, T]], Callabl
             for each in arguments:
                 if isinstance(each, bytes | str):
                     size += len(each)
-            return (many if size <= bytes_each else one)(*arguments, **named)
+            if size <= bytes_each:
+                return many(*arguments, **named)
+            given = arguments, named
+            for known, result in last:  # compared, not hashed: mostly it is the same object that is asked about again
+                if known == given:
+                    return result
+            result = function(*arguments, **named)
+            last[:] = ((given, result),)
+            return result
 
         return chosen
 

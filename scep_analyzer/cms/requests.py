@@ -5,7 +5,7 @@ from typing import Any
 from asn1crypto import csr, x509
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, element, loaded, oid_of, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, children, children_of, element, loaded, oid_of, read
 from scep_analyzer.cms.certificates import (
     alt_names_of,
     extended_key_usage_of,
@@ -45,7 +45,7 @@ def lacks_sequence(encoded: bytes) -> bool:
         parts = list(children(encoded)) if encoded[:1] == b"\x30" else []
         if [part[:1] for part in parts] != [b"\x30", b"\x30", b"\x03"]:
             return False
-        return [part[:1] for part in children(read(parts[0]).content)][:3] == [b"\x02", b"\x30", b"\x30"]
+        return [part[:1] for part in children_of(parts[0])][:3] == [b"\x02", b"\x30", b"\x30"]
     except ASN1_ERRORS:
         return False
 
@@ -106,12 +106,12 @@ def read_request(encoded: bytes) -> Csr:
 
 def _attributes(info: Any) -> list[tuple[str, list[bytes]]]:
     """(OID, encoded values) of each attribute, read below asn1crypto's types, which refuse unexpected values."""
-    fields = list(children(read(info.dump()).content))
+    fields = list(children_of(info.dump()))
     field = next((each for each in fields[3:] if each[0] == 0xA0), None)
     found = []
-    for attribute in children(read(field).content) if field is not None else ():
-        kind, values = list(children(read(attribute).content))[:2]
-        found.append((oid_of(kind), list(children(read(values).content))))
+    for attribute in children_of(field) if field is not None else ():
+        kind, values = list(children_of(attribute))[:2]
+        found.append((oid_of(kind), list(children_of(values))))
     return found
 
 
@@ -121,7 +121,7 @@ def _extensions(encoded: bytes) -> list[Any]:
 
 def _in_words(oid: str, encoded: bytes) -> str:
     if oid == _NAME_VALUE_PAIR:
-        pair = or_none(lambda: [read(each).text() for each in children(read(encoded).content)])
+        pair = or_none(lambda: [read(each).text() for each in children_of(encoded)])
         if pair is not None and len(pair) == 2:
             return f"{pair[0]}={pair[1]}"
     element = or_none(lambda: read(encoded))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children, oid_of, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children_of, oid_of, read
 from scep_analyzer.cms.certificates import read_certificate, serial_in
 from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import DecodeError
@@ -51,14 +51,14 @@ def salvage(encoded: bytes) -> Salvaged:
             elif node.name == "issuerAndSerialNumber" and parent == "RecipientInfo":
                 recipients.append(_recipient(part))
             elif node.name in ("keyEncryptionAlgorithm", "contentEncryptionAlgorithm"):
-                oid = next(children(read(part).content))
+                oid = next(children_of(part))
                 found[node.name] = algorithms.name_of(oid_of(oid))
             elif node.name == "AlgorithmIdentifier" and parent == "digestAlgorithms":
-                oid = next(children(read(part).content))
+                oid = next(children_of(part))
                 found["digestAlgorithm"] = algorithms.name_of(oid_of(oid))
             elif node.name == "Attribute" and parent == "signedAttrs":
-                kind, values = list(children(read(part).content))[:2]
-                attributes[oid_of(kind)] = tuple(map(read, children(read(values).content)))
+                kind, values = list(children_of(part))[:2]
+                attributes[oid_of(kind)] = tuple(map(read, children_of(values)))
         except (*ASN1_ERRORS, DecodeError, StopIteration):
             continue
     return Salvaged(
@@ -78,5 +78,5 @@ def _walk(nodes: list[Node], parent: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def _recipient(part: bytes) -> Recipient:
-    issuer, number = list(children(read(part).content))[:2]
+    issuer, number = list(children_of(part))[:2]
     return Recipient(kind="key-transport", issuer=names.name_in(issuer), serial_number=serial_in(number))

@@ -10,6 +10,7 @@ from scep_analyzer.cms.ber import (
     Element,
     algorithm_of,
     children,
+    children_of,
     claimed_length,
     element_length,
     is_indefinite,
@@ -118,11 +119,11 @@ class _Parts(NamedTuple):
 
 def _signed_data(encoded: bytes, notes: Notes) -> _Parts:
     """The SignedData inside a ContentInfo, by its form where its contentType says something else."""
-    fields = list(children(read(encoded).content))
+    fields = list(children_of(encoded))
     if len(fields) != 2 or fields[0][:1] != b"\x06" or fields[1][:1] != b"\xa0":
         raise DecodeError("no CMS ContentInfo")
     oid = oid_of(fields[0])
-    parts = list(children(read(read(fields[1]).content).content))
+    parts = list(children_of(next(children_of(fields[1]), b"")))
     form = bytes(each[0] for each in parts)
     if _FORM.fullmatch(form) is None or (oid != SIGNED_DATA and not read(parts[-1]).content):
         raise DecodeError(f"a CMS {algorithms.content_type(oid)} where a SignedData is expected")
@@ -137,8 +138,8 @@ def _signed_data(encoded: bytes, notes: Notes) -> _Parts:
                 f"SignedData version {version or 'unreadable'}, where 1 or 3 belongs",
             )
         )
-    certificates = list(children(read(parts[3]).content)) if form[3:4] == b"\xa0" else []
-    return _Parts(parts[2], certificates, list(children(read(parts[-1]).content)))
+    certificates = list(children_of(parts[3])) if form[3:4] == b"\xa0" else []
+    return _Parts(parts[2], certificates, list(children_of(parts[-1])))
 
 
 def _certificates(encoded: list[bytes], notes: Notes) -> list[Certificate]:
@@ -162,20 +163,20 @@ def _certificates(encoded: list[bytes], notes: Notes) -> list[Certificate]:
 def certificates_in(parts: list[bytes]) -> list[Certificate]:
     """The certificates of a SignedData, given by its elements, in order; those that cannot be read are left out."""
     field = next((each for each in parts if each[0] == 0xA0), None)
-    return _certificates(list(children(read(field).content)), []) if field is not None else []
+    return _certificates(list(children_of(field)), []) if field is not None else []
 
 
 def read_certificate_set(encoded: bytes) -> list[Certificate]:
     """The certificates of a degenerate SignedData (RFC 8894, Section 3.4), or of any other."""
-    fields = list(children(read(encoded).content))
+    fields = list(children_of(encoded))
     kind = algorithms.content_type(oid_of(fields[0])) if fields else "?"
     if kind != "signed_data" or len(fields) < 2:
         raise DecodeError(f"no certificate set: a {kind} where a SignedData is expected")
-    return certificates_in(list(children(read(read(fields[1]).content).content)))
+    return certificates_in(list(children_of(next(children_of(fields[1]), b""))))
 
 
 def _content(content_info: bytes, notes: Notes) -> bytes | None:
-    fields = list(children(read(content_info).content))
+    fields = list(children_of(content_info))
     inner = read(fields[1]).content if len(fields) > 1 else b""  # the explicit [0]
     if not inner:
         return None
@@ -188,13 +189,13 @@ def _content(content_info: bytes, notes: Notes) -> bytes | None:
 
 
 def _signer(encoded: bytes, notes: Notes) -> Signer:
-    parts = list(children(read(encoded).content))
+    parts = list(children_of(encoded))
     form = bytes(each[0] for each in parts)
     if _SIGNER_FORM.fullmatch(form) is None:
         raise DecodeError("a SignerInfo is not of the form that RFC 5652, Section 5.3 gives it")
     identity = None
     if form[1] == 0x30:
-        issuer, number = list(children(read(parts[1]).content))[:2]
+        issuer, number = list(children_of(parts[1]))[:2]
         identity = names.name_in(issuer), serial_in(number)
     attributes: dict[str, list[Element]] = {}
     sent: bytes | None = None
@@ -205,14 +206,14 @@ def _signer(encoded: bytes, notes: Notes) -> Signer:
         sent, rest = read(parts[3]).content, parts[4:]
         each_encoded = list(children(sent))
         for attribute in each_encoded:
-            kind, values = list(children(read(attribute).content))[:2]
+            kind, values = list(children_of(attribute))[:2]
             try:
                 oid = oid_of(kind)
             except DecodeError as error:
                 notes.append(("attribute-unreadable", str(error)))
                 continue
             sent_types.append(oid)
-            attributes.setdefault(oid, []).extend(map(read, children(read(values).content)))
+            attributes.setdefault(oid, []).extend(map(read, children_of(values)))
         if each_encoded != sorted(each_encoded):
             notes.append(("attributes-unsorted", "the signed attributes are not in DER order"))
         if _CONTENT_TYPE not in attributes:

@@ -20,6 +20,12 @@ SECRET_OIDS = {
 }
 """challengePassword (RFC 2985, Section 5.4.1); Microsoft's ENROLL_SCEP_CHALLENGE_ANSWER and ENROLL_SCEP_SERVER_SECRET."""
 
+_BY_ARC = {
+    arc: tuple(oid for oid in SECRET_OIDS.values() if oid.startswith(arc))
+    for arc in dict.fromkeys(oid[:-1] for oid in SECRET_OIDS.values())
+}
+"""The OIDs by what they begin with: Microsoft's two differ in their last byte."""
+
 OIDS = re.compile(b"|".join(map(re.escape, SECRET_OIDS.values())))
 
 _CERTAIN = (
@@ -132,9 +138,12 @@ def _in_base64() -> dict[bytes, re.Pattern[bytes]]:
 
 
 @cache
-def _begun_in_base64() -> frozenset[bytes]:
-    """What those forms begin with: few, so that most text is looked through few times."""
-    return frozenset(sure[:9] for sure in _in_base64())
+def _begun_in_base64() -> dict[bytes, tuple[tuple[bytes, re.Pattern[bytes]], ...]]:
+    """Those forms by their first characters: few, and long enough that most text is looked through fast."""
+    forms = _in_base64().items()
+    return {
+        begun: tuple(each for each in forms if each[0].startswith(begun)) for begun in {sure[:13] for sure, _ in forms}
+    }
 
 
 _IN_HEX = [oid.hex().encode() for oid in SECRET_OIDS.values()]
@@ -147,7 +156,7 @@ _LINE_ENDS = re.compile(rb"\\[rnt]")
 
 def holds_oid(data: bytes) -> bool:
     """Whether one of the OIDs occurs as it is."""
-    return any(oid in data for oid in SECRET_OIDS.values())
+    return any(arc in data and any(oid in data for oid in oids) for arc, oids in _BY_ARC.items())
 
 
 def text_holds_secret(data: bytes) -> bool:
@@ -157,10 +166,9 @@ def text_holds_secret(data: bytes) -> bool:
     for _ in range(_MOST_ESCAPES):
         plain = _LINE_ENDS.sub(b"", data) if b"\\" in data else data
         plain = plain.translate(_STANDARD, b" \t\r\n\v\f:=")  # "=" ends a line of quoted-printable
-        if any(each in plain for each in _begun_in_base64()) and any(
-            sure in plain and form.search(plain) is not None for sure, form in _in_base64().items()
-        ):
-            return True
+        for begun, forms in _begun_in_base64().items():
+            if begun in plain and any(sure in plain and form.search(plain) is not None for sure, form in forms):
+                return True
         if any(each in plain for each in _DIGITS_OF_HEX):
             lowered = plain.lower()
             if any(each in lowered for each in _IN_HEX):

@@ -52,7 +52,7 @@ def der(data: bytes) -> Iterator[Piece]:
     at, count = 0, 0
     while data[at : at + 1] == b"\x30" and count <= MOST_MESSAGES:
         try:
-            end = extent(data, at)
+            end = extent(data, at, len(data))
         except DecodeError:
             end = len(data) + 1
         if end > len(data):
@@ -82,7 +82,7 @@ def somewhere(data: bytes) -> Iterator[Piece]:
     while (match := CONTENT_INFO.search(data, at)) is not None:
         start = match.start()
         try:
-            end = min(extent(data, start), len(data))
+            end = min(extent(data, start, len(data)), len(data))
         except DecodeError:
             end = len(data)
         yield Piece(start=start, end=end, content=data[start:end], form="DER", then=Then.GUESS)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, read
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.scep import MessageType, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
@@ -196,9 +196,9 @@ def _forms_of_key(encoded: bytes) -> list[tuple[str, bytes]]:
     """The ways in which clients hash a key: SubjectPublicKeyInfo, the key in it, the modulus."""
     forms = [("SubjectPublicKeyInfo", encoded)]
     try:
-        key = read(list(children(read(encoded).content))[1]).content[1:]
+        key = read(list(children_of(encoded))[1]).content[1:]
         forms.append(("public key", key))
-        modulus = read(next(iter(children(read(key).content)))).content
+        modulus = read(next(iter(children_of(key)))).content
         forms += [("modulus", modulus), ("modulus", modulus.lstrip(b"\0"))]
     except (StopIteration, *ASN1_ERRORS):  # no RSA key
         pass

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, read
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
@@ -50,7 +50,7 @@ def _key_identifiers(certificate: Certificate) -> tuple[str, ...]:
     if certificate.public_key is None:
         return ()
     try:
-        _, bits = children(read(certificate.public_key.encoded).content)
+        _, bits = children_of(certificate.public_key.encoded)
         digest = hashlib.sha1(read(bits).content[1:], usedforsecurity=False).hexdigest()
     except ASN1_ERRORS:
         return ()

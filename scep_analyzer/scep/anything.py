@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scep_analyzer.cms.algorithms import content_type
-from scep_analyzer.cms.ber import children, claimed_length, element, oid_of, read
+from scep_analyzer.cms.ber import children_of, claimed_length, element, oid_of
 from scep_analyzer.cms.enveloped import read_envelope
 from scep_analyzer.cms.keys import PrivateKey
 from scep_analyzer.cms.message_data import read_crl, read_message_data
@@ -90,7 +90,7 @@ def _data(encoded: bytes, _known: Known, _keys: Sequence[PrivateKey]) -> Anythin
 
 def _encrypted(encoded: bytes, _known: Known, _keys: Sequence[PrivateKey]) -> Anything:
     """EncryptedData (RFC 5652, Section 8) has no recipient: no key of a certificate opens it."""
-    kind = content_type(oid_of(next(children(read(encoded).content), b"")))
+    kind = content_type(oid_of(next(children_of(encoded), b"")))
     if kind != "encrypted_data":
         raise DecodeError(f"a CMS {kind}, which SCEP does not use")
     problem = "EncryptedData is encrypted with a secret that both sides know, and SCEP requires EnvelopedData"
@@ -99,7 +99,7 @@ def _encrypted(encoded: bytes, _known: Known, _keys: Sequence[PrivateKey]) -> An
 
 def _without_content_info(encoded: bytes, known: Known, keys: Sequence[PrivateKey]) -> Anything:
     """SignedData or EnvelopedData alone, as they are inside their ContentInfo (RFC 5652, Section 3): with it around, they are read."""
-    fields = [each[:1] for each in children(read(encoded).content)]
+    fields = [each[:1] for each in children_of(encoded)]
     signed = fields[:4] == [b"\x02", b"\x31", b"\x30", b"\xa0"] or fields == [b"\x02", b"\x31", b"\x30", b"\x31"]
     enveloped = fields[:3] == [b"\x02", b"\x31", b"\x30"] and not signed
     if not signed and not enveloped:

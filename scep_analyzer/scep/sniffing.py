@@ -2,7 +2,7 @@
 
 import re
 
-from scep_analyzer.cms.ber import ASN1_ERRORS, children, claimed_length, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, claimed_length
 from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.cms.requests import read_request
 from scep_analyzer.model.anomalies import DecodeError
@@ -61,7 +61,7 @@ def _der(body: bytes) -> str:
             continue
         return name
     try:
-        first = next(iter(children(read(body).content)), b"")
+        first = next(iter(children_of(body)), b"")
     except ASN1_ERRORS:
         return "damaged DER"
     return "another CMS structure" if first[:1] == b"\x06" else "other DER"
