@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from asn1crypto import parser
 
-from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.values import dotted
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS

@@ -4,7 +4,7 @@ from typing import Any
 
 from scep_analyzer.cms.ber import children, oid_of, read
 from scep_analyzer.cms.challenge import shown
-from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.anomalies import DecodeError
 
 _TYPES = {

@@ -18,7 +18,7 @@ from scep_analyzer.cms.ber import (
     read,
 )
 from scep_analyzer.cms.certificates import read_certificate, serial_in
-from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.values import integer
 from scep_analyzer.cms.verification import check_attributes, check_digest, check_signature
 from scep_analyzer.model.anomalies import DecodeError

@@ -10,7 +10,7 @@ from typing import Any
 from asn1crypto import parser
 
 from scep_analyzer.cms import ber
-from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.verdict import Verdict
 

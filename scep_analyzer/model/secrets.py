@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
+from scep_analyzer.model.remembered import remembered
+
 HIDDEN = "(redacted)"
 
 SECRET_OIDS = {
@@ -202,12 +204,14 @@ def _is_secret_name(name: str) -> bool:
     return any(each in plain for each in _CERTAIN) or any(each.lower() in _WORDS for each in _NAME_PARTS.findall(name))
 
 
-def secrets_in(target: str) -> list[str]:
+@remembered(64, 8192)  # a target is asked about by many rules and by each output, one after the other
+def secrets_in(target: str) -> tuple[str, ...]:
     """The names of a request target's parameters that are secrets, and ``userinfo`` for a user and password before the host."""
-    names = [name for _, _, name, _ in _found(target)]
-    return [*names, *(["userinfo"] if _without_userinfo(target) != target else [])]
+    names = tuple([name for _, _, name, _ in _found(target)])
+    return (*names, "userinfo") if _without_userinfo(target) != target else names
 
 
+@remembered(64, 8192)
 def without_secrets(target: str) -> str:
     """A request target, a URL or a text with URLs, the values of secret parameters and users and passwords left out."""
     pieces: list[str] = []
@@ -244,7 +248,7 @@ def _without_segments(text: str) -> str:
     return "".join([*pieces, text[kept:]])
 
 
-@lru_cache(maxsize=8)  # a target is asked about by the rules and by each output, one after the other
+@remembered(8, 8192)
 def _found(target: str) -> tuple[tuple[int, int, str, str], ...]:
     return tuple(_secret_parameters(target))
 

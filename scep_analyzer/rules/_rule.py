@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.findings import Evidence, NotChecked, Severity, Strength
 from scep_analyzer.model.scep import CaCertificates, FailedConnection, PkiMessage, Transaction
-from scep_analyzer.rules._views import CaptureView, TransactionView, View
+from scep_analyzer.rules._views import CaptureView, Trait, TransactionView, View
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 PROVED, INFERRED, POSSIBLE = Strength.PROVED, Strength.INFERRED, Strength.POSSIBLE
@@ -110,6 +110,8 @@ class Rule:
     references: tuple[str, ...]
     needs: Needs | None
     """The key without which it cannot judge (of the RA or CA, of the client, or TLS secrets); None where the capture alone is enough."""
+    where: frozenset[Trait]
+    """What an exchange must have for it to find anything: it is not called where one of them is absent. Nothing: it looks at all."""
     check: Callable[..., Found]
     """The decorator has seen to it that it takes what the subject gives."""
     text: str
@@ -132,9 +134,16 @@ class Subject(Generic[_Given]):
         self.name = name
 
     def __call__(
-        self, severity: Severity, *references: str, strength: Strength = PROVED, needs: Needs | None = None
+        self,
+        severity: Severity,
+        *references: str,
+        strength: Strength = PROVED,
+        needs: Needs | None = None,
+        where: tuple[Trait, ...] = (),
     ) -> Callable[[Callable[_Given, Found]], Rule]:
-        """Make a rule of a function. ``references``: RFC sections, pages, issues; ``needs``: where it needs more than its subject does."""
+        """Make a rule of a function. ``references``: RFC sections, pages, issues; ``needs``: where it needs more than its subject does;
+        ``where``: traits without which an exchange is of no interest to it.
+        """  # noqa: D205  # one sentence lists them
 
         def made(check: Callable[_Given, Found]) -> Rule:
             named: Any = check
@@ -145,6 +154,7 @@ class Subject(Generic[_Given]):
                 subject=self.name,
                 references=references,
                 needs=needs or self._needs,
+                where=frozenset(where),
                 check=check,
                 text=check.__doc__ or "",
             )

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from typing import Literal
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.certificates import Certificate
@@ -26,6 +27,31 @@ from scep_analyzer.model.tls import Handshake
 from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of
 from scep_analyzer.rules._words import certificate_words
 from scep_analyzer.rules.products import Product, Recognised, together
+from scep_analyzer.rules.server_words import spoken
+
+Trait = Literal[
+    "GetCACaps",
+    "GetCACert",  # and GetCACertChain
+    "GetNextCACert",
+    "PKIOperation",
+    "GET message",
+    "POST",
+    "pkiMessage",
+    "incomplete",
+    "unread",
+    "words",
+    "anomaly",
+]
+"""What rules ask of an exchange before they look at it: its operation; a PKIOperation by GET; a POST; a request or response that is
+a pkiMessage; one that is absent or not whole; a response that is not SCEP; one that says something in words; an anomaly of its own.
+"""
+_OPERATIONS: dict[str | None, Trait] = {
+    "GetCACaps": "GetCACaps",
+    "GetCACert": "GetCACert",
+    "GetCACertChain": "GetCACert",
+    "GetNextCACert": "GetNextCACert",
+    "PKIOperation": "PKIOperation",
+}
 
 
 @dataclass(slots=True)
@@ -79,6 +105,12 @@ class Scene:
         """The time of the last packet."""
         times = [each.last_time_ns for each in self.captures if each.last_time_ns is not None]
         return max(times, default=None)
+
+
+@cache
+def _traits(operation: Trait | None, others: tuple[Trait, ...]) -> frozenset[Trait]:
+    """The same set for the same traits: rules are chosen by it."""
+    return frozenset((operation, *others) if operation is not None else others)
 
 
 _MOST_LEGS = 8
@@ -217,6 +249,23 @@ class View:
     def content_type(self) -> str:
         """The response's media type in lower case, empty without one."""
         return (self.response_header("content-type") or "").split(";")[0].strip().lower()
+
+    @cached_property
+    def traits(self) -> frozenset[Trait]:
+        """What there is to be looked at, so that rules about other things need not be asked."""
+        asked, answer, method = self.asked, self.answer, self.method
+        operation = _OPERATIONS.get(self.operation)
+        unread = answer is not None and self.exchange.response is None
+        has: tuple[tuple[Trait, bool], ...] = (
+            ("GET message", operation == "PKIOperation" and method == "GET"),
+            ("POST", method == "POST"),
+            ("pkiMessage", self.request is not None or self.reply is not None),
+            ("incomplete", asked is None or answer is None or not asked.complete or not answer.complete),
+            ("unread", unread),
+            ("words", bool(spoken(self.exchange))),
+            ("anomaly", bool(self.exchange.anomalies)),
+        )
+        return _traits(operation, tuple([trait for trait, there in has if there]))
 
     @property
     def server_name(self) -> str:

@@ -67,7 +67,7 @@ def _sides(view: View) -> list[tuple[str, PkiMessage, int | None]]:
     return [(name, message, frame) for name, message, frame in both if message is not None and not message.partial]
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 3.2.1")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1", where=("pkiMessage",))
 def attr_wrong_type(view: View) -> Found:
     """A signed attribute has the wrong ASN.1 type.
 
@@ -89,7 +89,7 @@ def attr_wrong_type(view: View) -> Found:
                 )
 
 
-@rule.exchange(ERROR, "RFC 5652, Section 11")
+@rule.exchange(ERROR, "RFC 5652, Section 11", where=("pkiMessage",))
 def attr_duplicate(view: View) -> Found:
     """A signed attribute appears more than once or has several values.
 
@@ -219,7 +219,7 @@ def nonce_missing(view: View, message: PkiMessage) -> Found:
         yield Evidence("The request contains no senderNonce.", (view.q("signedAttrs.senderNonce", "absent"),))
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.5")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.5", where=("pkiMessage",))
 def nonce_short(view: View) -> Found:
     """A nonce is not 16 bytes long.
 
@@ -281,7 +281,7 @@ def nonce_reused(view: CaptureView) -> Found:
             )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 3.2.1.2", "IANA, SCEP message types")
+@rule.exchange(ERROR, "RFC 8894, Section 3.2.1.2", "IANA, SCEP message types", where=("pkiMessage",))
 def msgtype_unknown(view: View) -> Found:
     """The messageType is not valid for a request.
 

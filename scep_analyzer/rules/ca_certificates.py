@@ -53,7 +53,7 @@ def _ras(offer: CaCertificates) -> list[Certificate]:
     return [each for each in offer.certificates if (each.role or "").startswith("ra")]
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.2")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2", where=("GetCACert", "unread"))
 def cacert_failed(view: View) -> Found:
     """The server returns no CA certificates.
 
@@ -84,7 +84,7 @@ def cacert_failed(view: View) -> Found:
     )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.2.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2.1", where=("GetCACert", "anomaly"))
 def cacert_pem_or_base64(view: View) -> Found:
     """The CA certificates are sent as text instead of DER.
 
@@ -596,7 +596,7 @@ def cacert_many_ra(view: View, offer: CaCertificates) -> Found:
             )
 
 
-@rule.exchange(INFO, "RFC 8894, Section 4.7")
+@rule.exchange(INFO, "RFC 8894, Section 4.7", where=("GetNextCACert", "unread"))
 def nextca_failed(view: View) -> Found:
     """The server has no certificate of a next CA yet.
 

@@ -78,7 +78,7 @@ def caps_not_asked(view: View, message: PkiMessage) -> Found:
     )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 3.5.2", "seize-the-dave/jscep#49")
+@rule.exchange(WARNING, "RFC 8894, Section 3.5.2", "seize-the-dave/jscep#49", where=("GetCACaps",))
 def caps_failed(view: View) -> Found:
     """GetCACaps fails, but GetCACert works.
 
@@ -103,7 +103,7 @@ def caps_failed(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 3.5.2")
+@rule.exchange(WARNING, "RFC 8894, Section 3.5.2", where=("GetCACaps",))
 def caps_html(view: View) -> Found:
     """The response to GetCACaps is not a list of capabilities.
 
@@ -128,7 +128,7 @@ def caps_html(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 2.9", "micromdm/scep#23")
+@rule.exchange(WARNING, "RFC 8894, Section 2.9", "micromdm/scep#23", where=("GetCACaps",))
 def caps_weak_only(view: View) -> Found:
     """The server offers neither SHA-2, AES nor 3DES.
 
@@ -144,7 +144,7 @@ def caps_weak_only(view: View) -> Found:
         yield Evidence("The server offers neither SHA-2, AES nor 3DES (DES3).", (_listed(view),))
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 2.9", "RFC 8894, Section 7.9")
+@rule.exchange(WARNING, "RFC 8894, Section 2.9", "RFC 8894, Section 7.9", where=("GetCACaps",))
 def caps_no_sha2(view: View) -> Found:
     """The server offers SHA-1, but no SHA-2.
 
@@ -159,7 +159,7 @@ def caps_no_sha2(view: View) -> Found:
         yield Evidence("SHA-1 is the only hash algorithm that the server offers.", (_listed(view),))
 
 
-@rule.exchange(INFO, "RFC 8894, Section 2.9")
+@rule.exchange(INFO, "RFC 8894, Section 2.9", where=("GetCACaps",))
 def caps_no_aes(view: View) -> Found:
     """The server offers 3DES, but no AES.
 
@@ -174,7 +174,7 @@ def caps_no_aes(view: View) -> Found:
         yield Evidence("3DES (DES3) is the only cipher that the server offers.", (_listed(view),))
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 2.9")
+@rule.exchange(WARNING, "RFC 8894, Section 2.9", where=("GetCACaps",))
 def caps_no_post(view: View) -> Found:
     """The server does not offer POST.
 
@@ -195,7 +195,7 @@ def caps_no_post(view: View) -> Found:
         )
 
 
-@rule.exchange(INFO, "RFC 8894, Section 3.5.2", "certnanny/sscep#126")
+@rule.exchange(INFO, "RFC 8894, Section 3.5.2", "certnanny/sscep#126", where=("GetCACaps",))
 def caps_odd_text(view: View) -> Found:
     """The list of capabilities is written in an unusual way.
 

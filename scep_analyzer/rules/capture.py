@@ -10,7 +10,7 @@ _USUAL_WAIT_NS = 30 * _SECOND_NS
 """A server that asks its CA, a CRL and a policy module responds within half a minute, or not at all."""
 
 
-@rule.exchange(WARNING, "tcpdump(8), option -s")
+@rule.exchange(WARNING, "tcpdump(8), option -s", where=("incomplete",))
 def capture_snaplen_cut(view: View) -> Found:
     """The capture cuts packets short (snaplen).
 
@@ -31,7 +31,13 @@ def capture_snaplen_cut(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "learn.microsoft.com, pktmon start, --pkt-size", "microsoft/etl2pcapng#54", strength=INFERRED)
+@rule.exchange(
+    WARNING,
+    "learn.microsoft.com, pktmon start, --pkt-size",
+    "microsoft/etl2pcapng#54",
+    strength=INFERRED,
+    where=("incomplete",),
+)
 def capture_cut_at_128(view: View) -> Found:
     """The capture keeps 128 bytes of each packet (default of pktmon).
 
@@ -89,7 +95,7 @@ def _sliced(view: View) -> tuple[int, ...]:
     return tuple(each for message in (view.asked, view.answer) if message is not None for each in message.sliced)
 
 
-@rule.exchange(WARNING, "RFC 9293, Section 3.4")
+@rule.exchange(WARNING, "RFC 9293, Section 3.4", where=("incomplete",))
 def capture_one_direction(view: View) -> Found:
     """The capture has only one direction of the connection.
 
@@ -115,7 +121,7 @@ def capture_one_direction(view: View) -> Found:
     )
 
 
-@rule.exchange(WARNING, "RFC 9293, Section 3.4")
+@rule.exchange(WARNING, "RFC 9293, Section 3.4", where=("incomplete",))
 def capture_gap_in_stream(view: View) -> Found:
     """Bytes of the message are missing from the capture.
 
@@ -169,7 +175,7 @@ def _connections(view: TransactionView) -> list[View]:
     return list({each.http.connection: each for each in reversed(view.views)}.values())[::-1]
 
 
-@rule.exchange(INFO, "wireshark.org, User's Guide, Stop the running capture")
+@rule.exchange(INFO, "wireshark.org, User's Guide, Stop the running capture", where=("incomplete",))
 def capture_ends_early(view: View) -> Found:
     """The capture ends before a response could arrive.
 

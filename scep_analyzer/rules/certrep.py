@@ -447,7 +447,7 @@ def certrep_transid_mismatch(view: View, reply: PkiMessage) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 3.3.2")
+@rule.exchange(ERROR, "RFC 8894, Section 3.3.2", where=("pkiMessage",))
 def certrep_not_type_3(view: View) -> Found:
     """The response is not a CertRep.
 

@@ -232,7 +232,7 @@ def tcp_admin_prohibited(failed: FailedConnection, transaction: Transaction | No
         )
 
 
-@rule.exchange(ERROR, "RFC 9293, Section 3.10.7.4")
+@rule.exchange(ERROR, "RFC 9293, Section 3.10.7.4", where=("incomplete",))
 def tcp_reset_during_exchange(view: View) -> Found:
     """The connection is reset before the response is complete.
 
@@ -279,7 +279,7 @@ def tcp_reset_during_exchange(view: View) -> Found:
     )
 
 
-@rule.exchange(ERROR, "RFC 4459, Section 2", "RFC 2923, Section 2.1", strength=INFERRED)
+@rule.exchange(ERROR, "RFC 4459, Section 2", "RFC 2923, Section 2.1", strength=INFERRED, where=("incomplete",))
 def tcp_request_never_acked(view: View) -> Found:
     """Full-size packets of the request are lost (MTU problem).
 
@@ -306,7 +306,7 @@ def tcp_request_never_acked(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 9112, Section 9.5")
+@rule.exchange(ERROR, "RFC 9112, Section 9.5", where=("incomplete",))
 def http_no_response(view: View) -> Found:
     """The server does not respond to the request.
 

@@ -27,7 +27,7 @@ def _unread(view: View) -> bool:
     return view.answer is not None and (not view.understood or view.refused)
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "fleetdm/fleet#45291", where=("GET message",))
 def get_plus_became_space(view: View) -> Found:
     """“+” in the base64 was decoded as a space.
 
@@ -56,7 +56,7 @@ def get_plus_became_space(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570")
+@rule.exchange(WARNING, "RFC 8894, Section 4.1", "smallstep/certificates#1570", where=("GET message",))
 def get_reserved_unescaped(view: View) -> Found:
     """The base64 in the URL is not percent-encoded.
 
@@ -78,7 +78,7 @@ def get_reserved_unescaped(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 3986, Section 2.4")
+@rule.exchange(ERROR, "RFC 3986, Section 2.4", where=("GET message",))
 def get_double_encoded(view: View) -> Found:
     """The message in the URL is percent-encoded twice.
 
@@ -98,7 +98,7 @@ def get_double_encoded(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#249", where=("GET message", "anomaly"))
 def get_base64url(view: View) -> Found:
     """The message in the URL is base64url instead of base64.
 
@@ -119,7 +119,7 @@ def get_base64url(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "RFC 4648, Section 3.2")
+@rule.exchange(WARNING, "RFC 4648, Section 3.2", where=("GET message", "anomaly"))
 def get_padding_stripped(view: View) -> Found:
     """The base64 in the URL has no padding.
 
@@ -137,7 +137,7 @@ def get_padding_stripped(view: View) -> Found:
         yield Evidence("The base64 of the message parameter has no “=” padding.", (view.q("message", "no padding"),))
 
 
-@rule.exchange(INFO, "RFC 8894, Section 4.1", "RFC 4648, Section 3.1", "smallstep/docs#364")
+@rule.exchange(INFO, "RFC 8894, Section 4.1", "RFC 4648, Section 3.1", "smallstep/docs#364", where=("GET message",))
 def get_line_breaks(view: View) -> Found:
     """The base64 in the URL contains line breaks.
 
@@ -158,7 +158,7 @@ def get_line_breaks(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#114")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "micromdm/scep#114", where=("GET message",))
 def get_not_base64(view: View) -> Found:
     """The message parameter is not base64.
 
@@ -187,7 +187,7 @@ def get_not_base64(view: View) -> Found:
     )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", "certnanny/sscep#95", where=("GET message", "anomaly"))
 def get_truncated(view: View) -> Found:
     """The message in the URL is truncated.
 
@@ -212,7 +212,7 @@ def get_truncated(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", where=("POST", "anomaly"))
 def post_body_base64(view: View) -> Found:
     """The body of the POST is base64.
 
@@ -231,7 +231,7 @@ def post_body_base64(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.1")
+@rule.exchange(ERROR, "RFC 8894, Section 4.1", where=("POST", "anomaly"))
 def post_form_encoded(view: View) -> Found:
     """The message is sent as a web form.
 
@@ -261,7 +261,7 @@ def _body_words(view: View) -> str:
     return f"its body has {count(length, 'byte')} and {'the type ' + shown(kind) if kind else 'no Content-Type'}"
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#86")
+@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#86", where=("POST",))
 def post_without_operation(view: View) -> Found:
     """A POST to the SCEP path names no operation.
 
@@ -284,7 +284,7 @@ def post_without_operation(view: View) -> Found:
             )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#155")
+@rule.exchange(ERROR, "RFC 8894, Section 4.3", "micromdm/scep#155", where=("POST",))
 def post_empty_body(view: View) -> Found:
     """The POST contains no message.
 
@@ -309,7 +309,7 @@ def post_empty_body(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 4.3")
+@rule.exchange(WARNING, "RFC 8894, Section 4.3", where=("POST",))
 def post_content_type_odd(view: View) -> Found:
     """The Content-Type of the POST is not application/x-pki-message.
 
@@ -356,7 +356,7 @@ def ber_indefinite_length(view: View, message: PkiMessage) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 3.2", "micromdm/scep#6")
+@rule.exchange(ERROR, "RFC 8894, Section 3.2", "micromdm/scep#6", where=("PKIOperation",))
 def not_cms(view: View) -> Found:
     """The body is not a SCEP message.
 
@@ -393,7 +393,7 @@ def not_cms(view: View) -> Found:
         )
 
 
-@rule.exchange(WARNING, "X.690, Section 8.1.1")
+@rule.exchange(WARNING, "X.690, Section 8.1.1", where=("anomaly",))
 def trailing_bytes(view: View) -> Found:
     """Additional bytes follow the message.
 

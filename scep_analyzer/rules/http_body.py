@@ -20,7 +20,7 @@ _LONG_PATH = 300
 _NDES_OWN = frozenset({"ndesgeneratechallenge", "ndesgetcacertthumbprint"})
 
 
-@rule.exchange(ERROR, "seize-the-dave/jscep#68")
+@rule.exchange(ERROR, "seize-the-dave/jscep#68", where=("unread",))
 def html_in_200(view: View) -> Found:
     """A web page arrives instead of a SCEP response.
 
@@ -125,7 +125,7 @@ def content_type_missing(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 8894, Section 4.2.1.1", "RFC 8894, Section 4.2.1.2")
+@rule.exchange(ERROR, "RFC 8894, Section 4.2.1.1", "RFC 8894, Section 4.2.1.2", where=("GetCACert",))
 def content_type_contradicts_body(view: View) -> Found:
     """The Content-Type does not match the body.
 
@@ -265,7 +265,7 @@ def http10_no_host(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "RFC 9110, Section 9.2.3", "RFC 9111, Section 5.1")
+@rule.exchange(ERROR, "RFC 9110, Section 9.2.3", "RFC 9111, Section 5.1", where=("PKIOperation",))
 def pkioperation_cached(view: View) -> Found:
     """A cache responds to the enrollment request.
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
@@ -25,7 +25,7 @@ from scep_analyzer.model.verdicts import Check
 from scep_analyzer.rules import absence, advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
 from scep_analyzer.rules._rule import Rule
-from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
+from scep_analyzer.rules._views import CaptureView, Scene, Trait, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.causes import End
 from scep_analyzer.rules.inputs import BODIES, lacking
@@ -99,7 +99,8 @@ class Judge:
         self._failures: set[int] = set()
         self._each: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
-        self._passed: Counter[str] = Counter()
+        self._ran: Counter[tuple[str, frozenset[str]]] = Counter()
+        self._not_passed: Counter[str] = Counter()
 
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take an exchange."""
@@ -268,8 +269,12 @@ class Judge:
         return CaptureView(self.memory, self.scene, self._exchanges, self._transactions)
 
     def passed(self) -> tuple[Applied, ...]:
-        """How often each rule was applied and found nothing."""
-        return tuple(Applied(rule, times) for rule, times in sorted(self._passed.items()))
+        """How often each rule was applied and found nothing, also where it had nothing to look at."""
+        applied: Counter[str] = Counter()
+        for (subject, lacks), times in self._ran.items():
+            applied.update({each.id: times for each in _BY_SUBJECT[subject] if lacking(each, lacks) is None})
+        applied.subtract(self._not_passed)
+        return tuple(Applied(rule, times) for rule, times in sorted(applied.items()) if times)
 
     def unchecked(self) -> tuple[Unchecked, ...]:
         """What could not be judged, and how often."""
@@ -279,12 +284,14 @@ class Judge:
         self, subject: str, arguments: tuple[object, ...], transaction: int | None, exchange: int | None
     ) -> list[Finding]:
         found: list[Finding] = []
-        lacks = self.scene.lacks
-        for rule in _BY_SUBJECT[subject]:
-            lack = lacking(rule, lacks) if lacks else None
-            if lack is not None:
-                self._unchecked[rule.id, f"{self.scene.called} has no {lack}"] += 1
-                continue
+        lacks, about = self.scene.lacks, arguments[0]
+        self._ran[subject, lacks] += 1
+        for rule in _lacking(subject, lacks):
+            self._unchecked[rule.id, f"{self.scene.called} has no {lacking(rule, lacks)}"] += 1
+        traits = about.traits if isinstance(about, View) else frozenset[Trait]()
+        if self.strict:
+            _without_effect(subject, lacks, traits, arguments)
+        for rule in _chosen(subject, lacks, traits):
             try:
                 given = [*rule.check(*arguments)]
             except Exception as error:
@@ -292,11 +299,12 @@ class Judge:
                     raise
                 detail = f"the rule {rule.id} failed ({type(error).__name__}: {error}); please report this"
                 self.anomalies.append(Anomaly("rules", "rule-failed", (), detail))
+                self._not_passed[rule.id] += 1
                 continue
-            if not given:
-                self._passed[rule.id] += 1
+            if given:
+                self._not_passed[rule.id] += 1
             for each in given:
-                if not isinstance(each, NotChecked) and absence.is_open(rule.id, arguments[0], self.scene):
+                if not isinstance(each, NotChecked) and absence.is_open(rule.id, about, self.scene):
                     self._unchecked[rule.id, absence.REASON] += 1
                     continue
                 if isinstance(each, NotChecked):
@@ -304,7 +312,7 @@ class Judge:
                     continue
                 self._each[rule.id] += 1
                 if self._each[rule.id] <= self._limits.findings_each:
-                    recognised = self._recognised(arguments[0], each)
+                    recognised = self._recognised(about, each)
                     found.append(_finding(rule, each, transaction, exchange, recognised, self.scene.unit))
                 elif self._each[rule.id] == self._limits.findings_each + 1:
                     detail = f"more than {self._limits.findings_each:,} findings of {rule.id}: the rest is not listed"
@@ -320,6 +328,30 @@ class Judge:
         # About the whole capture: what is the same for all of it.
         servers = {each.server.key: each for each in self.recognised if each.server is not None}
         return next(iter(servers.values())) if len(servers) == 1 else NOTHING
+
+
+@cache
+def _lacking(subject: str, lacks: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules that an input of this kind has nothing for."""
+    return tuple([each for each in _BY_SUBJECT[subject] if lacking(each, lacks) is not None]) if lacks else ()
+
+
+@cache
+def _chosen(subject: str, lacks: frozenset[str], traits: frozenset[Trait]) -> tuple[Rule, ...]:
+    """The rules that may find something in what has these traits."""
+    left_out = _lacking(subject, lacks)
+    return tuple([each for each in _BY_SUBJECT[subject] if each.where <= traits and each not in left_out])
+
+
+def _without_effect(
+    subject: str, lacks: frozenset[str], traits: frozenset[Trait], arguments: tuple[object, ...]
+) -> None:
+    """See that the rules which are not chosen would find nothing: tests ask for it wherever they judge."""
+    others = set(_BY_SUBJECT[subject]) - set(_chosen(subject, lacks, traits)) - set(_lacking(subject, lacks))
+    for each in others:
+        found = [*each.check(*arguments)]
+        if found:
+            raise AssertionError(f"{each.id} finds {found} where an exchange has only {sorted(traits)}")
 
 
 def _legs(views: Sequence[View], decisive: View | None) -> frozenset[int]:

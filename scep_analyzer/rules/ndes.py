@@ -401,7 +401,7 @@ def challenge_recoverable(view: View, message: PkiMessage) -> Found:
             )
 
 
-@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1")
+@rule.exchange(WARNING, "RFC 8894, Section 3.2.1.4", "RFC 9110, Section 6.6.1", where=("PKIOperation",))
 def clock_skew(view: View) -> Found:
     """The clocks differ.
 

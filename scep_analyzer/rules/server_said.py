@@ -39,7 +39,7 @@ def _facts(view: View, words: Heard) -> tuple[Fact, ...]:
     return (status_fact(view), fact)
 
 
-@rule.exchange(ERROR, "Keyfactor/ejbca-ce, ScepServlet", "smallstep/certificates, scep/api")
+@rule.exchange(ERROR, "Keyfactor/ejbca-ce, ScepServlet", "smallstep/certificates, scep/api", where=("words",))
 def scep_alias_or_provisioner_missing(view: View) -> Found:
     """The server has no SCEP alias or provisioner of the name in the URL.
 
@@ -65,7 +65,7 @@ def scep_alias_or_provisioner_missing(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "dogtagpki/pki, CRSEnrollment", "NeySlim/ultimate-ca-manager")
+@rule.exchange(ERROR, "dogtagpki/pki, CRSEnrollment", "NeySlim/ultimate-ca-manager", where=("words",))
 def scep_disabled_on_server(view: View) -> Found:
     """SCEP is switched off on the server.
 
@@ -86,7 +86,7 @@ def scep_disabled_on_server(view: View) -> Found:
         yield Evidence(_quote(view, words), _facts(view, words))
 
 
-@rule.exchange(ERROR, "learn.microsoft.com, App Service, 403 web app stopped", "scepman/scepman-docs")
+@rule.exchange(ERROR, "learn.microsoft.com, App Service, 403 web app stopped", "scepman/scepman-docs", where=("words",))
 def azure_app_stopped(view: View) -> Found:
     """The web app on Azure is stopped or cannot be loaded.
 
@@ -158,7 +158,7 @@ def iis_extension_denied(view: View) -> Found:
         )
 
 
-@rule.exchange(ERROR, "Keyfactor/ejbca-ce#40")
+@rule.exchange(ERROR, "Keyfactor/ejbca-ce#40", where=("words",))
 def ejbca_end_entity_status(view: View) -> Found:
     """The end entity's status does not allow another certificate.
 
@@ -176,7 +176,10 @@ def ejbca_end_entity_status(view: View) -> Found:
 
 
 @rule.exchange(
-    ERROR, "Keyfactor/ejbca-ce, ScepMessageDispatcherSessionBean", "knowledge.digicert.com, Troubleshoot SCEP"
+    ERROR,
+    "Keyfactor/ejbca-ce, ScepMessageDispatcherSessionBean",
+    "knowledge.digicert.com, Troubleshoot SCEP",
+    where=("words",),
 )
 def ejbca_end_entity_unknown(view: View) -> Found:
     """The server knows no end entity for this request.
@@ -196,7 +199,7 @@ def ejbca_end_entity_unknown(view: View) -> Found:
         yield Evidence(_quote(view, words), _facts(view, words))
 
 
-@rule.exchange(ERROR, "RFC 3986, Section 3.2.3", strength=INFERRED)
+@rule.exchange(ERROR, "RFC 3986, Section 3.2.3", strength=INFERRED, where=("unread",))
 def url_port_in_path(view: View) -> Found:
     """The port is in the path of the URL instead of after the host.
 

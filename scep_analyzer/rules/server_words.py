@@ -254,24 +254,24 @@ def understood(text: str) -> tuple[Meaning, int] | None:
 
 def heard(exchange: ScepExchange) -> Heard | None:
     """What the server says in words about this exchange; words that are understood before those that are not."""
-    spoken = _spoken(exchange)
-    found = [(where, text, understood(text)) for where, text in spoken]
+    found = [(where, text, understood(text)) for where, text in spoken(exchange)]
     for where, text, known in found:
         if known is not None:
             return Heard(where, _around(text, known[1]), known[0])
     return Heard(found[0][0], _around(found[0][1], 0), None) if found else None
 
 
-def _spoken(exchange: ScepExchange) -> list[tuple[str, str]]:
+def spoken(exchange: ScepExchange) -> list[tuple[str, str]]:
+    """What the server says in words, understood or not, and where: failInfoText, reason phrase, body."""
     response, reply = exchange.http.response, exchange.reply
-    spoken = []
+    said = []
     if reply is not None and reply.fail_info_text:
-        spoken.append(("failInfoText", reply.fail_info_text))
+        said.append(("failInfoText", reply.fail_info_text))
     if response is not None and response.status >= 201 and response.reason.strip().lower() not in _REASONS:
-        spoken.append(("reason phrase", response.reason.strip()))
+        said.append(("reason phrase", response.reason.strip()))
     if exchange.body_text:
-        spoken.append(("body", exchange.body_text))
-    return [each for each in spoken if each[1] != WITHHELD]
+        said.append(("body", exchange.body_text))
+    return [each for each in said if each[1] != WITHHELD]
 
 
 def _around(text: str, start: int) -> str:

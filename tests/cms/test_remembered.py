@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from scep_analyzer.cms.remembered import remembered
+from scep_analyzer.model.remembered import remembered
 
 
 class _Value:
