@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from asn1crypto import parser
 
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.values import dotted
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.remembered import remembered
 
 # Fuzzed bytes draw all of these out of asn1crypto; each means "this cannot be read".
 ASN1_ERRORS = (

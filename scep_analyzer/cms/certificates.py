@@ -10,11 +10,11 @@ from asn1crypto import x509
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, loaded, read
 from scep_analyzer.cms.challenge import shown
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.values import dotted, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate, PublicKey
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.remembered import remembered
 
 T = TypeVar("T")
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from scep_analyzer.cms.ber import children_of, read
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.verification import check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.verdict import Verdict
 
 _NOT_CHECKED = Verdict(

@@ -4,8 +4,8 @@ from typing import Any
 
 from scep_analyzer.cms.ber import children, oid_of, read
 from scep_analyzer.cms.challenge import shown
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.remembered import remembered
 
 _TYPES = {
     "2.5.4.3": "CN",

@@ -18,12 +18,12 @@ from scep_analyzer.cms.ber import (
     read,
 )
 from scep_analyzer.cms.certificates import read_certificate, serial_in
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.values import integer
 from scep_analyzer.cms.verification import check_attributes, check_digest, check_signature
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.verdict import Verdict
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"

@@ -10,8 +10,8 @@ from typing import Any
 from asn1crypto import parser
 
 from scep_analyzer.cms import ber
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.verdict import Verdict
 
 _SIGNATURE_HASHES = {

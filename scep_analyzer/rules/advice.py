@@ -46,14 +46,19 @@ def actions(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str
     For an unknown server the advice for all comes first, then that for the likeliest products, each saying for which. Advice for all that
     says less than the products' own (a page's ``Else``) is left out beside that.
     """
+    return _actions(page, evidence.actions, evidence.settled, recognised)
+
+
+@lru_cache(maxsize=512)  # a page says the same for every finding between the same products
+def _actions(page: Page, of_evidence: tuple[str, ...], settled: bool, recognised: Recognised) -> tuple[str, ...]:  # noqa: FBT001  # part of the key
     keys = _keys(recognised)
     fits = [each for each in page.do_for if each.products & keys]
     fitting = [each.text for each in fits]
     neutral = _of_others_left_out(page.do if _say_it_all(page, fits) else page.neutral, recognised)
-    if evidence.settled:
+    if settled:
         neutral = []
-    found = [*_of_others_left_out(evidence.actions, recognised), *fitting, *neutral]
-    if recognised.server is None and not evidence.settled:
+    found = [*_of_others_left_out(of_evidence, recognised), *fitting, *neutral]
+    if recognised.server is None and not settled:
         found += _if_it_is(page, recognised.likely)
     return tuple(dict.fromkeys(found))
 
@@ -66,8 +71,13 @@ def _say_it_all(page: Page, fits: list[Advice]) -> bool:
 
 def causes(page: Page, evidence: Evidence, recognised: Recognised) -> tuple[str, ...]:
     """Why it happens: those of this capture's evidence first; what speaks of other products only is left out."""
+    return _causes(page, evidence.causes, recognised)
+
+
+@lru_cache(maxsize=512)
+def _causes(page: Page, of_evidence: tuple[str, ...], recognised: Recognised) -> tuple[str, ...]:
     return tuple(
-        dict.fromkeys((*_of_others_left_out(evidence.causes, recognised), *_of_others_left_out(page.why, recognised)))
+        dict.fromkeys((*_of_others_left_out(of_evidence, recognised), *_of_others_left_out(page.why, recognised)))
     )
 
 

@@ -86,7 +86,7 @@ def stem_of(path: str) -> str:
 class _Marks:
     """The marks of one place: by product and kind the strongest."""
 
-    __slots__ = ("_decided", "_fresh", "by_product", "exchanges", "version")
+    __slots__ = ("_decided", "_fresh", "_ordered", "by_product", "exchanges", "version")
 
     def __init__(self) -> None:
         self.by_product: dict[str, dict[str, Mark]] = {}
@@ -94,6 +94,7 @@ class _Marks:
         self.exchanges = 0
         """How many were looked at."""
         self._decided: Product | None = None
+        self._ordered: tuple[str, ...] = ()
         self._fresh = False
 
     def add(self, found: Iterable[Mark]) -> None:
@@ -109,17 +110,20 @@ class _Marks:
         values = [_WORTH[each.strength] for each in kinds.values()]
         return max(values), sum(values)
 
-    def ordered(self) -> list[str]:
-        return sorted(self.by_product, key=self.worth, reverse=True)
+    def ordered(self) -> tuple[str, ...]:
+        """The products that there are marks of, the likeliest first."""
+        self.decided()
+        return self._ordered
 
     def decided(self) -> Product | None:
         """The product that the marks decide for, None where they are hints only or disagree."""
         if not self._fresh:
+            self._ordered = tuple(sorted(self.by_product, key=self.worth, reverse=True))
             self._decided, self._fresh = self._decide(), True
         return self._decided
 
     def _decide(self) -> Product | None:
-        ranked = self.ordered()
+        ranked = self._ordered
         if not ranked:
             return None
         best = ranked[0]
@@ -203,7 +207,7 @@ class Products:
             server=server.decided() if server is not None else None,
             front=front.decided() if front is not None else None,
             client=client.decided() if client is not None else None,
-            likely=tuple(server.ordered()) if server is not None else (),
+            likely=server.ordered() if server is not None else (),
         )
 
 

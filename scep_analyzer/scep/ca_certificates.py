@@ -2,10 +2,10 @@
 
 from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.cms.chains import linked
-from scep_analyzer.model.remembered import remembered
 from scep_analyzer.cms.signed import read_certificate_set, read_signed
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
+from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.scep import CaCertificates
 from scep_analyzer.scep.encoding import Notes
 
