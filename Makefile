@@ -50,8 +50,8 @@ picture: .venv/dev  ## take the picture of the page in docs/how-to/report.md and
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
 	$(BIN)/python docs/report_picture.py
 
-properties: .venv/dev  ## look for new counterexamples to the properties (takes some minutes)
-	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties
+properties: .venv/dev  ## look for new counterexamples to the properties, and for moments at which a signal or a kill harms (takes some minutes)
+	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties tests/cli/test_signals.py
 
 fuzz: .venv/dev  ## look for bytes that cause a traceback, or take over 2 s or 64 MB: FUZZ_SECONDS (60) for each target; useful inputs are kept in tests/fuzz/corpus
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz

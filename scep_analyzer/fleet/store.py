@@ -12,12 +12,15 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scep_analyzer.fleet.schema import DAY, KEY, SCHEMA, columns_of
 from scep_analyzer.fleet.sources import Capture, File
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.tables import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _RECORDS, _STAGING, _LOCK = "batches", "staging", "lock"
 _MERGED = 16
@@ -147,17 +150,22 @@ class Store:
         batch = batch_name((*batches, *sorted(left_out)))
         staging = self.staging(batch)
         files = []
-        for name in TABLES:
-            sources = [
-                str(self.folder / each) for record in records for each in record.files if each.startswith(f"{name}/")
-            ]
-            if sources:
-                files += _copied(
-                    f"SELECT * FROM read_parquet(?, hive_partitioning=true, hive_types={{{DAY}: DATE}}) "
-                    f"WHERE {KEY} NOT IN (SELECT unnest(?::VARCHAR[]))",
-                    [sources, sorted(left_out)],
-                    (name, staging, self.folder, batch),
-                )
+        with _database(staging) as database:
+            for name in TABLES:
+                sources = [
+                    str(self.folder / each)
+                    for record in records
+                    for each in record.files
+                    if each.startswith(f"{name}/")
+                ]
+                if sources:
+                    files += _copied(
+                        database,
+                        f"SELECT * FROM read_parquet(?, hive_partitioning=true, hive_types={{{DAY}: DATE}}) "
+                        f"WHERE {KEY} NOT IN (SELECT unnest(?::VARCHAR[]))",
+                        [sources, sorted(left_out)],
+                        (name, staging, self.folder, batch),
+                    )
         self.commit(
             Record(
                 batch=batch,
@@ -217,13 +225,16 @@ def _read(path: Path) -> Record:
 def write_tables(spilled: Path, store: Path, batch: str) -> list[str]:
     """JSON lines, a file for each table → Parquet in the store, a file for each table and day. Gives their names in the store."""
     files = []
-    for name in TABLES:
-        source = spilled / f"{name}.jsonl"
-        if source.exists() and source.stat().st_size:
+    with _database(spilled) as database:
+        for name in TABLES:
+            source = spilled / f"{name}.jsonl"
+            if not source.exists() or not source.stat().st_size:
+                continue
             with source.open("rb") as lines:
                 longest = max(_LINE, *map(len, lines))
             types = ", ".join(f"{column}: '{kind}'" for column, kind in columns_of(name).items())
             files += _copied(
+                database,
                 f"SELECT * FROM read_json(?, format='newline_delimited', auto_detect=false, maximum_object_size={longest}, "
                 f"columns={{{types}, {DAY}: 'DATE'}})",
                 [str(source)],
@@ -232,20 +243,28 @@ def write_tables(spilled: Path, store: Path, batch: str) -> list[str]:
     return files
 
 
-def _copied(select: str, values: list[Any], place: tuple[str, Path, Path, str]) -> list[str]:
-    """Write what a query gives into the store: first beside it, then synced and renamed."""
+@contextlib.contextmanager
+def _database(staging: Path) -> "Iterator[DuckDBPyConnection]":
+    """DuckDB for the tables of one batch: to open one takes ten times as long as to write a small table."""
     import duckdb
 
+    with duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY}) as connection:
+        connection.execute(f"SET temp_directory = '{_quoted(staging / 'spilled')}'")
+        yield connection
+
+
+def _copied(
+    database: "DuckDBPyConnection", select: str, values: list[Any], place: tuple[str, Path, Path, str]
+) -> list[str]:
+    """Write what a query gives into the store: first beside it, then synced and renamed."""
     name, staging, store, batch = place
     out = staging / name
     out.mkdir()
-    with duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY}) as connection:
-        connection.execute(f"SET temp_directory = '{_quoted(staging / 'spilled')}'")
-        connection.execute(
-            f"COPY ({select}) TO '{_quoted(out)}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({DAY}), "
-            f"FILENAME_PATTERN 'part', KV_METADATA {{schema: '{SCHEMA}'}})",
-            values,
-        )
+    database.execute(
+        f"COPY ({select}) TO '{_quoted(out)}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({DAY}), "
+        f"FILENAME_PATTERN 'part', KV_METADATA {{schema: '{SCHEMA}'}})",
+        values,
+    )
     files = []
     for path in sorted(out.glob("*/*.parquet")):
         target = store / name / path.parent.name / f"{batch}.parquet"

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from scep_analyzer import analyze, glossary
+from scep_analyzer import glossary
 from scep_analyzer.render import json_v1
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.topics import KINDS, Topic, find, kind_of, near, of_kind, topics
 from tests.conftest import CAPTURES, ROOT, Result
+from tests.reports import report_of
 
 Program = Callable[..., Result]
 HABITS = re.compile(
@@ -262,7 +263,7 @@ def test_every_code_in_the_outputs_over_the_corpus_is_explained() -> None:
     """What the JSON prints is what the text prints, and more."""
     found: dict[str, str] = {}
     for capture in (*CAPTURES, *_captures("field/*.pcap*", "faults/*/*.pcap*")):
-        document = json.loads(json_v1.render(analyze(str(capture))))
+        document = json.loads(json_v1.render(report_of(capture)))
         for code in _codes_of(document):
             found.setdefault(code, capture.name)
     assert len(found) > 300

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.cms.keys import read_private_key
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.report import Report
 from scep_analyzer.rules.catalogue import BY_ID
 from tests.conftest import ROOT
+from tests.reports import report_of
 
 FAULTS = ROOT / "captures" / "faults"
 SIDECARS = sorted(FAULTS.glob("*/*.toml"))
@@ -26,8 +26,7 @@ def capture_of(sidecar: Path, *, near: bool) -> Path:
 def judged(sidecar: Path, *, near: bool) -> tuple[Report, dict[str, Any]]:
     """The report of a capture, and its sidecar."""
     facts = tomllib.loads(sidecar.read_text(encoding="utf-8"))
-    keys = [read_private_key((ROOT / each).read_bytes(), each, None) for each in facts["keys"]]
-    return Analysis([str(capture_of(sidecar, near=near))], keys=keys).report(), facts
+    return report_of(capture_of(sidecar, near=near), tuple(ROOT / each for each in facts["keys"])), facts
 
 
 def _errors(report: Report) -> set[str]:

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from scep_analyzer.analysis import Analysis
-from scep_analyzer.cms.keys import read_private_key
 from scep_analyzer.model.findings import Finding, Severity, Strength
 from scep_analyzer.report import Report
 from tests.conftest import ROOT
+from tests.reports import report_of
 
 FIELD = ROOT / "captures" / "field"
 SIDECARS = sorted(FIELD.glob("*.toml"))
@@ -21,8 +20,7 @@ Case = tuple[Report, dict[str, Any]]
 def case(request: pytest.FixtureRequest) -> Case:
     sidecar: Path = request.param
     facts = tomllib.loads(sidecar.read_text(encoding="utf-8"))
-    keys = [read_private_key((FIELD / each).read_bytes(), each, None) for each in facts["keys"]]
-    return Analysis([str(sidecar.with_suffix(".pcap"))], keys=keys).report(), facts["right"]
+    return report_of(sidecar.with_suffix(".pcap"), tuple(FIELD / each for each in facts["keys"])), facts["right"]
 
 
 def _roots(report: Report) -> dict[int, Finding]:
@@ -96,7 +94,7 @@ def test_streams_are_tsharks(case: Case) -> None:
 def test_the_server_is_recognised(case: Case, request: pytest.FixtureRequest) -> None:
     _, right = case
     sidecar: Path = request.node.callspec.params["case"]
-    report = Analysis([str(sidecar.with_suffix(".pcap"))]).report()
+    report = report_of(sidecar.with_suffix(".pcap"))
     servers = {each.server.key for each in report.products if each.server is not None}
     if "server" in right:
         assert right["server"] in servers

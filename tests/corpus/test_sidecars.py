@@ -3,6 +3,7 @@
 import json
 import shutil
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,15 @@ def case(request: pytest.FixtureRequest) -> tuple[dict[str, Any], dict[str, Any]
     capture: Path = request.param
     if capture in TLS_CAPTURES and shutil.which("tshark") is None:
         pytest.skip("needs tshark, which undoes the TLS: apt-get install tshark")
-    report = Analysis([str(capture)], secrets=secrets_beside(capture)).report()
-    return json.loads(json_v1.render(report)), _sidecar(capture)
+    return _document(capture), _sidecar(capture)
+
+
+@cache
+def _document(capture: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(
+        json_v1.render(Analysis([str(capture)], secrets=secrets_beside(capture)).report())
+    )
+    return document
 
 
 def test_the_corpus_is_there() -> None:

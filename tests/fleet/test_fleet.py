@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from scep_analyzer.fleet.sources import Capture, File, find, local_file, rings
 from scep_analyzer.fleet.store import Store
 from scep_analyzer.fleet.supervisor import SupervisedReader
 from scep_analyzer.tables import TABLES
-from tests.conftest import ROOT, Result
+from tests.conftest import DEPTH, ROOT, Result
 from tests.files import pcap_header
 from tests.fleet.tables import everything, rows
 
@@ -101,29 +102,42 @@ def test_metadata_names_the_schema(scep_analyzer: Program, tmp_path: Path) -> No
 # -- resume ----------------------------------------------------------------------------------------------------------------
 
 
+def _records(store: Path) -> int:
+    """How many batches are complete; -1 where none has been begun."""
+    return len([*(store / "batches").glob("*.json")]) if (store / "staging").exists() else -1
+
+
+@pytest.fixture(scope="module")
+def certrep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[str]]]:
+    """Captures that make six batches of two processes; and their tables."""
+    folder = tmp_path_factory.mktemp("certrep")
+    for each in sorted((ROOT / "captures" / "faults" / "certrep").glob("*.pcap"))[::3]:
+        shutil.copy(each, folder)
+    store = Store.created(tmp_path_factory.mktemp("whole"))
+    _run(store, folder)
+    return folder, everything(store.folder)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX's")
-@pytest.mark.parametrize("after", [0.9, 1.6, 2.4])
-def test_a_run_that_is_killed_goes_on(scep_analyzer: Program, tmp_path: Path, after: float) -> None:
-    source = ROOT / "captures" / "faults" / "certrep"
-    command = [
-        sys.executable,
-        "-m",
-        "scep_analyzer",
-        "fleet",
-        str(source),
-        "-o",
-        str(tmp_path / "killed"),
-        "--jobs",
-        "2",
-    ]
+@pytest.mark.parametrize("later", range(min(DEPTH, 10)))
+@pytest.mark.parametrize("complete", [0, 1, 3])
+def test_a_run_that_is_killed_goes_on(
+    scep_analyzer: Program, tmp_path: Path, certrep: tuple[Path, dict[str, list[str]]], complete: int, later: int
+) -> None:
+    """When its first batch is begun, and when some are complete; `make properties` also kills it up to a second later."""
+    source, expected = certrep
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "scep_analyzer", "fleet", str(source), "-o", str(killed), "--jobs", "2"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
-    time.sleep(after)
+    while _records(killed) < complete and process.poll() is None:
+        time.sleep(0.002)
+    assert process.poll() is None
+    time.sleep(random.random() if later else 0)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert scep_analyzer("fleet", source, "-o", tmp_path / "killed", "--scheduler", "threads").code == 0
-    assert scep_analyzer("fleet", source, "-o", tmp_path / "whole", "--scheduler", "threads").code == 0
-    assert everything(tmp_path / "killed") == everything(tmp_path / "whole")
-    assert not (tmp_path / "killed" / "staging").exists()
+    assert scep_analyzer("fleet", source, "-o", killed, "--scheduler", "threads").code == 0
+    assert everything(killed) == expected
+    assert not (killed / "staging").exists()
 
 
 def test_at_whatever_step_a_run_ends_nothing_is_lost_or_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,11 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from scep_analyzer import analyze
 from scep_analyzer.report import Report
 from scep_analyzer.story.model import Remark, Story
 from scep_analyzer.story.narrator import story_of
 from tests.conftest import ROOT
+from tests.reports import report_of
 
 EVIL = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>\"'><svg/onload=alert(1)></title></style><!--"
@@ -18,9 +18,8 @@ _OURS = {"rule", "letter", "kind", "result", "code", "target", "because_of", "ro
 """Fields whose values are names of the program's own, which nobody who sends packets chooses."""
 
 
-@cache
 def report(path: str) -> Report:
-    return analyze(str(ROOT / "captures" / path))
+    return report_of(ROOT / "captures" / path)
 
 
 @cache

@@ -10,6 +10,7 @@ from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.model.packets import Packet
 from scep_analyzer.report import Report
 from tests.conftest import ROOT
+from tests.reports import report_of
 
 FAULTS = sorted((ROOT / "captures" / "faults").rglob("*.pcap*"))[::9]
 FILTERS: dict[str, Callable[[int, int], bool]] = {
@@ -22,7 +23,7 @@ FILTERS: dict[str, Callable[[int, int], bool]] = {
 
 def _report(path: Path, chosen: Callable[[int, int], bool] | None) -> Report:
     if chosen is None:
-        return Analysis([str(path)]).report()
+        return report_of(path)
     frames = sum(isinstance(each, Packet) for each in CaptureFiles([str(path)]).packets())
     return Analysis(
         [str(path)], frames=frozenset(each for each in range(1, frames + 1) if chosen(each, frames))

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from scep_analyzer.analysis import Analysis
 from scep_analyzer.cli import filters
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.render import Look, renderer
@@ -21,6 +20,7 @@ from scep_analyzer.story.model import Chapter, Ruling, Story, plain
 from scep_analyzer.story.narrator import story_of
 from scep_analyzer.story.verdicts import grouped
 from tests.conftest import CAPTURES, ROOT
+from tests.reports import report_of
 
 FAULTS = sorted((ROOT / "captures" / "faults").glob("*/*.pcap*"))
 FIELD = sorted((ROOT / "captures" / "field").glob("*.pcap"))
@@ -32,7 +32,7 @@ Program = Callable[..., Any]
 
 @cache
 def told(path: Path) -> tuple[Report, Story]:
-    report = Analysis([str(path)]).report()
+    report = report_of(path)
     return report, story_of(report)
 
 

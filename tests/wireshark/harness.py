@@ -88,9 +88,11 @@ def dissected(path: Path, *arguments: str) -> Dissected:
     return Dissected([_frame(line.split(_BETWEEN)) for line in lines.splitlines()])
 
 
-def malformed_without(path: Path, *arguments: str) -> set[int]:
-    """The frames that Wireshark 4.0 marks as malformed without the plugin."""
-    return set(filtered(path, "_ws.malformed", *_EVERY_ORDER, *arguments, plugin=False) or ())
+def newly_malformed(shown: Dissected, path: Path, *arguments: str) -> set[int]:
+    """The frames that Wireshark 4.0 marks as malformed with the plugin and not without it."""
+    if not shown.malformed:
+        return set()
+    return shown.malformed - set(filtered(path, "_ws.malformed", *_EVERY_ORDER, *arguments, plugin=False) or ())
 
 
 def _frame(row: list[str]) -> Frame:

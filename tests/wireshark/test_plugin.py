@@ -17,7 +17,7 @@ from tests.conftest import ROOT, TLS_CAPTURES
 from tests.files import pcap_header, pcap_record
 from tests.hostile.recipes import RECIPES
 from tests.wireshark.fuzzed import fuzzed
-from tests.wireshark.harness import Dissected, dissected, filtered, in_wiregasm, malformed_without, tshark, wiregasm
+from tests.wireshark.harness import Dissected, dissected, filtered, in_wiregasm, newly_malformed, tshark, wiregasm
 from tests.wireshark.merged import Merged, is_mergeable, merged
 from tests.wireshark.truth import EVERY, FIELDS, SCRIPT, Shown, messages
 
@@ -59,12 +59,12 @@ def test_most_of_the_corpus_is_one_file(corpus: Merged) -> None:
 def test_wireshark_40_shows_what_the_engine_reads(corpus: Merged) -> None:
     every = dissected(corpus.path)
     assert every.lua_errors == []
-    assert every.malformed <= malformed_without(corpus.path)
+    assert newly_malformed(every, corpus.path) == set()
     _compare(every.apart(corpus))
     for path in shown_by_itself(corpus):
         shown = dissected(path)
         assert (shown.messages, shown.lua_errors) == (truth(path), []), path.name
-        assert shown.malformed <= malformed_without(path), path.name
+        assert newly_malformed(shown, path) == set(), path.name
 
 
 def test_wireshark_44_shows_what_the_engine_reads(corpus: Merged) -> None:
@@ -113,7 +113,7 @@ def test_inside_of_tls_it_shows_what_the_engine_reads(path: Path) -> None:
     else:
         assert shown.messages == expected
     assert shown.lua_errors == []
-    assert shown.malformed <= malformed_without(path, *options)
+    assert newly_malformed(shown, path, *options) == set()
 
 
 def test_all_of_http2_is_shown() -> None:
@@ -154,8 +154,7 @@ def test_hostile_captures_raise_nothing_and_mark_nothing(tmp_path: Path) -> None
 def _harmless(every: Merged) -> None:
     shown = dissected(every.path)
     assert [(*every.place(frame), text) for frame, text in shown.lua_errors] == []
-    if shown.malformed:
-        assert [every.place(frame) for frame in shown.malformed - malformed_without(every.path)] == []
+    assert [every.place(frame) for frame in newly_malformed(shown, every.path)] == []
 
 
 def test_tshark_loads_it_with_an_option() -> None:
@@ -234,16 +233,14 @@ def test_mail_and_cmp_are_dissected_as_before(tmp_path: Path) -> None:
     files = ("-newkey", key, "-reqout", asked, "-certout", tmp_path / "out.pem")
     subprocess.run(["openssl", *words, *files], check=False, capture_output=True)
     request = Path(asked).read_bytes()
-    for body, kind, shows in (
-        (signed, b"application/pkcs7-mime", "Internet Message Format"),
-        (sealed, b"application/pkcs7-mime", "recipientInfos: 1 item"),
-        (request, b"application/pkixcmp", "body: ir (0)"),
+    bodies = (signed, b"application/pkcs7-mime"), (sealed, b"application/pkcs7-mime"), (request, b"application/pkixcmp")
+    every = merged([(str(at), _http(b"/", kind, body)) for at, (body, kind) in enumerate(bodies)], tmp_path / "a.pcap")
+    plain = tshark(every.path, "-V", plugin=False)
+    for frame, shows in zip(
+        plain.split("\nFrame "), ("Internet Message Format", "recipientInfos: 1 item", "body: ir (0)"), strict=True
     ):
-        path = tmp_path / "other.pcap"
-        path.write_bytes(_http(b"/", kind, body))
-        plain = tshark(path, "-V", plugin=False)
-        assert shows in plain
-        assert tshark(path, "-V") == plain
+        assert shows in frame
+    assert tshark(every.path, "-V") == plain
 
 
 def openssl(words: str, *more: object) -> bytes:
