@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from scep_analyzer.capture.files import CaptureFiles
-from scep_analyzer.capture.skim import Skim
+from scep_analyzer.capture.skim import Skim, regular
 from scep_analyzer.engines.chosen import Chosen, told
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
@@ -50,7 +50,7 @@ class BuiltinEngine:
     ) -> None:
         self._paths, self._sieve, self._limits, self._streams = paths, sieve, limits, streams
         self._frames = frames
-        self._flows = Flows(sieve=sieve)
+        self._flows = Flows(sieve=sieve, regular=regular() if frames is None else None)
         self._decoder = Decoder()
         self._files = self._opened(self._flows, self._decoder, on_bytes)
 
@@ -78,7 +78,8 @@ class BuiltinEngine:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
         wanted = self._flows.left_out.intersection(endpoints)
         if wanted and self._files.can_be_read_again:
-            flows, decoder = Flows(endpoints=wanted), Decoder(_AGAIN)
+            flows = Flows(endpoints=wanted, regular=regular() if self._frames is None else None)
+            decoder = Decoder(_AGAIN)
             chosen = None if self._frames is None else Chosen(self._frames)
             for item in _staged(self._opened(flows, decoder), flows, decoder, chosen=chosen):
                 if isinstance(item, HttpExchange):
@@ -100,7 +101,7 @@ class BuiltinEngine:
         self, flows: Flows | HandshakeFlows, decoder: Decoder, on_bytes: Callable[[int], None] | None = None
     ) -> CaptureFiles:
         skim = (
-            (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of))
+            (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of, flows.regular))
             if self._sieve and self._frames is None
             else None
         )
