@@ -5,7 +5,11 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            "scep_analyzer.capture._stride", ["scep_analyzer/capture/_stride.c"], py_limited_api=True, optional=True
+            "scep_analyzer.capture._stride",
+            [f"scep_analyzer/capture/{name}.c" for name in ("_stride", "_regular", "_looks")],
+            depends=["scep_analyzer/capture/_stride.h"],
+            py_limited_api=True,
+            optional=True,
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -5,15 +5,10 @@
  * Every byte is read only after it was found to lie within the record, and the record within what has been read of the file.
  */
 
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
-
-#include <stdint.h>
-#include <string.h>
+#include "_stride.h"
 
 enum { TCP = 6, UDP = 17, DOMAIN = 53, ENHANCED_PACKET = 6, VLAN = 0x8100, IPV4 = 0x0800, IPV6 = 0x86DD };
-enum { FIN_SYN_RST = 0x07, RESERVED = 0x0E };
+enum { RESERVED = 0x0E };
 
 /* What the records of one interface look like: struct Record of skim.py, and its link header. */
 typedef struct {
@@ -25,24 +20,22 @@ typedef struct {
     int ethertype, link;        /* where the link header has its EtherType (-1: nowhere), and its length */
     int vlan;                   /* whether one tag may stand there */
     Py_ssize_t usual, most;     /* bytes captured of a UDP datagram, of any packet; skim.py's limits */
-    PyObject *tame, *starts;    /* starts: the first four bytes that an HTTP message may begin with */
+    int64_t multiply, offset;   /* nanoseconds of a time are ``ticks * multiply + offset``, */
+    uint64_t latest;            /* up to these ticks; 0 where they are not */
+    PyObject *tame, *regular;   /* regular: a Regular, NULL where the sieve has none */
+    PyObject *starts_owner;
+    const unsigned char *starts; /* the first four bytes that an HTTP message may begin with, in order, */
+    Py_ssize_t starts_count;     /* so many times four bytes */
     unsigned char initial[256]; /* the first of them */
     unsigned char tunnel[65536 / 8];
 } Form;
 
 static const char NAME[] = "scep_analyzer.capture._stride.form";
 
-static uint16_t big16(const unsigned char *at) { return (uint16_t)(at[0] << 8 | at[1]); }
-
-static uint32_t big32(const unsigned char *at) { return (uint32_t)big16(at) << 16 | big16(at + 2); }
-
 static uint32_t number(const Form *form, const unsigned char *at) {
     return form->big_endian ? big32(at)
                             : (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
 }
-
-/* What becomes of a record. */
-typedef enum { FAILED = -1, LEFT, STEPPED_OVER, TAKEN } Fate;
 
 /* A packet's IP header and what follows it: ``room`` bytes, ``length`` by the header, which is ``size`` of them. The addresses
  * and ports, which follow one another, are the key of a connection's direction. */
@@ -52,39 +45,54 @@ typedef struct {
     int known_length, protocol, hops, ident;
 } Packet;
 
-static PyObject *key_of(const Packet *packet) {
-    return PyBytes_FromStringAndSize((const char *)packet->ip + packet->key, packet->key_size);
-}
-
 static int is_domain(const Packet *packet) {
     return big16(packet->ip + packet->size) == DOMAIN || big16(packet->ip + packet->size + 2) == DOMAIN;
 }
 
-/* Whether a segment that opens or closes no connection matters; its bytes begin at ``first``. */
-static Fate look_at(const Form *form, const Packet *packet, Py_ssize_t first) {
-    PyObject *key = key_of(packet);
-    if (key == NULL)
-        return FAILED;
-    PyObject *tame = PyDict_GetItemWithError(form->tame, key);
-    Py_DECREF(key);
-    if (tame == NULL)
-        return PyErr_Occurred() ? FAILED : TAKEN;
-    if (tame == Py_True && first < packet->room && !form->initial[packet->ip[first]])
+/* Whether these four bytes may begin an HTTP message. */
+static int begins_message(const Form *form, const unsigned char *bytes) {
+    uint32_t start = big32(bytes);
+    Py_ssize_t low = 0, high = form->initial[bytes[0]] ? form->starts_count : 0;
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        if (big32(form->starts + 4 * middle) < start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < form->starts_count && big32(form->starts + 4 * low) == start;
+}
+
+/* Whether a segment that opens or closes no connection matters; its bytes begin at ``first``. ``tame`` as Flows.tame says. */
+static Fate look_at(const Form *form, const Packet *packet, Py_ssize_t first, int tame) {
+    if (tame < 0)
+        return TAKEN;
+    if (tame && first < packet->room && !form->initial[packet->ip[first]])
         return STEPPED_OVER; /* what stands there begins no HTTP message, be it padding */
     if (packet->length == first)
         return STEPPED_OVER;
-    if (tame != Py_True || packet->length > packet->room || packet->length - first < 4)
+    if (!tame || packet->length > packet->room || packet->length - first < LEAST_START)
         return TAKEN;
-    PyObject *start = PyBytes_FromStringAndSize((const char *)packet->ip + first, 4);
-    if (start == NULL)
-        return FAILED;
-    int found = PySet_Contains(form->starts, start);
-    Py_DECREF(start);
-    return found < 0 ? FAILED : found ? TAKEN : STEPPED_OVER;
+    return begins_message(form, packet->ip + first) ? TAKEN : STEPPED_OVER;
 }
 
+/* What Flows.tame says of a direction: -1 nothing, 0 False, 1 True; -2 with an exception. */
+static int tame_of(const Form *form, const Packet *packet) {
+    PyObject *key = PyBytes_FromStringAndSize((const char *)packet->ip + packet->key, packet->key_size);
+    if (key == NULL)
+        return -2;
+    PyObject *tame = PyDict_GetItemWithError(form->tame, key);
+    Py_DECREF(key);
+    return tame == NULL ? (PyErr_Occurred() ? -2 : -1) : tame == Py_True;
+}
+
+/* A record's place and time. */
+typedef struct {
+    uint64_t frame, ticks;
+} When;
+
 /* ``*fields`` is what skim.py makes a Segment of, where it is to be taken. */
-static Fate look_at_tcp(const Form *form, const Packet *packet, PyObject **fields) {
+static Fate look_at_tcp(const Form *form, const Packet *packet, When when, PyObject **fields) {
     const unsigned char *tcp = packet->ip + packet->size;
     Py_ssize_t first, left, cut = 0;
     if (packet->room < packet->size + 20)
@@ -93,9 +101,16 @@ static Fate look_at_tcp(const Form *form, const Packet *packet, PyObject **field
     left = packet->room - first;
     if (first < packet->size + 20 || left < 0)
         return LEFT;
-    Fate fate = tcp[13] & FIN_SYN_RST || tcp[12] & RESERVED ? TAKEN : look_at(form, packet, first);
-    if (fate != TAKEN)
-        return fate;
+    Regular *regular = (Regular *)form->regular;
+    uint32_t entry = 0;
+    int side = regular != NULL ? regular_find(regular, packet->ip + packet->key, packet->key_size, &entry) : 0;
+    if (!(tcp[13] & (FIN | SYN | RST) || tcp[12] & RESERVED)) {
+        int tame = side ? regular_tame(regular, entry, side) : tame_of(form, packet);
+        if (tame == -2)
+            return FAILED;
+        if (look_at(form, packet, first, tame) == STEPPED_OVER)
+            return STEPPED_OVER;
+    }
     if (packet->known_length) {
         Py_ssize_t beyond = packet->length - packet->room;
         if (beyond > 0)
@@ -105,15 +120,33 @@ static Fate look_at_tcp(const Form *form, const Packet *packet, PyObject **field
     }
     if (left < 0 || (left && is_domain(packet)))
         return LEFT;
-    PyObject *key = key_of(packet);
-    if (key == NULL)
-        return FAILED;
-    *fields = Py_BuildValue("Nkkiy#niiii", key, (unsigned long)big32(tcp + 4), (unsigned long)big32(tcp + 8), tcp[13],
+    if (regular != NULL && (side || tcp[13] & SYN)) {
+        const Piece piece = {.key = packet->ip + packet->key,
+                             .key_size = packet->key_size,
+                             .payload = packet->ip + first,
+                             .size = left,
+                             .cut = cut,
+                             .frame = when.frame,
+                             .time_ns = when.ticks <= form->latest ? (int64_t)when.ticks * form->multiply + form->offset : 0,
+                             .timed = form->latest && when.ticks <= form->latest,
+                             .sequence = big32(tcp + 4),
+                             .acknowledgment = big32(tcp + 8),
+                             .flags = tcp[13],
+                             .hops = packet->hops,
+                             .ident = packet->ident,
+                             .window = big16(tcp + 14),
+                             .begins = left >= LEAST_START && begins_message(form, packet->ip + first)};
+        Fate fate = side ? regular_goes_on(regular, entry, side, &piece) : regular_opens(regular, &piece);
+        if (fate != TAKEN)
+            return fate;
+    }
+    *fields = Py_BuildValue("y#kkiy#niiii", (const char *)packet->ip + packet->key, packet->key_size,
+                            (unsigned long)big32(tcp + 4), (unsigned long)big32(tcp + 8), tcp[13],
                             (const char *)packet->ip + first, left, cut, -1, packet->hops, packet->ident, big16(tcp + 14));
     return *fields == NULL ? FAILED : TAKEN;
 }
 
-static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssize_t captured, PyObject **fields) {
+static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssize_t captured, When when, PyObject **fields) {
     Py_ssize_t link = form->link;
     int type = 0;
     if (form->ethertype >= 0) {
@@ -142,7 +175,7 @@ static Fate look_at_packet(const Form *form, const unsigned char *bytes, Py_ssiz
     } else
         return LEFT;
     if (packet.protocol == TCP)
-        return look_at_tcp(form, &packet, fields);
+        return look_at_tcp(form, &packet, when, fields);
     if (packet.protocol != UDP || packet.room < packet.size + 4 || captured > form->usual || is_domain(&packet))
         return LEFT;
     int to = big16(ip + packet.size + 2);
@@ -153,7 +186,8 @@ static void release(PyObject *capsule) {
     Form *form = PyCapsule_GetPointer(capsule, NAME);
     if (form != NULL) {
         Py_XDECREF(form->tame);
-        Py_XDECREF(form->starts);
+        Py_XDECREF(form->regular);
+        Py_XDECREF(form->starts_owner);
         PyMem_Free(form);
     }
 }
@@ -166,16 +200,23 @@ static PyObject *form_of(PyObject *module, PyObject *arguments) {
     const char *interface, *comment, *tunnels;
     Py_ssize_t interface_size, comment_size, tunnels_size;
     unsigned long long unit;
-    PyObject *tame, *starts, *capsule;
-    if (!PyArg_ParseTuple(arguments, "pnKy#y#iipnnO!O!y#", &form->big_endian, &form->header, &unit, &interface,
-                          &interface_size, &comment, &comment_size, &form->ethertype, &form->link, &form->vlan, &form->usual,
-                          &form->most, &PyDict_Type, &tame, &PyFrozenSet_Type, &starts, &tunnels, &tunnels_size) ||
-        (capsule = PyCapsule_New(form, NAME, release)) == NULL) {
+    long long multiply, offset;
+    PyObject *tame, *starts, *regular, *capsule;
+    if (!PyArg_ParseTuple(arguments, "pnKLLy#y#iipnnO!O!Oy#", &form->big_endian, &form->header, &unit, &multiply, &offset,
+                          &interface, &interface_size, &comment, &comment_size, &form->ethertype, &form->link, &form->vlan,
+                          &form->usual, &form->most, &PyDict_Type, &tame, &PyBytes_Type, &starts, &regular, &tunnels,
+                          &tunnels_size) ||
+        (regular != Py_None && regular_from(regular) == NULL) || (capsule = PyCapsule_New(form, NAME, release)) == NULL) {
         PyMem_Free(form);
         return NULL;
     }
     form->tame = Py_NewRef(tame);
-    form->starts = Py_NewRef(starts);
+    form->regular = regular == Py_None ? NULL : Py_NewRef(regular);
+    form->starts_owner = Py_NewRef(starts);
+    form->starts = (const unsigned char *)PyBytes_AsString(starts);
+    form->starts_count = PyBytes_Size(starts) / 4;
+    if (multiply > 0 && offset >= 0)
+        form->multiply = multiply, form->offset = offset, form->latest = (uint64_t)((INT64_MAX - offset) / multiply);
     form->unit = unit;
     form->block = interface_size == 4 && comment_size == 2;
     if (form->block) {
@@ -188,18 +229,8 @@ static PyObject *form_of(PyObject *module, PyObject *arguments) {
         PyErr_SetString(PyExc_ValueError, "no such form");
         return NULL;
     }
-    PyObject *each, *all = PyObject_GetIter(starts);
-    while (all != NULL && (each = PyIter_Next(all)) != NULL) {
-        const char *start = PyBytes_AsString(each);
-        if (start != NULL)
-            form->initial[(unsigned char)start[0]] = 1;
-        Py_DECREF(each);
-    }
-    Py_XDECREF(all);
-    if (PyErr_Occurred()) {
-        Py_DECREF(capsule);
-        return NULL;
-    }
+    for (Py_ssize_t each = 0; each < form->starts_count; each++)
+        form->initial[form->starts[4 * each]] = 1;
     for (Py_ssize_t at = 0; at + 1 < tunnels_size; at += 2) {
         int port = big16((const unsigned char *)tunnels + at);
         form->tunnel[port >> 3] |= (unsigned char)(1 << (port & 7));
@@ -212,7 +243,8 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
     PyObject *capsule;
     Py_buffer buffer;
     Py_ssize_t at, stop, count = 0;
-    if (!PyArg_ParseTuple(arguments, "Oy*nn", &capsule, &buffer, &at, &stop))
+    unsigned long long frame;
+    if (!PyArg_ParseTuple(arguments, "Oy*nnK", &capsule, &buffer, &at, &stop, &frame))
         return NULL;
     const Form *form = PyCapsule_GetPointer(capsule, NAME);
     uint64_t earliest = UINT64_MAX, latest = 0, ticks = 0;
@@ -234,10 +266,11 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
                 break;
             span = whole;
         }
-        fate = look_at_packet(form, record + form->header, captured, &fields);
+        When when = {.frame = frame + (uint64_t)count + 1, .ticks = number(form, times) * form->unit + number(form, times + 4)};
+        fate = look_at_packet(form, record + form->header, captured, when, &fields);
         if (fate == LEFT || fate == FAILED)
             break;
-        ticks = number(form, times) * form->unit + number(form, times + 4);
+        ticks = when.ticks;
         earliest = ticks < earliest ? ticks : earliest;
         latest = ticks > latest ? ticks : latest;
         at += span;
@@ -261,4 +294,9 @@ static PyMethodDef METHODS[] = {
 static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, "scep_analyzer.capture._stride", "The compiled part of skim.py.", 0, METHODS, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__stride(void) { return PyModuleDef_Init(&MODULE); }
+PyMODINIT_FUNC PyInit__stride(void) {
+    PyObject *module = PyModule_Create(&MODULE);
+    if (module != NULL && (regular_added(module) < 0 || looks_added(module) < 0))
+        Py_CLEAR(module);
+    return module;
+}

@@ -31,6 +31,17 @@ except ImportError:  # installed without a compiler
 COMPILED = _stride is not None
 """Whether the compiled part was built. The report is the same without it."""
 
+
+def regular() -> "type[_stride.Regular] | None":
+    """What takes care of regular connections, where the compiled part was built."""
+    return _stride.Regular if COMPILED else None
+
+
+@cache
+def _in_order(starts: frozenset[bytes]) -> bytes:
+    """The first bytes of messages one after another, as the compiled part looks for them."""
+    return b"".join(sorted(starts))
+
 _DOMAIN = b"\0\x35"
 _UDP_HEADER = 8
 _HEADER_SIZES = {
@@ -194,6 +205,7 @@ class Skim:
     ``tame`` maps the keys of connections that are not followed to whether their packets are looked at only where they may
     begin an HTTP message; ``starts`` holds the first four bytes that one may begin with; ``udp_ports`` those of tunnels, as two
     bytes. ``take`` is given every other plain segment, at once, because it changes what is tame; what it gives is given on.
+    Connections that are ``regular`` are in the care of the compiled part.
     """
 
     def __init__(
@@ -203,7 +215,9 @@ class Skim:
         udp_ports: Iterable[bytes],
         take: Callable[[Segment], Iterable[Segment | Anomaly]],
         names: Callable[[bytes, bytes, int, int | None], None],
+        regular: "_stride.Regular | None" = None,
     ) -> None:
+        self._regular = regular
         self.plans: dict[bytes, Plan] = {}
         self._shared: dict[tuple[str, str, int, int], _Shared] = {}
         self._interface = b""
@@ -226,6 +240,8 @@ class Skim:
             record.order == ">",
             record.header,
             record.unit,
+            0 if record.multiply % record.divide else record.multiply // record.divide,
+            record.offset_ns,
             record.interface,
             record.comment,
             links[0].start if links[0].length else -1,
@@ -234,7 +250,8 @@ class Skim:
             _USUAL,
             BOUNDS.record_bytes,
             self._tame,
-            self._starts,
+            _in_order(self._starts),
+            self._regular,
             b"".join(self._udp_ports),
         )
 
@@ -272,7 +289,7 @@ class Skim:
         interface = None
         while at < limit:
             if stride is not None:
-                at, strode, lowest, highest, last, mattering = stride(form, buffer, at, stop)
+                at, strode, lowest, highest, last, mattering = stride(form, buffer, at, stop, frame)
                 if strode:
                     frame += strode
                     earliest = min(earliest, lowest)

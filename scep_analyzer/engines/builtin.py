@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from scep_analyzer.capture.files import CaptureFiles
-from scep_analyzer.capture.skim import Skim
+from scep_analyzer.capture.skim import Skim, regular
 from scep_analyzer.engines.chosen import Chosen, told
 from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
@@ -50,7 +50,7 @@ class BuiltinEngine:
     ) -> None:
         self._paths, self._sieve, self._limits, self._streams = paths, sieve, limits, streams
         self._frames = frames
-        self._flows = Flows(sieve=sieve)
+        self._flows = Flows(sieve=sieve, regular=regular() if frames is None else None)
         self._decoder = Decoder()
         self._files = self._opened(self._flows, self._decoder, on_bytes)
 
@@ -71,16 +71,17 @@ class BuiltinEngine:
     def exchanges(self) -> Iterator[Item]:
         """Run the stages over the packets. HTTP that cannot be SCEP's is left out."""
         chosen = None if self._frames is None else Chosen(self._frames)
-        yield from _staged(self._files, self._flows, self._decoder, self._limits, chosen)
+        yield from staged(self._files, self._flows, self._decoder, self._limits, chosen)
         yield from told(self.facts)
 
     def exchanges_at(self, endpoints: Iterable[tuple[Endpoint, str]]) -> Iterator[HttpExchange]:
         """Exchanges at paths that turned out to be SCEP's after some had been left out: a second pass, where there are any."""
         wanted = self._flows.left_out.intersection(endpoints)
         if wanted and self._files.can_be_read_again:
-            flows, decoder = Flows(endpoints=wanted), Decoder(_AGAIN)
+            flows = Flows(endpoints=wanted, regular=regular() if self._frames is None else None)
+            decoder = Decoder(_AGAIN)
             chosen = None if self._frames is None else Chosen(self._frames)
-            for item in _staged(self._opened(flows, decoder), flows, decoder, chosen=chosen):
+            for item in staged(self._opened(flows, decoder), flows, decoder, chosen=chosen):
                 if isinstance(item, HttpExchange):
                     yield item
 
@@ -99,18 +100,20 @@ class BuiltinEngine:
     def _opened(
         self, flows: Flows | HandshakeFlows, decoder: Decoder, on_bytes: Callable[[int], None] | None = None
     ) -> CaptureFiles:
-        skim = (
-            (lambda: Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of))
-            if self._sieve and self._frames is None
-            else None
-        )
+        skim = (lambda: tight(flows, decoder)) if self._sieve and self._frames is None else None
         return CaptureFiles(self._paths, on_bytes, skim, self._streams)
 
 
-def _staged(
+def tight(flows: Flows | HandshakeFlows, decoder: Decoder) -> Skim:
+    """The tight pass over one file."""
+    return Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of, flows.regular)
+
+
+def staged(
     files: CaptureFiles, flows: Flows, decoder: Decoder, limits: Limits = LIMITS, chosen: Chosen | None = None
 ) -> Iterator[Item]:
-    return Pairing(limits).over(Reassembler().over(_segments(files, flows, decoder, chosen)))
+    """All stages over these files."""
+    return Pairing(limits).over(Reassembler(limits).over(_segments(files, flows, decoder, chosen)))
 
 
 def _segments(

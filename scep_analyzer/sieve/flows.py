@@ -9,9 +9,13 @@ every connection that carries SCEP, from a point where nothing before it matters
 The invariant, held by ``tests/sieve/test_invariant.py``: with the sieve and without it the report is the same.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
-from scep_analyzer.http1.heads import starts_request, starts_response
+from scep_analyzer.http1.heads import METHODS, starts_request, starts_response
+from scep_analyzer.http1.messages import CMS_STARTS
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import LIMITS, Limits
@@ -32,7 +36,7 @@ from scep_analyzer.sieve.flow import (
     side_of,
     tells_something,
 )
-from scep_analyzer.sieve.heads import FIRST_BYTES, Look, look_at_request, look_at_response
+from scep_analyzer.sieve.heads import FIRST_BYTES, HINTS, TYPES, Look, look_at_request, look_at_response
 from scep_analyzer.tcp.reassembly import WRAP
 
 _TLS_HANDSHAKE = b"\x16\x03"
@@ -52,21 +56,45 @@ _MOST_TLS_SERVERS = 5
 
 Given = list[Segment]
 
+_NUMBERS, _REQUESTS, _HELD, _YOUNG = range(4)
+"""Counters that are shared with the compiled part: numbers given, HTTP requests seen, bytes held, directions in its young table."""
+
+
+class Regular(Protocol):
+    """Connections in the care of the compiled part: not followed, and regular so far. See ``capture/_regular.c``."""
+
+    def release(self, key: bytes, /) -> tuple[Any, ...] | None:
+        """What it knows of a connection, which is from then on in the care of :class:`Flows`."""
+
+    def age(self, young: dict[bytes, Any], old: dict[bytes, Any], /) -> int:
+        """A generation has gone by; gives how many open connections are forgotten."""
+
+    def holding(self) -> list[bytes]:
+        """The keys of connections whose requests are held."""
+
+    def clear(self) -> None:
+        """Forget all."""
+
 
 class Flows(Stage[Segment, Segment]):
     """Numbers connections as Wireshark does and follows those that may carry SCEP; all of them with ``sieve`` False.
 
     ``tame`` and ``FIRST_BYTES`` tell the tight pass (``capture.skim``) which packets need not come here at all. Requests to
-    ``endpoints`` (server and path) are followed whatever they say.
+    ``endpoints`` (server and path) are followed whatever they say. With a maker of ``regular`` the compiled part of that pass
+    takes care of connections as long as their course is regular; each comes here when it no longer is.
     """
 
     def __init__(
-        self, limits: Limits = LIMITS, *, sieve: bool = True, endpoints: Iterable[tuple[Endpoint, str]] = ()
+        self,
+        limits: Limits = LIMITS,
+        *,
+        sieve: bool = True,
+        endpoints: Iterable[tuple[Endpoint, str]] = (),
+        regular: Callable[..., Regular] | None = None,
     ) -> None:
         self.tame: dict[bytes, bool] = {}
         """Directions whose segments matter only where they carry bytes; True: where those may begin an HTTP message."""
-        self.requests = 0
-        """Segments that begin an HTTP request."""
+        self._counts = array("q", bytes(32))
         self.left_out: set[tuple[Endpoint, str]] = set()
         """Server and path of requests that were left out, to be looked for should the path turn out to be SCEP's."""
         self._endpoints = set(endpoints)
@@ -75,11 +103,35 @@ class Flows(Stage[Segment, Segment]):
         self._limits, self._sieve = limits, sieve
         self._young: dict[bytes, Flow] = {}
         self._old: dict[bytes, Flow] = {}
-        self._numbers = 0
         self._waiting: list[Flow] = []
         self._left_out_bytes = 0
-        self._held_bytes = 0
+        self.regular: Regular | None = None
+        """Connections in the care of the compiled part."""
+        if regular is not None and sieve:
+            self.regular = regular(
+                self._young,
+                self._old,
+                self._counts,
+                self._met_tls,
+                self._passes,
+                limits.connections // 2,
+                limits.held_bytes,
+                int.from_bytes(os.urandom(8), "little"),  # so that nobody can aim at a chain of its table
+                sorted(METHODS),
+                HINTS,
+                TYPES,
+                CMS_STARTS,
+            )
+
+    @property
+    def requests(self) -> int:
+        """Segments that begin an HTTP request."""
+        return self._counts[_REQUESTS]
+
+    @property
+    def _held_bytes(self) -> int:
         """What ``requests`` of all flows held when it was counted last, and what came since."""
+        return self._counts[_HELD]
 
     def feed(self, item: Segment) -> Iterable[Segment | Anomaly]:
         """Take one segment."""
@@ -143,27 +195,55 @@ class Flows(Stage[Segment, Segment]):
         key = item.key
         other = reversed_key(key)
         flow = self._young.get(other) or self._old.get(key) or self._old.get(other)
+        if flow is None and self.regular is not None:
+            flow = self._released(key)
         if flow is None:
             flow = self._opened(item, other)
         elif item.flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
             return self._reopened(flow, item, given)
+        elif key in self._young:
+            return flow  # it was, in the table of the compiled part
         self._young[key] = flow
         first = item.sequence if item.flags & SYN else item.sequence - 1
         if key == flow.client:
             flow.first_client = first if flow.first_client is None else flow.first_client
         else:
             flow.first_server = first if flow.first_server is None else flow.first_server
-        if len(self._young) > self._limits.connections // 2:
+        if len(self._young) + self._counts[_YOUNG] > self._limits.connections // 2:
             given += self._age(item.frame)
+        return flow
+
+    def _released(self, key: bytes) -> Flow | None:
+        """Take a connection over from the compiled part, as it would be had it always been here; None where that has none."""
+        state = self.regular.release(key) if self.regular is not None else None
+        if state is None:
+            return None
+        number, client, first_client, first_server, established, ended, heard, asked, fresh, asker = state[:10]
+        following, answer_at, past_client, past_server, opening, request, young, old, tamed = state[10:]
+        flow = Flow(number, client, reversed_key(client))
+        flow.first_client, flow.first_server = first_client, first_server
+        flow.established, flow.ended, flow.heard, flow.asked = established, ended, heard, asked
+        flow.fresh, flow.next, flow.answer_at = fresh, following, answer_at
+        flow.asker = {CLIENT: client, SERVER: flow.server}.get(asker)
+        flow.past_client, flow.past_server = past_client, past_server
+        flow.opening = tuple([Segment(*each) for each in opening])
+        flow.requests = () if request is None else (Segment(*request),)
+        for side, each in ((CLIENT, client), (SERVER, flow.server)):
+            if young & side:
+                self._young[each] = flow
+            if old & side:
+                self._old[each] = flow
+        if tamed:
+            self._tame(flow)
         return flow
 
     def _opened(self, item: Segment, other: bytes) -> Flow:
         # A SYN comes from the client, a SYN-ACK from the server; else the first to speak is taken for the client.
         from_server = item.flags & (SYN | ACK) == SYN | ACK
-        flow = Flow(self._numbers, *((other, item.key) if from_server else (item.key, other)))
+        flow = Flow(self._counts[_NUMBERS], *((other, item.key) if from_server else (item.key, other)))
         flow.followed = not self._sieve
         flow.established = not item.flags & SYN
-        self._numbers += 1
+        self._counts[_NUMBERS] += 1
         return flow
 
     def _reopened(self, old: Flow, item: Segment, given: list[Segment | Anomaly]) -> Flow:
@@ -177,14 +257,15 @@ class Flows(Stage[Segment, Segment]):
     def _age(self, frame: int) -> Iterator[Segment | Anomaly]:
         """The young table is full: it becomes the old one, and what lay untouched in the old one is forgotten."""
         touched = {id(flow) for flow in self._young.values()}
-        idle = {id(flow): flow for flow in self._old.values() if id(flow) not in touched}.values()
+        untouched = {flow.number: flow for flow in self._old.values() if id(flow) not in touched}
+        idle = [flow for _, flow in sorted(untouched.items())]
         self._old = self._young
         self._young = {}
         self.tame.clear()  # each connection that goes on comes by once, and is young again
         # Those that are followed are carried over, as many as the next stage follows at a time.
         followed = [flow for flow in idle if flow.followed and not flow.ended and self._sieve]
         carried = {id(flow) for flow in followed[-self._limits.followed_connections :]}
-        alive = 0
+        alive = self.regular.age(self._young, self._old) if self.regular is not None else 0
         for flow in idle:
             if id(flow) in carried:
                 self._old[flow.client] = flow
@@ -204,7 +285,7 @@ class Flows(Stage[Segment, Segment]):
             yield from self._unanswered(flow)
         if self._tls:
             yield self._opaque()
-        for table in (self._young, self._old, self.tame):
+        for table in (self._young, self._old, self.tame, *([] if self.regular is None else [self.regular])):
             table.clear()  # a second pass over the files has its own
 
     def _unanswered(self, flow: Flow) -> Given:
@@ -226,13 +307,16 @@ class Flows(Stage[Segment, Segment]):
         """Count what the report says of all connections, followed or not."""
         payload = item.payload
         if not flow.heard and payload.startswith(_TLS_HANDSHAKE):
-            server = destination_of(flow.client)
-            if server in self._tls or len(self._tls) < self._limits.connections:
-                self._tls[server] = self._tls.get(server, 0) + 1
-            self._first_tls_frame = self._first_tls_frame or item.frame
+            self._met_tls(flow.client, item.frame)
         if payload[:4] in FIRST_BYTES and starts_request(payload):
-            self.requests += 1
+            self._counts[_REQUESTS] += 1
         flow.heard = True
+
+    def _met_tls(self, client: bytes, frame: int) -> None:
+        server = destination_of(client)
+        if server in self._tls or len(self._tls) < self._limits.connections:
+            self._tls[server] = self._tls.get(server, 0) + 1
+        self._first_tls_frame = self._first_tls_frame or frame
 
     # -- connections that are not followed yet ------------------------------------------------------------------------
 
@@ -332,13 +416,13 @@ class Flows(Stage[Segment, Segment]):
             flow.asker, flow.requests, flow.answers = None, (), ()
             judged(flow, item.key, item.sequence)
             return []
-        endpoint = destination_of(item.key), path_of(seen.target.decode("latin-1"))
+        endpoint = _endpoint(item.key, seen.target)
         if seen.scep and len(self._endpoints) < self._limits.endpoints:
             self._endpoints.add(endpoint)
         if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
             return self._follow(flow, item)
         flow.requests = (*flow.requests, item)
-        self._held_bytes += size
+        self._counts[_HELD] += size
         if seen.look is Look.MORE:
             flow.next = (flow.next + size) % WRAP
             return self._relieved() if self._held_bytes > self._limits.held_bytes else []
@@ -349,6 +433,14 @@ class Flows(Stage[Segment, Segment]):
         flow.next = (flow.requests[0].sequence + len(content) - len(words) + seen.length) % WRAP
         flow.answer_at = item.acknowledgment if item.flags & ACK else None
         return self._relieved() if self._held_bytes > self._limits.held_bytes else []
+
+    def _passes(self, key: bytes, target: bytes) -> bool:
+        """Whether a request that is not SCEP's by what it says is left out: its server and path have not turned out to be SCEP's."""
+        endpoint = _endpoint(key, target)
+        if endpoint in self._endpoints:
+            return False
+        self._leave_out(endpoint)
+        return True
 
     def _leave_out(self, endpoint: tuple[Endpoint, str]) -> None:
         """Remember a request's server and path, within bounds."""
@@ -362,16 +454,19 @@ class Flows(Stage[Segment, Segment]):
 
     def _relieved(self) -> Given:
         """Too many bytes may be held: what is held is counted, and the oldest connections are followed, which holds less."""
-        holding = {id(flow): flow for flow in (*self._old.values(), *self._young.values()) if flow.requests}
+        for key in self.regular.holding() if self.regular is not None else ():
+            self._released(key)
+        flows = {flow.number: flow for flow in (*self._old.values(), *self._young.values()) if flow.requests}
+        holding = dict(sorted(flows.items()))
         sizes = {
             each: sum([len(item.payload) for item in (*flow.requests, *flow.answers)]) for each, flow in holding.items()
         }
-        self._held_bytes = sum(sizes.values())
+        self._counts[_HELD] = sum(sizes.values())
         given: Given = []
         for each, flow in holding.items():
             if self._held_bytes <= self._limits.held_bytes // 2:
                 break
-            self._held_bytes -= sizes[each]
+            self._counts[_HELD] -= sizes[each]
             given += self._follow(flow)
         return given
 
@@ -399,7 +494,7 @@ class Flows(Stage[Segment, Segment]):
             seen = seen._replace(look=Look.OTHER if b"\n\r\n" in words else Look.MORE)  # no body comes
         if seen.look is Look.MORE:
             flow.answers = (*flow.answers, item)
-            self._held_bytes += size
+            self._counts[_HELD] += size
             if self._held_bytes > self._limits.held_bytes:
                 return self._relieved()
         elif seen.look is Look.INTERIM and seen.length == len(words):
@@ -427,6 +522,10 @@ class Flows(Stage[Segment, Segment]):
         for each in given:
             tells_something(flow, each)
         return [numbered(each, flow.number) for each in given]
+
+
+def _endpoint(key: bytes, target: bytes) -> tuple[Endpoint, str]:
+    return destination_of(key), path_of(target.decode("latin-1"))
 
 
 def _tunnel_refused(flow: Flow, words: bytes) -> bool:

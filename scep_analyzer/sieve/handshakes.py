@@ -20,6 +20,8 @@ class HandshakeFlows(Stage[Segment, Segment]):
         self._flows = Flows(limits)
         self.tame = self._flows.tame
         """As that of :class:`Flows`."""
+        self.regular = None
+        """Every segment must come by here."""
         self._left: dict[int, int] = {}
         """How many more segments of each connection are looked at."""
 

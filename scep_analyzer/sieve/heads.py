@@ -59,8 +59,8 @@ class Seen(NamedTuple):
 
 
 _MAYBE, _SCEP, _MORE = Seen(Look.MAYBE), Seen(Look.MAYBE, scep=True), Seen(Look.MORE)
-_HINTS = (b"operation", b"%", *(each.encode() for each in BYSTANDERS))
-_TYPES = tuple(each.encode() for each in SCEP_TYPES)
+HINTS = (b"operation", b"%", *(each.encode() for each in BYSTANDERS))
+TYPES = tuple(each.encode() for each in SCEP_TYPES)
 
 
 def look_at_request(content: bytes) -> Seen:
@@ -71,7 +71,7 @@ def look_at_request(content: bytes) -> Seen:
     words = line.split(None, 2)
     target = words[1] if len(words) > 1 else b""
     # The whole line: a target may hold spaces (openxpki/openxpki#859).
-    if _holds(lower, _HINTS) and names_operation(line.decode("latin-1")):
+    if _holds(lower, HINTS) and names_operation(line.decode("latin-1")):
         return Seen(Look.MAYBE, 0, target, scep=True)
     if end_of_line >= 0 and b" http/" not in lower and b"\thttp/" not in lower:
         return Seen(Look.NOT_HTTP)
@@ -131,7 +131,7 @@ def _head_end(content: bytes) -> int:
 
 def _is_scep_type(head: bytes) -> bool:
     at = head.find(b"content-type")
-    return at >= 0 and _holds(head[at:], _TYPES)
+    return at >= 0 and _holds(head[at:], TYPES)
 
 
 def _holds(content: bytes, words: tuple[bytes, ...]) -> bool:
