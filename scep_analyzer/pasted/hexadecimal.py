@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import Piece, Then
 
-_LINE = re.compile(rb"[^\r\n]*")
 _ROW = re.compile(rb"([ \t>|]*)(0[xX])?([0-9A-Fa-f]{3,16})h?(?::|[ \t]*\||(?=[ \t]))[ \t]*(?=[0-9A-Fa-f]{2})")
 _TOTAL = re.compile(rb"[ \t>]*([0-9A-Fa-f]{6,16})[ \t]*")
 _STAR = re.compile(rb"[ \t>]*\*[ \t]*")
@@ -20,6 +20,9 @@ _WORDS = re.compile(rb"[0-9A-Fa-f]+|-(?= ?[0-9A-Fa-f])|[^\s0-9A-Fa-f-]|-")
 _BESIDE = re.compile(rb"(?<!\s)\s{2,}(?=\S*[^0-9A-Fa-f\s]|\|)|\s\||\s>")
 _MOST_OF_A_ROW = 256
 _USUAL_ROW = 8
+_LEAST_ROWS = 4
+_STARTS = b"\x30", b"GET ", b"POST ", b"HTTP/"
+"""How a message begins, or the HTTP message that it is in."""
 _MOST_DUMPS = 2_000
 _LONGEST_REPEAT = 1 << 20
 """Bytes that one row may stand for (``*``): an offset is a claim of 16 digits, and no message is that long."""
@@ -40,38 +43,36 @@ _COMMENT = re.compile(rb"/\*[^*]{0,200}\*/|//[^\n]{0,200}")
 
 
 class _Row(NamedTuple):
-    """A row of a dump: where it is, its offset as text, and what follows the offset."""
+    """A row of a dump: where it is, its offset as text, what follows the offset, and whether a ``*`` follows the row."""
 
     start: int
     end: int
     indent: bytes
     offset: bytes
     rest: bytes
+    repeated: bool = False
 
 
-def lines_of(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Every line: where it starts, where the next one does, and its content."""
-    at = 0
-    while at < len(data):
-        match = _LINE.match(data, at)
-        end = match.end() if match is not None else len(data)
-        line = data[at:end]
-        end += 2 if data[end : end + 2] == b"\r\n" else 1
-        yield at, min(end, len(data)), line
-        at = end
+def is_row(line: bytes) -> bool:
+    """Whether a line is a row of a dump, with nothing before it."""
+    return _ROW.match(line) is not None
 
 
 # -- dumps with offsets ------------------------------------------------------------------------------------------------
 
 
 class Dump(NamedTuple):
-    """One dump: its place, its bytes, whether it is indented (Wireshark indents the second peer), oddities."""
+    """One dump: its place, its bytes, whether it is indented (Wireshark indents the second peer), oddities.
+
+    ``late`` is the offset that it begins at, as written, where a beginning seems to be missing.
+    """
 
     start: int
     end: int
     content: bytes
     indented: bool
     notes: tuple[tuple[str, str], ...]
+    late: str | None = None
 
 
 def read_dumps(data: bytes) -> Iterator[Dump]:
@@ -91,7 +92,9 @@ def read_dumps(data: bytes) -> Iterator[Dump]:
             total = _TOTAL.fullmatch(line)
             if total is not None and last is not None and last not in totals:
                 totals[last] = total[1]
-            elif line.strip() and not _STAR.fullmatch(line) and last is not None:
+            elif last is not None and _STAR.fullmatch(line):
+                series[last][-1] = series[last][-1]._replace(repeated=True)
+            elif line.strip() and last is not None:
                 # Other text between the rows: what comes next is another dump, unless its offsets go on.
                 last = None
             continue
@@ -129,13 +132,14 @@ def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
         count = following - offsets[number]
         count += count % 2 if words else 0  # the last word of an odd number of bytes is shown whole
         taken, at = _digits(row.rest, count)
-        layout.note(row.rest, count, at)
-        if len(taken) < 2 * count and taken and 2 * count % len(taken) == 0:
+        if len(taken) == 2 * count:
+            layout.note(row.rest, count, at)
+        if row.repeated and taken and 2 * count % len(taken) == 0:
             taken *= 2 * count // len(taken)  # hexdump and od write repeated rows once, and a *
         digits += taken
         if len(taken) < 2 * count:
-            lost = f"the row at offset {row.offset.decode()} has {len(taken) // 2} of {count} bytes; reading ends there"
-            notes.append(("hex-row-short", lost))
+            then = rows[number + 1].offset if number + 1 < len(rows) else total
+            notes.append(_lost(row, then, len(taken) // 2, count, layout.most))
             used = number + 1
             break
     content = bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))
@@ -150,19 +154,31 @@ def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
         content=content,
         indented=rows[0].indent.strip(b">|") != b"",
         notes=tuple(notes),
+        late=rows[0].offset.decode() if offsets[0] and len(rows) >= _LEAST_ROWS else None,
     )
+
+
+def _lost(row: _Row, following: bytes | None, have: int, count: int, usual: int) -> tuple[str, str]:
+    """What is missing after a row, whose bytes do not reach the offset of the next one."""
+    here, then = row.offset.decode(), (following or b"").decode()
+    if have == usual or (not usual and have and count % have == 0):
+        return "hex-rows-missing", (
+            f"rows of the dump are missing between offsets {here} and {then}: "
+            f"{count - have:,} bytes after the row at {here}; reading ends there"
+        )
+    return "hex-row-short", f"the row at offset {here} has {have} of {count} bytes; reading ends there"
 
 
 class _Layout:
     """Where the digits of a dump's rows end and the text beside them starts, for its last row, whose length nothing says."""
 
     def __init__(self) -> None:
-        self._width = self._most = self._text = 0
+        self._width = self.most = self._text = 0
 
     def note(self, row: bytes, count: int, end: int) -> None:
         """Learn from a row of ``count`` bytes, whose digits end at ``end``."""
-        if count >= self._most:
-            self._width, self._most = max(end, self._width if count == self._most else 0), count
+        if count >= self.most:
+            self._width, self.most = max(end, self._width if count == self.most else 0), count
         beside = re.compile(rb"\s*").match(row, end)
         if beside is not None and beside.end() < len(row):
             self._text = min(self._text or beside.end(), beside.end())
@@ -171,7 +187,7 @@ class _Layout:
         """The part of a row that has the digits."""
         if not self._text:
             return _BESIDE.split(row)[0]
-        return row[: min(self._text, self._width) if self._most >= _USUAL_ROW else self._text]
+        return row[: min(self._text, self._width) if self.most >= _USUAL_ROW else self._text]
 
 
 def _base_of(rows: list[_Row]) -> int | None:
@@ -185,8 +201,9 @@ def _base_of(rows: list[_Row]) -> int | None:
         except ValueError:
             continue
         pairs = list(zip(rows, itertools.pairwise(offsets), strict=False))
-        if all(_fits(row, *pair, exact=False) for row, pair in pairs):
-            exact = sum(_fits(row, *pair, exact=True) for row, pair in pairs)
+        wrong = sum(not _fits(row, *pair, exact=False) for row, pair in pairs)
+        exact = sum(_fits(row, *pair, exact=True) for row, pair in pairs)
+        if not wrong or (exact > wrong and all(there < then for _, (there, then) in pairs)):  # a row may be missing
             best = max(best or (exact, base), (exact, base), key=lambda each: each[0])
     return best[1] if best is not None else None
 
@@ -197,7 +214,9 @@ def _fits(row: _Row, here: int, following: int, *, exact: bool) -> bool:
     if not 0 < gap <= _LONGEST_REPEAT:
         return False
     digits = len(_digits(row.rest, _MOST_OF_A_ROW)[0])
-    return digits == 2 * gap if exact else digits >= 2 * gap or (digits > 0 and 2 * gap % digits == 0)
+    if exact:
+        return digits == 2 * gap
+    return digits >= 2 * gap or (row.repeated and digits > 0 and 2 * gap % digits == 0)
 
 
 def _digits(row: bytes, count: int) -> tuple[bytes, int]:
@@ -226,8 +245,7 @@ def _swapped(content: bytes) -> bytes | None:
     even = content + b"\0" * (len(content) % 2)
     turned = bytearray(len(even))
     turned[::2], turned[1::2] = even[1::2], even[::2]
-    starts = b"\x30", b"GET ", b"POST ", b"HTTP/"
-    return bytes(turned) if turned.startswith(starts) and not content.startswith(starts) else None
+    return bytes(turned) if turned.startswith(_STARTS) and not content.startswith(_STARTS) else None
 
 
 def dumps(data: bytes) -> Iterator[Piece]:
@@ -245,6 +263,9 @@ def dumps(data: bytes) -> Iterator[Piece]:
             direction=direction,
             notes=each.notes,
         )
+        if each.late is not None and not each.content.startswith(_STARTS):
+            told = f"a hex dump that begins at offset {each.late}: the rows before it are missing"
+            yield Piece(start=each.start, end=each.end, content=told.encode(), form="hex", then=Then.TOLD)
 
 
 # -- without offsets ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The values that readers give, and how a form is named."""
 
+import bisect
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -13,7 +14,19 @@ class Then(Enum):
     MESSAGE = "it is a message, whatever it turns out to be: the input says so"
     GUESS = "it is a message if it can be one"
     AGAIN = "it is an input of its own: what is in it, is looked for"
+    TEXT = "it is a text that something was put around: it is read as if it were the input"
     TOLD = "there is no message; what is there, is told"
+
+
+class Times(NamedTuple):
+    """When the parts of a text were written: pairs of offset and time, in ascending order."""
+
+    parts: tuple[tuple[int, str], ...] = ()
+
+    def at(self, offset: int) -> str | None:
+        """The time of the part that an offset is in."""
+        number = bisect.bisect_right(self.parts, offset, key=lambda part: part[0])
+        return self.parts[number - 1][1] if number else None
 
 
 class Piece(NamedTuple):
@@ -32,6 +45,7 @@ class Piece(NamedTuple):
     time: str | None = None
     notes: Notes = ()
     operation: str | None = None
+    times: Times = Times()
 
 
 @dataclass(frozen=True, slots=True)

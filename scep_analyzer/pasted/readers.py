@@ -14,9 +14,9 @@ from typing import NamedTuple
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS, LIMITS
-from scep_analyzer.pasted import hexadecimal, prefixes, structured, text, wire
+from scep_analyzer.pasted import hexadecimal, markup, structured, text, wire, wrapped
 from scep_analyzer.pasted.context import direction_before, time_before
-from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, joined
+from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, Times, joined
 from scep_analyzer.recordings.saz import ZIP_ERRORS
 from scep_analyzer.scep.anything import read_anything
 from scep_analyzer.scep.encoding import decode_base64
@@ -129,8 +129,9 @@ READERS = (
     Reader("gzip", _starts(b"\x1f\x8b"), _unpacked),
     Reader("DER", wire.begins_as_der, wire.der),
     Reader("JSON", _starts(b"{", b"[", b" ", b"\t", b"\r", b"\n"), structured.json_texts),
-    Reader("lines of a log", _has(b"] ", b": ", b"| ", b"Z ", b" F "), prefixes.prefixed),
-    Reader("HTML", lambda data: b"&" in data and b"</" in data, prefixes.preformatted),
+    Reader("lines of a log", _has(b"] ", b": ", b"| ", b"Z ", b" F ", b":00 "), wrapped.prefixed),
+    Reader("rows behind anything", _has(b"0000", b" 0: "), wrapped.rows_behind),
+    Reader("HTML", lambda data: b"&" in data and b"</" in data, markup.preformatted),
     Reader("packets", _has_hex, wire.packets),
     Reader("hex dump", _has_hex, hexadecimal.dumps),
     Reader("YAML", _has(b"!!binary"), _yaml),
@@ -160,6 +161,9 @@ class _Within(NamedTuple):
     direction: str | None = None
     time: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    is_text: bool = True
+    """Whether lines before a message can tell of it: in the input itself, and in text that a log had taken apart."""
+    times: Times = Times()
 
 
 class _Reading:
@@ -177,18 +181,28 @@ class _Reading:
         for piece in sorted(pieces, key=lambda piece: piece.start):
             direction = piece.direction or within.direction
             time = piece.time or within.time
-            if layers == 0 and piece.then is not Then.TOLD:
-                time = time or time_before(data, piece.start)
+            if within.is_text and piece.then is not Then.TOLD:
+                time = time or within.times.at(piece.start) or time_before(data, piece.start)
                 direction = direction or direction_before(data, piece.start)
             form, notes = joined(piece.form, within.form), (*within.notes, *piece.notes)
             if piece.then is Then.TOLD:
                 if piece.content and len(self.told) < _MOST_TOLD:
                     self.told.append(piece.content.decode("latin-1"))
                     had = True
-            elif piece.then is Then.AGAIN:
+            elif piece.then in (Then.AGAIN, Then.TEXT):
+                inside = _Within(
+                    form=form,
+                    direction=None if piece.then is Then.TEXT else direction,
+                    time=None if piece.times.parts else time,
+                    notes=notes,
+                    is_text=piece.then is Then.TEXT,
+                    times=piece.times,
+                )
                 if layers < _MOST_LAYERS:
-                    had |= self.read(piece.content, _Within(form, direction, time, notes), layers + 1)
-            elif (piece.then is Then.MESSAGE and not (layers and piece.form in wire.FORMS)) or _can_be(piece.content):
+                    had |= self.read(piece.content, inside, layers + 1)
+            elif (piece.then is Then.MESSAGE and not (not within.is_text and piece.form in wire.FORMS)) or _can_be(
+                piece.content
+            ):
                 message = Found(
                     form=form,
                     encoded=piece.content,
@@ -260,7 +274,7 @@ def read_pasted(data: bytes) -> Pasted:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # Windows PowerShell writes UTF-16
         data = data.decode("utf-16", "replace").encode("latin-1", "replace")
     reading = _Reading()
-    reading.read(prefixes.without_colors(data.removeprefix(b"\xef\xbb\xbf")), _Within())
+    reading.read(markup.without_colors(data.removeprefix(b"\xef\xbb\xbf")), _Within())
     told = _counted(reading.told)
     if not reading.found:
         nothing = "no SCEP message is in it"

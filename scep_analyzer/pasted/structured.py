@@ -4,16 +4,17 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from scep_analyzer.pasted.hexadecimal import lines_of
+from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import Piece, Then
 from scep_analyzer.pasted.wire import mangled
+from scep_analyzer.pasted.wrapped import Record, message_field, record_of, time_of, together
 
 _START = re.compile(rb"\s*[\[{]")
-_TIMES = ("ts", "time", "timestamp", "@timestamp", "startedDateTime", "date", "asctime")
+_OVER_LINES = re.compile(rb"^\{\s*$.*?^\}\s*$", re.MULTILINE | re.DOTALL)
 _LEAST = 12
 """Characters of a string that may hold anything of SCEP."""
 _MOST_STRINGS = 20_000
@@ -21,17 +22,49 @@ _MOST_DEPTH = 40
 
 
 def json_texts(data: bytes) -> Iterator[Piece]:
-    """An input that is JSON, or in which lines are."""
+    """An input that is JSON, or in which lines are. What a log has put into records line by line is put together again."""
     if not _START.match(data):
         return
     whole = _loaded(data)
-    if whole is not None:
+    if isinstance(whole, list) and len(whole) > 1 and all(message_field(each) for each in whole):
+        yield from _records((each, 0, len(data)) for each in whole)
+    elif whole is not None:
         yield from _of(whole, 0, len(data))
-        return
+    else:
+        yield from _records(_values(data))
+
+
+def _values(data: bytes) -> Iterator[tuple[Any, int, int]]:
+    """Every value of JSON in a text, with its place: one a line, else over several lines (`journalctl -o json-pretty`)."""
+    at = 0
+    found = False
     for start, end, line in lines_of(data):
         value = _loaded(line) if _START.match(line) else None
         if value is not None:
+            found = True
+            yield value, start, end
+    if found:
+        return
+    for match in _OVER_LINES.finditer(data):
+        value = _loaded(match[0])
+        at = match.end()
+        if value is not None:
+            yield value, match.start(), at
+
+
+def _records(values: Iterable[tuple[Any, int, int]]) -> Iterator[Piece]:
+    """Records of a log: what the programs have printed as one text for each of them, and every other field alone."""
+    printed: list[Record] = []
+    for value, start, end in values:
+        field = message_field(value)
+        if field is None:
             yield from _of(value, start, end)
+            continue
+        printed.append(record_of(value, field, start, end))
+        others = {name: each for name, each in value.items() if name != field}
+        yield from _strings(others, start, end, time_of(value), "JSON")
+    for piece in together(printed):
+        yield piece._replace(form="" if len(printed) > 1 else "JSON")
 
 
 def _loaded(text: bytes) -> Any:
@@ -53,7 +86,7 @@ def _of(value: Any, start: int, end: int) -> Iterator[Piece]:
         for each in value:
             yield from _tshark_packet(_layers(each) or {}, start, end)
         return
-    yield from _strings(value, start, end, _time_of(value), "JSON")
+    yield from _strings(value, start, end, time_of(value), "JSON")
 
 
 def _strings(value: Any, start: int, end: int, time: str | None, form: str) -> Iterator[Piece]:
@@ -81,16 +114,10 @@ def _strings(value: Any, start: int, end: int, time: str | None, form: str) -> I
                 start=start, end=end, content=bytes(one & 0xFF for one in each), form=form, then=Then.AGAIN, time=when
             )
         elif isinstance(each, dict | list) and depth < _MOST_DEPTH:
-            when = _time_of(each) or when
+            when = time_of(each) or when
             inner = each.values() if isinstance(each, dict) else each
             waiting += [(one, when, depth + 1) for one in reversed(list(inner))]
     yield Piece(start=start, end=end, content=b"", form="", then=Then.TOLD)
-
-
-def _time_of(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return None
-    return next((value[name] for name in _TIMES if isinstance(value.get(name), str)), None)
 
 
 # -- HAR ---------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.limits import BOUNDS
-from scep_analyzer.pasted.hexadecimal import lines_of
+from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import Notes, Piece, Then
 from scep_analyzer.scep.codes import OPERATIONS
 from scep_analyzer.scep.encoding import decode_base64, decode_get_message
