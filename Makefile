@@ -102,7 +102,7 @@ captures-tls: .venv/dev  ## record the lab's captures over TLS again (as above, 
 clean:  ## remove what was built
 	rm -rf build .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist
 
-.venv/installed: pyproject.toml setup.py scep_analyzer/capture/_stride.c
+.venv/installed: pyproject.toml setup.py $(wildcard scep_analyzer/capture/*.c scep_analyzer/capture/*.h)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -e .
 	touch $@
