@@ -73,6 +73,7 @@ golden: .venv/dev  ## accept the present output as the expected one: timeline, t
 	$(BIN)/python -m tests.corpus.accept
 
 bench: .venv/dev  ## measure start-up, whole runs and large captures (takes half an hour and 2 GB in build/); see docs/performance.md
+	$(BIN)/python benchmarks/table.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/large.py

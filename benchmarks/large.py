@@ -34,15 +34,16 @@ CAPTURES: dict[str, tuple[str, int, int, dict[str, object]]] = {
     "pcapng, 256 MB": ("enterprise", 256, 160, {"format": "pcapng"}),
     "VLAN, 256 MB": ("enterprise", 256, 160, {"link": "vlan"}),
     "SLL2, 256 MB": ("enterprise", 256, 160, {"link": "sll2"}),
+    "enterprise, 50 MB": ("enterprise", 50, 60, {}),
     "harmed, 64 MB": ("enterprise", 64, 400, {"harm": 0.05}),
-    "SCEP only, 37 MB": ("scep-only", 0, 3464, {}),
+    "SCEP only, 41 MB": ("scep-only", 0, 3464, {}),
 }
 
 
 def made(name: str) -> tuple[Path, Path]:
     """The capture of this name and its truth, written where they are not there yet."""
     mix, megabytes, enrollments, how = CAPTURES[name]
-    stem = name.replace(",", "").replace(" ", "-") + f"-{SCALE:g}"
+    stem = f"{name.replace(',', '').replace(' ', '-')}-{SCALE:g}-{traffic.GENERATION}"
     path, truth = FOLDER / f"{stem}.pcap", FOLDER / f"{stem}.truth"
     if not truth.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)

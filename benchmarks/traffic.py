@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.builders import wire
 
-START = 1_760_000_000
+START = 1_769_904_000
 MSS = 1448
 OPTIONS = b"\1\1\x08\x0a" + bytes(8)
 MIXES = {"enterprise": (0.62, 0.12, 0.16, 0.10), "http-heavy": (0.15, 0.75, 0.05, 0.05), "scep-only": (0, 0, 0, 0)}
@@ -94,7 +94,10 @@ def _answer(kind: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
 
 
-_ENROLLMENT = 9_000
+GENERATION = 2
+"""To be counted up when what is written changes: captures that were kept are made anew then."""
+
+_ENROLLMENT = 10_500
 """Bytes of an enrollment, about."""
 
 
@@ -107,10 +110,11 @@ class Traffic:
         self._mix, self._size, self._enrollments, self._harm = MIXES[mix], size, enrollments, harm
         self._noise = self.chance.randbytes(1 << 20)
         self._flows = 0
-        from tests import talk  # here, so that who measures memory can use the rest of this module without it
+        from benchmarks import (
+            enrollments,
+        )  # here, so that who measures memory can use the rest of this module without it
 
-        self._talk = talk
-        self._reply = talk.reply(0, issued=True)
+        self._pki = enrollments
 
     def events(self) -> Iterator[tuple[float, bytes, list[int] | None]]:
         """(seconds, packet, where its frame is noted) in the order of the capture."""
@@ -179,41 +183,38 @@ class Traffic:
         return self._noise[at : at + size]
 
     def _scep(self) -> Iterator[Event]:
-        """An enrollment: capabilities and certificates, at times in one breath, then a message of its own."""
+        """An enrollment: capabilities and certificates, at times in one breath, then messages and certificates of its own."""
         ends = self._ends(self.chance.choice([80, 8080, 9001]))
         caps, certificates, operation = (
             Truth(name, ends[0], ends[1]) for name in ("GetCACaps", "GetCACert", "PKIOperation")
         )
         self.truth += [caps, certificates, operation]
-        message = self._talk.message(19, f"{len(self.truth):032X}", self.chance.randbytes(16))
+        message, reply = self._pki.enrollment(len(self.truth), self.chance)
         host = b" HTTP/1.1\r\nHost: ca.example\r\n"
         asks = [
             (b"GET /scep?operation=GetCACaps" + host + b"\r\n", caps),
             (b"GET /scep?operation=GetCACert&message=ca" + host + b"\r\n", certificates),
         ]
         if self.chance.random() < 0.5:
-            asks.append((b"GET " + self._talk.get(message).encode() + host + b"\r\n", operation))
+            asks.append((b"GET " + self._pki.get(message).encode() + host + b"\r\n", operation))
         else:
-            head = b"POST /scep?operation=PKIOperation" + host + b"Content-Length: %d\r\n\r\n" % len(message)
+            head = (
+                b"POST /scep?operation=PKIOperation"
+                + host
+                + b"Content-Type: application/x-pki-message\r\nContent-Length: %d\r\n\r\n" % len(message)
+            )
             asks.append((head + message, operation))
         replies = [
             _answer(b"text/plain", b"AES\nSHA-256\nPOSTPKIOperation\n"),
-            _answer(b"application/x-x509-ca-ra-cert", self._set),
-            _answer(b"application/x-pki-message", self._reply),
+            _answer(b"application/x-x509-ca-ra-cert", self._pki.SET),
+            _answer(b"application/x-pki-message", reply),
         ]
         steps: Talk = []
-        for (ask, truth), reply in zip(asks, replies, strict=True):
-            steps += [("C", ask, truth.request), ("S", reply, truth.response)]
+        for (ask, truth), answer in zip(asks, replies, strict=True):
+            steps += [("C", ask, truth.request), ("S", answer, truth.response)]
         if self.chance.random() < 0.2:  # pipelined: both questions, then both answers
             steps[1], steps[2] = steps[2], steps[1]
         return _packets(self.chance, ends, steps, self._harm, self.chance.choice([MSS, MSS, 536, 200]))
-
-    @property
-    def _set(self) -> bytes:
-        from tests.builders import pki
-        from tests.builders.scene import ISSUED, SIGNER
-
-        return pki.degenerate([SIGNER, ISSUED])
 
 
 def write(traffic: Traffic, path: Path, *, link: str = "ethernet", form: str = "pcap", harm: float = 0.0) -> None:
