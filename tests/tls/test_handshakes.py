@@ -15,7 +15,8 @@ from tests.wireshark.merged import merged
 
 CAPTURES = sorted((ROOT / "captures" / "faults" / "tls").glob("tls-*.pcap"))
 FIELDS = (
-    "frame.number", "tcp.stream", "frame.protocols", "tls.handshake.extensions_server_name", "tls.handshake.random", "tls.handshake.type", "tls.alert_message.desc",
+    "frame.number", "tcp.stream", "frame.protocols",
+    "tls.handshake.extensions_server_name", "tls.handshake.random", "tls.handshake.type", "tls.alert_message.desc",
     "x509sat.uTF8String",
 )  # fmt: skip
 
