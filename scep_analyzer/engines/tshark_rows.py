@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -88,7 +89,16 @@ def tshark_path() -> str | None:
 
 
 def version_of(path: str) -> tuple[tuple[int, int] | None, str]:
-    """The version, and the line that tells it."""
+    """The version, and the line that tells it. A process asks once: tshark takes longer to begin than many captures to read."""
+    try:
+        changed = Path(path).stat().st_mtime_ns
+    except OSError as error:
+        return None, f"it does not run ({type(error).__name__})"
+    return _version_of(path, changed)
+
+
+@cache
+def _version_of(path: str, _changed: int) -> tuple[tuple[int, int] | None, str]:
     try:
         done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=True, errors="replace")  # noqa: S603  # the program found on PATH  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,13 @@ KEYS = ROOT / "captures" / "keys"
 BOTH = ("--key", KEYS / "ra-encryption.pem", "--key", KEYS / "client.pem")
 CHALLENGE = "8A6F2B1C4D5E7F90"
 SCHEMA = json.loads((ROOT / "scep_analyzer" / "schema" / "report-1.json").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+@cache
+def _part(kind: str) -> Any:
+    """What validates one of the documents that the schema describes."""
+    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]})
 
 
 def test_keys_open_what_they_fit(scep_analyzer: Program) -> None:
@@ -46,8 +54,8 @@ def test_every_json_output_validates(scep_analyzer: Program, tmp_path: Path) -> 
     """Against its own part of the schema: the whole is an anyOf, which a wrong document might slip through."""
 
     def valid(kind: str, document: object) -> None:
-        jsonschema.validate(document, {"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]})
-        jsonschema.validate(document if kind in ("report", "exchange") else [document], SCHEMA)
+        _part(kind).validate(document)
+        VALIDATOR.validate(document if kind in ("report", "exchange") else [document])
 
     valid("report", scep_analyzer(NDES, "-f", "json", *BOTH).json)
     valid("exchange", scep_analyzer("show", NDES, 2, "-f", "json", *BOTH).json)
@@ -84,8 +92,9 @@ def test_the_transaction_knows_what_was_opened(scep_analyzer: Program) -> None:
     ],
 )
 def test_secrets_are_shown_only_on_request(command: list[object], scep_analyzer: Program) -> None:
-    assert CHALLENGE not in scep_analyzer(*command, *BOTH).out
-    assert CHALLENGE in scep_analyzer(*command, *BOTH, "--show-secrets").out
+    given = (*command, *BOTH, "--engine", "builtin")  # a key makes tshark look for TLS, of which there is none
+    assert CHALLENGE not in scep_analyzer(*given).out
+    assert CHALLENGE in scep_analyzer(*given, "--show-secrets").out
 
 
 def test_a_key_that_fits_nothing_says_whom_the_envelopes_are_for(scep_analyzer: Program) -> None:
@@ -321,11 +330,12 @@ def test_a_transaction_shows_all_its_exchanges(scep_analyzer: Program) -> None:
     for number, transaction in enumerate(scep_analyzer(capture, "-f", "json").json["transactions"], 1):
         shown = scep_analyzer("show", capture, f"#{number}", "-f", "json").json
         assert [each["id"] for each in shown] == transaction["exchanges"]
-        jsonschema.validate(shown, SCHEMA)
+        VALIDATOR.validate(shown)
         assert scep_analyzer("show", capture, f"#{number}").out.count("\nRequest: ") == len(shown)
     everything = scep_analyzer("show", capture, "-f", "json").json
-    jsonschema.validate(everything, SCHEMA)
-    jsonschema.validate(everything, {"type": "array", "items": {"$ref": "#/$defs/exchange"}, "$defs": SCHEMA["$defs"]})
+    VALIDATOR.validate(everything)
+    for each in everything:
+        _part("exchange").validate(each)
 
 
 @pytest.mark.parametrize(
@@ -447,7 +457,8 @@ def _openssl(path: Path) -> None:
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
 def test_openssl_reads_every_extracted_file(capture: Path, scep_analyzer: Program, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert scep_analyzer("extract", capture, "-o", out, *BOTH, "--show-secrets").code == 0
+    given = (*BOTH, "--show-secrets", "--engine", "builtin")
+    assert scep_analyzer("extract", capture, "-o", out, *given).code == 0
     index: list[dict[str, Any]] = json.loads((out / "index.json").read_text(encoding="utf-8"))
     assert sorted([each["file"] for each in index] + ["index.json"]) == sorted(path.name for path in out.iterdir())
     for each in index:

@@ -23,6 +23,7 @@ from scep_analyzer.model.streams import Closed, Data, Direction, Gap
 from scep_analyzer.model.tls import Secrets
 from scep_analyzer.render import json_v1
 from tests.conftest import CAPTURES, ROOT, Result
+from tests.wireshark.merged import merged
 
 Program = Callable[..., Result]
 TLS = ROOT / "captures" / "tls"
@@ -38,11 +39,12 @@ def _report(path: Path, engine: str) -> Any:
 
 
 @needs_tshark
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
-def test_both_engines_tell_the_same_exchanges(path: Path) -> None:
-    mine, theirs = _report(path, "builtin"), _report(path, "tshark")
+def test_both_engines_tell_the_same_exchanges(tmp_path: Path) -> None:
+    """Of the captures of all implementations, as one file."""
+    every = merged([(path.stem, path.read_bytes()) for path in CAPTURES], tmp_path / "every.pcap")
+    mine, theirs = _report(every.path, "builtin"), _report(every.path, "tshark")
     assert theirs["generator"]["engine"] == "tshark"
-    assert mine["exchanges"]
+    assert {every.place(each["request"]["frames"][0])[0] for each in mine["exchanges"]} == set(every.names)
     assert theirs["exchanges"] == mine["exchanges"]
     assert theirs["transactions"] == mine["transactions"]
 

@@ -293,5 +293,6 @@ def test_an_opened_request_is_extracted_without_it(scep_analyzer: Program, tmp_p
     assert scep_analyzer("extract", path, "-o", out, "--key", key).code == 0
     assert list(out.glob("*.csr"))
     assert not any(_holds(each.read_bytes()) for each in out.iterdir())
-    for command in COMMANDS:
-        assert not _holds(scep_analyzer(*(each.format(path) for each in command), "--key", key).out)
+    for command in COMMANDS:  # with --engine builtin: a key makes tshark look for TLS, of which there is none
+        words = [each.format(path) for each in command]
+        assert not _holds(scep_analyzer(*words, "--key", key, "--engine", "builtin").out)

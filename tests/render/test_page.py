@@ -279,7 +279,8 @@ _AXE = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa
 def test_axe_finds_nothing(opened: Callable[..., Any], refused: Path, axe: str, scheme: str, width: int) -> None:
     page = opened(refused, scheme=scheme, width=width)
     page.evaluate(axe)
-    assert page.evaluate(_AXE) == []
+    if scheme == "light":  # what is closed shows nothing that is not there when it is open
+        assert page.evaluate(_AXE) == []
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     assert page.evaluate(_AXE) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -303,7 +304,8 @@ def test_axe_finds_nothing_on_a_page_of_many(
     path.write_text(_shortened(monkeypatch), encoding="utf-8")
     page = opened(path, scheme=scheme)
     page.evaluate(axe)
-    assert page.evaluate(_AXE) == []
+    if scheme == "light":  # what is closed shows nothing that is not there when it is open
+        assert page.evaluate(_AXE) == []
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     assert page.evaluate(_AXE) == []
     # Where no arrow can be followed, the picture is one image whose name tells all of them.
@@ -419,13 +421,15 @@ def test_no_element_is_there_that_the_template_did_not_write(
     assert opened(evil).evaluate(census) == opened(refused).evaluate(census)
 
 
+_LOADS, _FILTERS = 1.5, 0.5
+"""Seconds of the renderer's own CPU; 0.8 and less with a load of 11 on two cores."""
 _PAINTED = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
 _FILTERED = """word => { const field = document.getElementById('words');
     field.value = word; field.dispatchEvent(new Event('input')); }"""
 
 
 def test_a_page_of_500_transactions_can_be_used_at_once(browser: Any, many: Path) -> None:
-    """Seconds of the renderer's own CPU, the least of three: the machine has other work. With 74,000 elements they were 1.4 and 0.4."""
+    """The least of three, where the machine has other work. With 74,000 elements they were 1.4 and 0.4."""
 
     def spent(session: Any, page: Any) -> float:
         page.evaluate(_PAINTED)
@@ -444,8 +448,10 @@ def test_a_page_of_500_transactions_can_be_used_at_once(browser: Any, many: Path
         filters.append(spent(session, page) - loads[-1])
         assert page.evaluate("document.querySelectorAll('*').length") < 48_000  # the same on every machine
         context.close()
-    assert min(loads) < 1.5, loads  # 0.8 with a load of 11 on two cores
-    assert min(filters) < 0.5, filters
+        if min(loads) < _LOADS and min(filters) < _FILTERS:
+            break
+    assert min(loads) < _LOADS, loads
+    assert min(filters) < _FILTERS, filters
 
 
 def test_filters_with_500_transactions(opened: Callable[..., Any], many: Path) -> None:
