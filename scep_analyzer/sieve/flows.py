@@ -19,7 +19,19 @@ from scep_analyzer.http1.messages import CMS_STARTS
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, destination_of, reversed_key
+from scep_analyzer.model.packets import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Endpoint,
+    Run,
+    Segment,
+    Segments,
+    destination_of,
+    ends_of,
+    reversed_key,
+)
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.sieve.flow import (
     CLIENT,
@@ -72,11 +84,23 @@ class Regular(Protocol):
     def holding(self) -> list[bytes]:
         """The keys of connections whose requests are held."""
 
+    def lend(self, client: bytes, number: int, next_client: int, next_server: int, /) -> bool:
+        """Take care of a followed connection, the next bytes of whose directions belong there."""
+
+    def recover(self, key: bytes, /) -> tuple[int, int, tuple[Any, ...] | None] | None:
+        """Where they belong now, and a :class:`Run` that waits."""
+
+    def expect(self, key: bytes, size: int, tail: bytes | None, /) -> None:
+        """So many bytes of a direction end no message; with a ``tail``, those before them, unless a blank line is among them."""
+
+    def hurry(self) -> None:
+        """Whatever waits is given on before anything else."""
+
     def clear(self) -> None:
         """Forget all."""
 
 
-class Flows(Stage[Segment, Segment]):
+class Flows(Stage[Segment, Segments]):
     """Numbers connections as Wireshark does and follows those that may carry SCEP; all of them with ``sieve`` False.
 
     ``tame`` and ``FIRST_BYTES`` tell the tight pass (``capture.skim``) which packets need not come here at all. Requests to
@@ -105,8 +129,10 @@ class Flows(Stage[Segment, Segment]):
         self._old: dict[bytes, Flow] = {}
         self._waiting: list[Flow] = []
         self._left_out_bytes = 0
+        self._lent: dict[int, Flow] = {}
+        """Followed connections in the care of the compiled part, by number."""
         self.regular: Regular | None = None
-        """Connections in the care of the compiled part."""
+        """The compiled part, where it takes care of connections."""
         if regular is not None and sieve:
             self.regular = regular(
                 self._young,
@@ -133,11 +159,13 @@ class Flows(Stage[Segment, Segment]):
         """What ``requests`` of all flows held when it was counted last, and what came since."""
         return self._counts[_HELD]
 
-    def feed(self, item: Segment) -> Iterable[Segment | Anomaly]:
+    def feed(self, item: Segment) -> Iterable[Segments | Anomaly]:
         """Take one segment."""
         key, flags, payload = item.key, item.flags, item.payload
         flow = self._young.get(key)
-        given: list[Segment | Anomaly] = []
+        given: list[Segments | Anomaly] = []
+        if flow is not None and flow.lent:
+            given += self._recovered(flow)
         if flow is None:
             flow = self._find(item, given)
         elif flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
@@ -147,6 +175,8 @@ class Flows(Stage[Segment, Segment]):
         if flow.followed and not flags & (SYN | FIN | RST):
             if not self._sieve or tells_something(flow, item):
                 given.append(numbered(item, flow.number))
+            if self.regular is not None and flow.regular:
+                self._lend(flow)
             return given
         refused = flags & RST and not flow.established
         if payload or item.cut or flags & (SYN | ACK) == SYN | ACK:
@@ -169,9 +199,9 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return given
 
-    def pass_by(self, item: Segment) -> tuple[int, list[Segment | Anomaly]]:
+    def pass_by(self, item: Segment) -> tuple[int, list[Segments | Anomaly]]:
         """Count the connection of a segment that is left out of the analysis, so that others keep Wireshark's numbers; gives its own."""
-        given: list[Segment | Anomaly] = []
+        given: list[Segments | Anomaly] = []
         flow = self._young.get(item.key)
         if flow is None:
             flow = self._find(item, given)
@@ -190,7 +220,7 @@ class Flows(Stage[Segment, Segment]):
 
     # -- which connection ---------------------------------------------------------------------------------------------
 
-    def _find(self, item: Segment, given: list[Segment | Anomaly]) -> Flow:
+    def _find(self, item: Segment, given: list[Segments | Anomaly]) -> Flow:
         """The flow of a key that is not in the young table: its other direction's, an old one's, or a new one."""
         key = item.key
         other = reversed_key(key)
@@ -237,6 +267,47 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return flow
 
+    def _lend(self, flow: Flow) -> None:
+        """Let the compiled part take care of a followed connection, where all is known that it needs and nothing was odd."""
+        following = flow.high_client, flow.high_server
+        if (
+            flow.shut
+            or flow.ended
+            or not flow.heard
+            or flow.client not in self._young
+            or flow.server not in self._young
+        ):
+            return
+        if following[0] is None or following[1] is None or len(self._lent) >= self._limits.followed_connections // 2:
+            return
+        if self.regular is not None and self.regular.lend(flow.client, flow.number, following[0], following[1]):
+            flow.lent = True
+            self._lent[flow.number] = flow
+
+    def _recovered(self, flow: Flow) -> list[Run]:
+        """Take it back; what waits there goes on first."""
+        state = self.regular.recover(flow.client) if self.regular is not None else None
+        assert state is not None  # noqa: S101  # it was lent, and only this method takes it back
+        flow.lent = False
+        del self._lent[flow.number]
+        flow.high_client, flow.high_server, waiting = state
+        return [] if waiting is None else [Run(*waiting)]
+
+    def _all_recovered(self) -> list[Run]:
+        return [run for flow in list(self._lent.values()) for run in self._recovered(flow)]
+
+    def expect(self, number: int, sender: Endpoint, size: int, tail: bytes | None) -> None:
+        """Tell the compiled part how many bytes of one side of a connection end no HTTP message (``http1``): it puts them together."""
+        flow = self._lent.get(number)
+        if flow is not None and self.regular is not None:
+            key = flow.client if ends_of(flow.client)[0] == sender else flow.server
+            self.regular.expect(key, size, tail)
+
+    def hurry(self) -> None:
+        """Tell it that what it has put together is needed now: it counts against a limit."""
+        if self.regular is not None:
+            self.regular.hurry()
+
     def _opened(self, item: Segment, other: bytes) -> Flow:
         # A SYN comes from the client, a SYN-ACK from the server; else the first to speak is taken for the client.
         from_server = item.flags & (SYN | ACK) == SYN | ACK
@@ -246,7 +317,7 @@ class Flows(Stage[Segment, Segment]):
         self._counts[_NUMBERS] += 1
         return flow
 
-    def _reopened(self, old: Flow, item: Segment, given: list[Segment | Anomaly]) -> Flow:
+    def _reopened(self, old: Flow, item: Segment, given: list[Segments | Anomaly]) -> Flow:
         given += self._unanswered(old)
         for key in (old.client, old.server):
             self._young.pop(key, None)
@@ -254,8 +325,9 @@ class Flows(Stage[Segment, Segment]):
             self.tame.pop(key, None)
         return self._find(item, given)
 
-    def _age(self, frame: int) -> Iterator[Segment | Anomaly]:
+    def _age(self, frame: int) -> Iterator[Segments | Anomaly]:
         """The young table is full: it becomes the old one, and what lay untouched in the old one is forgotten."""
+        yield from self._all_recovered()
         touched = {id(flow) for flow in self._young.values()}
         untouched = {flow.number: flow for flow in self._old.values() if id(flow) not in touched}
         idle = [flow for _, flow in sorted(untouched.items())]
@@ -278,15 +350,19 @@ class Flows(Stage[Segment, Segment]):
             )
             yield Anomaly("tcp", "limit-connections", (frame,), detail)
 
-    def finish(self) -> Iterator[Segment | Anomaly]:
+    def finish(self) -> Iterator[Segments | Anomaly]:
         """The capture ends: connections that were asked for without success are given, and TLS is told."""
+        yield from self._all_recovered()
         flows = {id(flow): flow for flow in (*self._old.values(), *self._young.values())}
         for flow in sorted(flows.values(), key=lambda each: each.number):
             yield from self._unanswered(flow)
         if self._tls:
             yield self._opaque()
-        for table in (self._young, self._old, self.tame, *([] if self.regular is None else [self.regular])):
-            table.clear()  # a second pass over the files has its own
+        self._young.clear()  # a second pass over the files has its own
+        self._old.clear()
+        self.tame.clear()
+        if self.regular is not None:
+            self.regular.clear()
 
     def _unanswered(self, flow: Flow) -> Given:
         """The SYNs of a connection that never opened; one alone proves nothing."""

@@ -98,7 +98,9 @@ def floods(chance: random.Random) -> bytes:
         content = chance.choice([b"", b"", b"", b"x", b"\x16\x03\x01\0", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"])  # fmt: skip
         ends = ("10.0.0.1", "10.0.1.1", port, 80) if there else ("10.0.1.1", "10.0.0.1", 80, port)
         numbers = chance.choice([1, 2, 28, 2**32 - 1]), chance.choice([1, 2, 28, 39])
-        packet = wire.ip(ends[0], ends[1], 6, wire.tcp(ends[2], ends[3], *numbers, flags, content if flags == wire.ACK else b""))
+        packet = wire.ip(
+            ends[0], ends[1], 6, wire.tcp(ends[2], ends[3], *numbers, flags, content if flags == wire.ACK else b"")
+        )
         records.append(files.pcap_record(wire.ethernet(packet), seconds=1_000 + at // 50, fraction=at % 50))
     return files.pcap_header() + b"".join(records)
 
