@@ -80,11 +80,20 @@ static Fate came_by(Regular *table, Entry *entry, int side, const Piece *piece) 
     return STEPPED_OVER;
 }
 
+/* Address and port that a direction goes to; gives their size. */
+static Py_ssize_t server_of(const unsigned char *key, Py_ssize_t size, unsigned char *server) {
+    Py_ssize_t half = (size - 4) / 2;
+    memcpy(server, key + half, (size_t)half);
+    memcpy(server + half, key + size - 2, 2);
+    return half + 2;
+}
+
 /* The same of one with bytes: what the report says of all connections is counted. */
 static Fate spoke(Regular *table, Entry *entry, int side, const Piece *piece) {
     if (!entry->heard && piece->size > 1 && piece->payload[0] == 0x16 && piece->payload[1] == 0x03) {
-        PyObject *given = PyObject_CallFunction(table->met_tls, "y#K", (const char *)entry->key, (Py_ssize_t)entry->key_size,
-                                                (unsigned long long)piece->frame);
+        unsigned char server[LONGEST_KEY];
+        Py_ssize_t size = server_of(entry->key, entry->key_size, server);
+        PyObject *given = PyObject_CallFunction(table->met_tls, "y#K", (const char *)server, size, (unsigned long long)piece->frame);
         if (given == NULL)
             return FAILED;
         Py_DECREF(given);
@@ -111,8 +120,9 @@ static Fate asks(Regular *table, Entry *entry, int side, uint32_t next, const Pi
     unsigned char *bytes = PyMem_Malloc((size_t)piece->size);
     if (bytes == NULL)
         return TAKEN;
-    PyObject *passes = PyObject_CallFunction(table->pass, "y#y#", (const char *)piece->key, piece->key_size,
-                                             (const char *)target, target_size);
+    unsigned char server[LONGEST_KEY];
+    Py_ssize_t size = server_of(piece->key, piece->key_size, server);
+    PyObject *passes = PyObject_CallFunction(table->pass, "y#y#", (const char *)server, size, (const char *)target, target_size);
     int passed = passes == NULL ? -1 : PyObject_IsTrue(passes);
     Py_XDECREF(passes);
     if (passed <= 0) {

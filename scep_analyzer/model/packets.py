@@ -122,6 +122,11 @@ def ends_of(key: bytes) -> tuple[Endpoint, Endpoint]:
     return _endpoint(key[: (len(key) - 4) // 2], key[-4:-2]), destination_of(key)
 
 
+def endpoint_of(packed: bytes) -> Endpoint:
+    """An endpoint by the bytes of its address and its port."""
+    return _endpoint(packed[:-2], packed[-2:])
+
+
 def destination_of(key: bytes) -> Endpoint:
     """Where a segment with this key goes."""
     return _endpoint(key[(len(key) - 4) // 2 : -4], key[-2:])

@@ -28,7 +28,7 @@ from scep_analyzer.model.packets import (
     Run,
     Segment,
     Segments,
-    destination_of,
+    endpoint_of,
     ends_of,
     reversed_key,
 )
@@ -59,6 +59,9 @@ _MOST_EARLY = 64
 _MOST_EARLY_BYTES = 128 * 1024
 _MOST_PIECES = 64
 """Segments held of one message head: 64 KiB and more."""
+
+_MOST_KNOWN = 256
+"""Of targets, which have up to 8 KiB here."""
 
 _ROOM = 200
 """What Python needs for a server and a path beside the path's characters."""
@@ -122,7 +125,9 @@ class Flows(Stage[Segment, Segments]):
         self.left_out: set[tuple[Endpoint, str]] = set()
         """Server and path of requests that were left out, to be looked for should the path turn out to be SCEP's."""
         self._endpoints = set(endpoints)
-        self._tls: dict[Endpoint, int] = {}
+        self._tls: dict[bytes, int] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[Endpoint, str]] = {}
+        """Server and path of requests by server and target, some that came last: paths take long to clean of secrets."""
         self._first_tls_frame = 0
         self._limits, self._sieve = limits, sieve
         self._young: dict[bytes, Flow] = {}
@@ -216,7 +221,7 @@ class Flows(Stage[Segment, Segments]):
     @property
     def tls_servers(self) -> list[Endpoint]:
         """Servers of connections that are TLS."""
-        return list(self._tls)
+        return [endpoint_of(each) for each in self._tls]
 
     # -- which connection ---------------------------------------------------------------------------------------------
 
@@ -373,7 +378,7 @@ class Flows(Stage[Segment, Segments]):
     def _opaque(self) -> Anomaly:
         count = sum(self._tls.values())
         busiest = sorted(self._tls, key=lambda each: -self._tls[each])
-        servers = ", ".join(str(each) for each in busiest[:_MOST_TLS_SERVERS])
+        servers = ", ".join(str(endpoint_of(each)) for each in busiest[:_MOST_TLS_SERVERS])
         more = ", …" if len(busiest) > _MOST_TLS_SERVERS else ""
         connections = "1 connection is" if count == 1 else f"{count:,} connections are"
         detail = f"{connections} TLS ({servers}{more}); SCEP inside cannot be seen without its keys (--keylog FILE)"
@@ -383,13 +388,13 @@ class Flows(Stage[Segment, Segments]):
         """Count what the report says of all connections, followed or not."""
         payload = item.payload
         if not flow.heard and payload.startswith(_TLS_HANDSHAKE):
-            self._met_tls(flow.client, item.frame)
+            self._met_tls(_server(flow.client), item.frame)
         if payload[:4] in FIRST_BYTES and starts_request(payload):
             self._counts[_REQUESTS] += 1
         flow.heard = True
 
-    def _met_tls(self, client: bytes, frame: int) -> None:
-        server = destination_of(client)
+    def _met_tls(self, server: bytes, frame: int) -> None:
+        """``server``: its address and port, as :attr:`Segment.key` has them."""
         if server in self._tls or len(self._tls) < self._limits.connections:
             self._tls[server] = self._tls.get(server, 0) + 1
         self._first_tls_frame = self._first_tls_frame or frame
@@ -492,7 +497,7 @@ class Flows(Stage[Segment, Segments]):
             flow.asker, flow.requests, flow.answers = None, (), ()
             judged(flow, item.key, item.sequence)
             return []
-        endpoint = _endpoint(item.key, seen.target)
+        endpoint = _endpoint(_server(item.key), seen.target)
         if seen.scep and len(self._endpoints) < self._limits.endpoints:
             self._endpoints.add(endpoint)
         if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
@@ -510,9 +515,13 @@ class Flows(Stage[Segment, Segments]):
         flow.answer_at = item.acknowledgment if item.flags & ACK else None
         return self._relieved() if self._held_bytes > self._limits.held_bytes else []
 
-    def _passes(self, key: bytes, target: bytes) -> bool:
+    def _passes(self, server: bytes, target: bytes) -> bool:
         """Whether a request that is not SCEP's by what it says is left out: its server and path have not turned out to be SCEP's."""
-        endpoint = _endpoint(key, target)
+        endpoint = self._known.get((server, target))
+        if endpoint is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            endpoint = self._known[server, target] = _endpoint(server, target)
         if endpoint in self._endpoints:
             return False
         self._leave_out(endpoint)
@@ -520,11 +529,13 @@ class Flows(Stage[Segment, Segments]):
 
     def _leave_out(self, endpoint: tuple[Endpoint, str]) -> None:
         """Remember a request's server and path, within bounds."""
+        if endpoint in self.left_out:
+            return
         size = len(endpoint[1]) + _ROOM
         within = (
             len(self.left_out) < self._limits.endpoints and self._left_out_bytes + size <= self._limits.endpoint_bytes
         )
-        if within and endpoint not in self.left_out:
+        if within:
             self.left_out.add(endpoint)
             self._left_out_bytes += size
 
@@ -600,8 +611,13 @@ class Flows(Stage[Segment, Segments]):
         return [numbered(each, flow.number) for each in given]
 
 
-def _endpoint(key: bytes, target: bytes) -> tuple[Endpoint, str]:
-    return destination_of(key), path_of(target.decode("latin-1"))
+def _server(key: bytes) -> bytes:
+    """Address and port that a direction goes to, as its key has them."""
+    return key[(len(key) - 4) // 2 : -4] + key[-2:]
+
+
+def _endpoint(server: bytes, target: bytes) -> tuple[Endpoint, str]:
+    return endpoint_of(server), path_of(target.decode("latin-1"))
 
 
 def _tunnel_refused(flow: Flow, words: bytes) -> bool:
