@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := captures/scenarios/ndes-refused-template.pcap
 
-.PHONY: help demo install test test-lowest check properties fuzz doubling golden bench bench-tshark bench-live fleet score faults captures captures-tls docs picture clean
+.PHONY: help demo install test test-lowest check properties fuzz fuzz-native doubling golden bench bench-tshark bench-live fleet score faults captures captures-tls docs picture clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,13 @@ fuzz: .venv/dev  ## look for bytes that cause a traceback, or take over 2 s or 6
 	done
 	$(BIN)/python -m tests.fuzz.structured $${FUZZ_SECONDS:-60}
 
+fuzz-native: .venv/dev  ## the compiled part, built with gcc's address and undefined-behavior sanitizers, against the Python that it stands for: FUZZ_SECONDS (60)
+	mkdir -p build/fuzz/sanitized
+	gcc -shared -fPIC -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DCOPY_RECORDS -Wall -Wextra -Werror \
+	  -I$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('include'))") scep_analyzer/capture/*.c -o build/fuzz/sanitized/_stride.so
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	  $(BIN)/python -m tests.fuzz.sanitized build/fuzz/sanitized/_stride.so $${FUZZ_SECONDS:-60} $${FUZZ_SEED:-}
+
 doubling: .venv/dev  ## double hostile inputs four times; work that grows faster than their size is a finding (takes minutes)
 	$(BIN)/python -m tests.hostile.doubling
 
@@ -103,7 +110,7 @@ captures-tls: .venv/dev  ## record the lab's captures over TLS again (as above, 
 clean:  ## remove what was built
 	rm -rf build .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache dist
 
-.venv/installed: pyproject.toml setup.py $(wildcard scep_analyzer/capture/*.c scep_analyzer/capture/*.h)
+.venv/installed: pyproject.toml setup.py $(wildcard scep_analyzer/capture/*.[ch])
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -e .
 	touch $@

@@ -6,7 +6,7 @@ setup(
     ext_modules=[
         Extension(
             "scep_analyzer.capture._stride",
-            [f"scep_analyzer/capture/{name}.c" for name in ("_stride", "_regular", "_looks")],
+            [f"scep_analyzer/capture/{name}.c" for name in ("_stride", "_table", "_regular", "_followed", "_looks")],
             depends=["scep_analyzer/capture/_stride.h"],
             py_limited_api=True,
             optional=True,

@@ -19,7 +19,7 @@ def form_of(
     most: int,
     tame: dict[bytes, bool],
     starts: bytes,
-    regular: Regular | None,
+    regular: object,
     tunnels: bytes,
     /,
 ) -> object:
@@ -30,11 +30,11 @@ def form_of(
 
 def over(
     form: object, buffer: bytearray, at: int, stop: int, frame: int, /
-) -> tuple[int, int, int, int, int, tuple[bytes, int, int, int, bytes, int, int, int, int, int] | None]:
+) -> tuple[int, int, int, int, int, tuple[Any, ...] | None]:
     """Step over records from ``at`` on, up to one that matters or is not plain. ``frame`` is the number of the record before.
 
     Gives where it came to, how many records it used up, the lowest, the highest and the last of their times (ticks) and, where
-    the last of them matters, what a Segment holds after frame and time.
+    the last of them matters, what a ``Segment`` holds after frame and time, or the fields of a ``Run``.
     """
 
 def looks_other(
@@ -75,6 +75,18 @@ class Regular:
 
     def holding(self) -> list[bytes]:
         """The keys of connections whose requests are held."""
+
+    def lend(self, client: bytes, number: int, next_client: int, next_server: int, /) -> bool:
+        """Take care of a followed connection whose directions go on there; False where there is no room."""
+
+    def recover(self, key: bytes, /) -> tuple[int, int, tuple[Any, ...] | None] | None:
+        """Where both directions go on, and what waits: the fields of a ``Run``. The connection is forgotten here."""
+
+    def expect(self, key: bytes, size: int, tail: bytes | None, /) -> None:
+        """So many bytes of a direction end nothing; with a ``tail``, unless a blank line ends among them."""
+
+    def hurry(self) -> None:
+        """Give all that waits before anything else."""
 
     def clear(self) -> None:
         """Forget all connections."""

@@ -12,14 +12,14 @@ from scep_analyzer.capture import foreign, pcap, pcapng
 from scep_analyzer.capture.skim import Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
-from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
+from scep_analyzer.model.packets import CaptureFacts, Packet, Segments
 
 STANDARD_INPUT = "-"
 UNKNOWN = "read by tshark"
 """The format of a file whose kind only tshark knows."""
 
 T = TypeVar("T")
-Item = Packet | Segment | Anomaly
+Item = Packet | Segments | Anomaly
 Reader = Callable[[Source, CaptureFacts, int, Skim | None], Iterator[Item]]
 READERS: dict[bytes, tuple[str, Reader]] = {
     **dict.fromkeys(pcap.VARIANTS, ("pcap", pcap.read_pcap)),

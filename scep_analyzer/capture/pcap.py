@@ -8,7 +8,7 @@ from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import BOUNDS
-from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
+from scep_analyzer.model.packets import CaptureFacts, Packet, Segments
 
 
 class Variant(NamedTuple):
@@ -73,7 +73,7 @@ def _plausible(start: bytes, variant: Variant, size: int) -> tuple[int, bool]:
 
 def read_pcap(
     source: Source, facts: CaptureFacts, before: int, skim: Skim | None = None
-) -> Iterator[Packet | Segment | Anomaly]:
+) -> Iterator[Packet | Segments | Anomaly]:
     """Give the packets of a pcap file whose magic has been checked.
 
     ``before`` is how many packets the files before this one held. ``facts`` grows as they are read. A cut or damaged

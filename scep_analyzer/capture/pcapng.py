@@ -12,7 +12,7 @@ from scep_analyzer.capture.skim import Record, Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.limits import BOUNDS
-from scep_analyzer.model.packets import CaptureFacts, Comment, Packet, Secret, Segment
+from scep_analyzer.model.packets import CaptureFacts, Comment, Packet, Secret, Segments
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
@@ -66,7 +66,7 @@ class Interface(NamedTuple):
 
 def read_pcapng(  # noqa: PLR0915  # a branch for each kind of block, in the order of the specification
     source: Source, facts: CaptureFacts, before: int, skim: Skim | None = None
-) -> Iterator[Packet | Segment | Anomaly]:
+) -> Iterator[Packet | Segments | Anomaly]:
     """Give the packets of a pcapng file whose magic has been checked.
 
     Arguments as for ``read_pcap``. A block that cannot be read gives one Anomaly; a cut or damaged file gives what could be read.

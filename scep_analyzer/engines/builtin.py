@@ -12,7 +12,7 @@ from scep_analyzer.link.tunnels import BY_UDP_PORT
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet, Segment
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet, Segments
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.sieve.flows import Flows
@@ -113,12 +113,13 @@ def staged(
     files: CaptureFiles, flows: Flows, decoder: Decoder, limits: Limits = LIMITS, chosen: Chosen | None = None
 ) -> Iterator[Item]:
     """All stages over these files."""
-    return Pairing(limits).over(Reassembler(limits).over(_segments(files, flows, decoder, chosen)))
+    pairing = Pairing(limits, flows.expect, flows.hurry) if flows.regular is not None else Pairing(limits)
+    return pairing.over(Reassembler(limits).over(_segments(files, flows, decoder, chosen)))
 
 
 def _segments(
     files: CaptureFiles, flows: Flows | HandshakeFlows, decoder: Decoder, chosen: Chosen | None
-) -> Iterator[Segment | Anomaly]:
+) -> Iterator[Segments | Anomaly]:
     """Segments of the connections that are followed. What the tight pass has read has been through ``flows`` already."""
     for item in files.packets():
         if isinstance(item, Packet):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS
-from scep_analyzer.model.packets import CaptureFacts, Packet, Segment
+from scep_analyzer.model.packets import CaptureFacts, Packet, Segment, Segments
 from scep_analyzer.sieve.flows import Flows
 from scep_analyzer.sieve.handshakes import HandshakeFlows
 
@@ -24,7 +24,7 @@ class Chosen:
 
     def through(
         self, packet: Packet, facts: CaptureFacts, flows: Flows | HandshakeFlows, decoder: Decoder
-    ) -> Iterator[Segment | Anomaly]:
+    ) -> Iterator[Segments | Anomaly]:
         """The segments of one packet of a capture, where it is chosen."""
         if packet.frame not in self.frames:
             facts.left_out += 1
@@ -41,7 +41,7 @@ class Chosen:
 
     def _passed_by(
         self, packet: Packet, facts: CaptureFacts, flows: Flows | HandshakeFlows
-    ) -> Iterator[Segment | Anomaly]:
+    ) -> Iterator[Segments | Anomaly]:
         if not isinstance(flows, Flows):
             return
         for item in self._decoder.feed(packet):

@@ -8,7 +8,7 @@ from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet, Segment
+from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet, Segments
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.sieve.flows import Flows
 from scep_analyzer.tcp.connections import Reassembler
@@ -60,5 +60,5 @@ class PushedEngine:
         """What was still open when the last packet had come."""
         return self._through(self._flows.over(self._decoder.finish()), finish=True)
 
-    def _through(self, segments: Iterable[Segment | Anomaly], *, finish: bool) -> Iterator[Item]:
+    def _through(self, segments: Iterable[Segments | Anomaly], *, finish: bool) -> Iterator[Item]:
         return self._pairing.over(self._reassembler.over(segments, finish=finish), finish=finish)

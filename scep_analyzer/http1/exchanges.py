@@ -16,6 +16,7 @@ from scep_analyzer.http1.messages import REQUESTS, RESPONSES, Budget, Message, M
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import BYSTANDERS, HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import LIMITS, Limits
+from scep_analyzer.model.packets import Endpoint
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import (
     Closed,
@@ -25,6 +26,7 @@ from scep_analyzer.model.streams import (
     Data,
     Direction,
     Gap,
+    Pieces,
     Repeat,
     StreamEvent,
 )
@@ -59,6 +61,13 @@ def looks_like_scep(head: RequestHead | ResponseHead) -> bool:
     return any(each in kind for each in SCEP_TYPES)
 
 
+Expect = Callable[[int, Endpoint, int, bytes | None], None]
+_WORTH_BYTES = 256
+"""Fewer bytes are hardly more than one segment."""
+_MARGIN_BYTES = 5 << 20
+"""What waits elsewhere (4 MiB at the most) is not counted yet in what all bodies may take: beyond this nothing waits."""
+
+
 class _Conversation:
     """One connection: its two parsers and the messages that wait for their counterpart."""
 
@@ -74,6 +83,8 @@ class _Conversation:
         self.resync = False
         self.oldest: tuple[int, int] | None = None
         self.carries_scep = False
+        self.expected: set[Direction] = set()
+        """Directions whose next bytes were told to end nothing."""
         self.repeats: list[Repeat] = []
         self.gaps: list[Gap] = []
         """Holes met before it is known whether the connection carries SCEP; on other connections they do not matter."""
@@ -148,11 +159,15 @@ def _request_framing(message: Message) -> tuple[str, int]:
 class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
     """Stream events → HTTP exchanges.
 
-    Exchanges whose request looks like SCEP leave in the order of their requests; others as they end.
+    Exchanges whose request looks like SCEP leave in the order of their requests; others as they end. ``expect`` is told how many
+    bytes of a sender on a connection end nothing, so that earlier stages may put them together; ``hurry``, that nothing should wait.
     """
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, limits: Limits = LIMITS, expect: Expect | None = None, hurry: Callable[[], None] | None = None
+    ) -> None:
         self._limits = limits
+        self._expect, self._hurry = expect, hurry
         self._conversations: dict[int, _Conversation] = {}
         self._open: dict[int, tuple[int, int]] = {}
         """Time and frame of the oldest SCEP request of each connection that waits for its response."""
@@ -178,6 +193,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             return [item]
         number = item.connection.number
         conversation = self._conversations.get(number)
+        if isinstance(item, Pieces) and (conversation is None or not conversation.decided):
+            return [each for data in item.each for each in self.feed(data)]
         if conversation is None:
             if isinstance(item, Closed):
                 return []
@@ -196,7 +213,33 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             self._wait_for(number, oldest)
         if self._ready:
             given += self._release()
+        if self._expect is not None and not ended:
+            self._expecting(self._expect, conversation, item)
         return given
+
+    def _expecting(self, expect: Expect, conversation: _Conversation, item: StreamEvent) -> None:
+        """Tell how many bytes may come at once in this direction; that none may, where something else was told before."""
+        direction, size, tail = item.direction, 0, None
+        if conversation.decided:
+            size, tail = conversation.parser_of(direction is Direction.FROM_CLIENT).unending()
+        if self._budget.left < _MARGIN_BYTES:
+            size = 0
+            if self._hurry is not None:
+                self._hurry()
+        if size < _WORTH_BYTES:
+            if direction not in conversation.expected:
+                return
+            conversation.expected.discard(direction)
+            size = 0
+        else:
+            conversation.expected.add(direction)
+        connection = item.connection
+        expect(
+            connection.number,
+            connection.client if direction is Direction.FROM_CLIENT else connection.server,
+            size,
+            tail,
+        )
 
     def _wait_for(self, number: int, oldest: tuple[int, int] | None) -> None:
         """Note what a connection waits for now, and find the oldest of all: a heap, whose outdated entries are passed over."""
@@ -257,6 +300,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
                 _decide_roles(conversation, item, from_client)
                 parser = conversation.parser_of(from_client)
             messages: Iterable[Message] = parser.feed(item)
+        elif isinstance(item, Pieces):
+            messages = conversation.parser_of(from_client).feed_pieces(item)
         elif isinstance(item, Gap):
             parser = conversation.parser_of(from_client)
             if not parser.foreign:  # what is missing of another protocol's talk is none of ours
@@ -278,7 +323,7 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
             ):
                 conversation.responses.append(message)
             self._pair(conversation, given)
-        if isinstance(item, Data) and not conversation.gaps:
+        if isinstance(item, Data | Pieces) and not conversation.gaps:
             return
         if isinstance(item, Gap) and not is_request and conversation.response_parser.lost_start:
             conversation.resync, conversation.response_parser.lost_start = True, False

@@ -19,7 +19,7 @@ from scep_analyzer.http1.heads import (
 )
 from scep_analyzer.model.exchanges import header
 from scep_analyzer.model.limits import Limits
-from scep_analyzer.model.streams import MOST_FRAMES, Data, Gap
+from scep_analyzer.model.streams import MOST_FRAMES, Data, Gap, Pieces
 
 Head = RequestHead | ResponseHead
 
@@ -83,6 +83,7 @@ RESPONSES = Kind(starts_response, read_response_head)
 CMS_STARTS = (b"\x30\x80", b"\x30\x81", b"\x30\x82", b"\x30\x83", b"MII", b"MIA")
 
 
+_LONG = 1 << 40
 _LONGEST_CHUNK_LINE = 4096
 """Bytes of the line that begins or ends a chunk; extensions are hardly ever seen there."""
 
@@ -129,6 +130,29 @@ class MessageParser:
         """Take bytes; give the messages they complete."""
         self._buffer += data.content
         self._spans.append((len(data.content), data))
+        yield from self._steps()
+
+    def feed_pieces(self, pieces: Pieces) -> Iterator[Message]:
+        """Take bytes of which all pieces but the last end nothing, as :meth:`unending` has said."""
+        self._buffer += pieces.content
+        self._spans.extend([(len(each.content), each) for each in pieces.each])
+        yield from self._steps()
+
+    def unending(self) -> tuple[int, bytes | None]:
+        """How many bytes may come that end no message and begin none, so that they may come at once as well.
+
+        With the last bytes that came, where that holds only as long as no blank line comes: inside a head.
+        """
+        if self._step is MessageParser._read_head:
+            return self._limits.header_bytes - len(self._buffer), bytes(self._buffer[-2:])
+        message = self.current
+        if message is None or not (message.length or message.lost or message.wanted):
+            return 0, None  # the first bytes of a body tell whether it is SCEP's
+        if self._step in (MessageParser._read_length, MessageParser._read_chunk):
+            return self._remaining - 1, None
+        return (_LONG, None) if self._step is MessageParser._read_until_close else (0, None)
+
+    def _steps(self) -> Iterator[Message]:
         self._more = True
         while self._more:
             self._more = False

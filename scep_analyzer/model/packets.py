@@ -1,5 +1,6 @@
 """What comes out of a capture file, and what the link stage makes of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import lru_cache
@@ -68,6 +69,43 @@ class Segment(NamedTuple):
     window: int = -1
 
 
+class Run(NamedTuple):
+    """Segments of one direction of a followed connection that came in order, put together; all acknowledge the same.
+
+    All but the last are known to end no HTTP message. ``spans`` has for each its frame, time, size, hop limit, identification and
+    window; the other fields are as in :class:`Segment`.
+    """
+
+    stream: int
+    key: bytes
+    sequence: int
+    acknowledgment: int
+    content: bytes
+    spans: tuple[tuple[int, int, int, int, int, int], ...]
+
+    def segments(self) -> Iterator[Segment]:
+        """The segments, one by one."""
+        at = 0
+        for frame, time_ns, size, ttl, ident, window in self.spans:
+            yield Segment(
+                frame=frame,
+                time_ns=time_ns,
+                key=self.key,
+                sequence=(self.sequence + at) % (1 << 32),
+                acknowledgment=self.acknowledgment,
+                flags=ACK,
+                payload=self.content[at : at + size],
+                stream=self.stream,
+                ttl=ttl,
+                ident=ident,
+                window=window,
+            )
+            at += size
+
+
+Segments = Segment | Run
+
+
 @lru_cache(maxsize=4096)
 def address(packed: bytes) -> str:
     """Write an address of 4 or 16 bytes as Wireshark does (RFC 5952)."""
@@ -82,6 +120,11 @@ def _endpoint(packed: bytes, port: bytes) -> Endpoint:
 def ends_of(key: bytes) -> tuple[Endpoint, Endpoint]:
     """Source and destination of a segment's key."""
     return _endpoint(key[: (len(key) - 4) // 2], key[-4:-2]), destination_of(key)
+
+
+def endpoint_of(packed: bytes) -> Endpoint:
+    """An endpoint by the bytes of its address and its port."""
+    return _endpoint(packed[:-2], packed[-2:])
 
 
 def destination_of(key: bytes) -> Endpoint:

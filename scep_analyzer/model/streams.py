@@ -43,6 +43,15 @@ class Data(NamedTuple):
     acknowledged: int | None
 
 
+class Pieces(NamedTuple):
+    """Data of one direction that came in several segments, of which all but the last end no HTTP message."""
+
+    connection: Connection
+    direction: Direction
+    content: bytes
+    each: tuple[Data, ...]
+
+
 class Gap(NamedTuple):
     """Bytes that the capture does not hold. ``frame`` is the frame that proves they existed."""
 
@@ -188,4 +197,4 @@ class Tick(NamedTuple):
     time_ns: int
 
 
-StreamEvent = Data | Gap | Closed | Repeat
+StreamEvent = Data | Pieces | Gap | Closed | Repeat

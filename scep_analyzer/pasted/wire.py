@@ -11,7 +11,7 @@ from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
-from scep_analyzer.model.packets import Packet, Segment
+from scep_analyzer.model.packets import Packet, Segments
 from scep_analyzer.pasted.hexadecimal import read_dumps
 from scep_analyzer.pasted.pieces import Piece, Then
 from scep_analyzer.scep.capabilities import is_capability_list
@@ -231,7 +231,7 @@ def packets(data: bytes) -> Iterator[Piece]:
     yield Piece(start=0, end=len(data), content=b"", form="", then=Then.TOLD)
 
 
-def _segments(every: Iterable[Packet]) -> Iterator[Segment | Anomaly]:
+def _segments(every: Iterable[Packet]) -> Iterator[Segments | Anomaly]:
     flows, decoder = Flows(sieve=False), Decoder()
     for packet in every:
         yield from flows.over(decoder.feed(packet), finish=False)

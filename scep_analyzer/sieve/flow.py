@@ -26,6 +26,7 @@ class Flow:
         "heard",
         "high_client",
         "high_server",
+        "lent",
         "next",
         "number",
         "opening",
@@ -68,6 +69,8 @@ class Flow:
         """Followed connections: where the next bytes of each direction belong."""
         self.regular = True
         """Followed connections: nothing has come out of order."""
+        self.lent = False
+        """Followed connections: the compiled part takes care of it, and knows ``high_client`` and ``high_server``."""
 
 
 def beginning(flow: Flow, items: Held) -> Held:

@@ -19,7 +19,19 @@ from scep_analyzer.http1.messages import CMS_STARTS
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, destination_of, reversed_key
+from scep_analyzer.model.packets import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    Endpoint,
+    Run,
+    Segment,
+    Segments,
+    endpoint_of,
+    ends_of,
+    reversed_key,
+)
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.sieve.flow import (
     CLIENT,
@@ -48,6 +60,9 @@ _MOST_EARLY_BYTES = 128 * 1024
 _MOST_PIECES = 64
 """Segments held of one message head: 64 KiB and more."""
 
+_MOST_KNOWN = 256
+"""Of targets, which have up to 8 KiB here."""
+
 _ROOM = 200
 """What Python needs for a server and a path beside the path's characters."""
 
@@ -72,11 +87,23 @@ class Regular(Protocol):
     def holding(self) -> list[bytes]:
         """The keys of connections whose requests are held."""
 
+    def lend(self, client: bytes, number: int, next_client: int, next_server: int, /) -> bool:
+        """Take care of a followed connection, the next bytes of whose directions belong there."""
+
+    def recover(self, key: bytes, /) -> tuple[int, int, tuple[Any, ...] | None] | None:
+        """Where they belong now, and a :class:`Run` that waits."""
+
+    def expect(self, key: bytes, size: int, tail: bytes | None, /) -> None:
+        """So many bytes of a direction end no message; with a ``tail``, those before them, unless a blank line is among them."""
+
+    def hurry(self) -> None:
+        """Whatever waits is given on before anything else."""
+
     def clear(self) -> None:
         """Forget all."""
 
 
-class Flows(Stage[Segment, Segment]):
+class Flows(Stage[Segment, Segments]):
     """Numbers connections as Wireshark does and follows those that may carry SCEP; all of them with ``sieve`` False.
 
     ``tame`` and ``FIRST_BYTES`` tell the tight pass (``capture.skim``) which packets need not come here at all. Requests to
@@ -98,15 +125,19 @@ class Flows(Stage[Segment, Segment]):
         self.left_out: set[tuple[Endpoint, str]] = set()
         """Server and path of requests that were left out, to be looked for should the path turn out to be SCEP's."""
         self._endpoints = set(endpoints)
-        self._tls: dict[Endpoint, int] = {}
+        self._tls: dict[bytes, int] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[Endpoint, str]] = {}
+        """Server and path of requests by server and target, some that came last: paths take long to clean of secrets."""
         self._first_tls_frame = 0
         self._limits, self._sieve = limits, sieve
         self._young: dict[bytes, Flow] = {}
         self._old: dict[bytes, Flow] = {}
         self._waiting: list[Flow] = []
         self._left_out_bytes = 0
+        self._lent: dict[int, Flow] = {}
+        """Followed connections in the care of the compiled part, by number."""
         self.regular: Regular | None = None
-        """Connections in the care of the compiled part."""
+        """The compiled part, where it takes care of connections."""
         if regular is not None and sieve:
             self.regular = regular(
                 self._young,
@@ -133,11 +164,13 @@ class Flows(Stage[Segment, Segment]):
         """What ``requests`` of all flows held when it was counted last, and what came since."""
         return self._counts[_HELD]
 
-    def feed(self, item: Segment) -> Iterable[Segment | Anomaly]:
+    def feed(self, item: Segment) -> Iterable[Segments | Anomaly]:
         """Take one segment."""
         key, flags, payload = item.key, item.flags, item.payload
         flow = self._young.get(key)
-        given: list[Segment | Anomaly] = []
+        given: list[Segments | Anomaly] = []
+        if flow is not None and flow.lent:
+            given += self._recovered(flow)
         if flow is None:
             flow = self._find(item, given)
         elif flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
@@ -147,6 +180,8 @@ class Flows(Stage[Segment, Segment]):
         if flow.followed and not flags & (SYN | FIN | RST):
             if not self._sieve or tells_something(flow, item):
                 given.append(numbered(item, flow.number))
+            if self.regular is not None and flow.regular:
+                self._lend(flow)
             return given
         refused = flags & RST and not flow.established
         if payload or item.cut or flags & (SYN | ACK) == SYN | ACK:
@@ -169,9 +204,9 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return given
 
-    def pass_by(self, item: Segment) -> tuple[int, list[Segment | Anomaly]]:
+    def pass_by(self, item: Segment) -> tuple[int, list[Segments | Anomaly]]:
         """Count the connection of a segment that is left out of the analysis, so that others keep Wireshark's numbers; gives its own."""
-        given: list[Segment | Anomaly] = []
+        given: list[Segments | Anomaly] = []
         flow = self._young.get(item.key)
         if flow is None:
             flow = self._find(item, given)
@@ -186,11 +221,11 @@ class Flows(Stage[Segment, Segment]):
     @property
     def tls_servers(self) -> list[Endpoint]:
         """Servers of connections that are TLS."""
-        return list(self._tls)
+        return [endpoint_of(each) for each in self._tls]
 
     # -- which connection ---------------------------------------------------------------------------------------------
 
-    def _find(self, item: Segment, given: list[Segment | Anomaly]) -> Flow:
+    def _find(self, item: Segment, given: list[Segments | Anomaly]) -> Flow:
         """The flow of a key that is not in the young table: its other direction's, an old one's, or a new one."""
         key = item.key
         other = reversed_key(key)
@@ -237,6 +272,47 @@ class Flows(Stage[Segment, Segment]):
             self._tame(flow)
         return flow
 
+    def _lend(self, flow: Flow) -> None:
+        """Let the compiled part take care of a followed connection, where all is known that it needs and nothing was odd."""
+        following = flow.high_client, flow.high_server
+        if (
+            flow.shut
+            or flow.ended
+            or not flow.heard
+            or flow.client not in self._young
+            or flow.server not in self._young
+        ):
+            return
+        if following[0] is None or following[1] is None or len(self._lent) >= self._limits.followed_connections // 2:
+            return
+        if self.regular is not None and self.regular.lend(flow.client, flow.number, following[0], following[1]):
+            flow.lent = True
+            self._lent[flow.number] = flow
+
+    def _recovered(self, flow: Flow) -> list[Run]:
+        """Take it back; what waits there goes on first."""
+        state = self.regular.recover(flow.client) if self.regular is not None else None
+        assert state is not None  # noqa: S101  # it was lent, and only this method takes it back
+        flow.lent = False
+        del self._lent[flow.number]
+        flow.high_client, flow.high_server, waiting = state
+        return [] if waiting is None else [Run(*waiting)]
+
+    def _all_recovered(self) -> list[Run]:
+        return [run for flow in list(self._lent.values()) for run in self._recovered(flow)]
+
+    def expect(self, number: int, sender: Endpoint, size: int, tail: bytes | None) -> None:
+        """Tell the compiled part how many bytes of one side of a connection end no HTTP message (``http1``): it puts them together."""
+        flow = self._lent.get(number)
+        if flow is not None and self.regular is not None:
+            key = flow.client if ends_of(flow.client)[0] == sender else flow.server
+            self.regular.expect(key, size, tail)
+
+    def hurry(self) -> None:
+        """Tell it that what it has put together is needed now: it counts against a limit."""
+        if self.regular is not None:
+            self.regular.hurry()
+
     def _opened(self, item: Segment, other: bytes) -> Flow:
         # A SYN comes from the client, a SYN-ACK from the server; else the first to speak is taken for the client.
         from_server = item.flags & (SYN | ACK) == SYN | ACK
@@ -246,7 +322,7 @@ class Flows(Stage[Segment, Segment]):
         self._counts[_NUMBERS] += 1
         return flow
 
-    def _reopened(self, old: Flow, item: Segment, given: list[Segment | Anomaly]) -> Flow:
+    def _reopened(self, old: Flow, item: Segment, given: list[Segments | Anomaly]) -> Flow:
         given += self._unanswered(old)
         for key in (old.client, old.server):
             self._young.pop(key, None)
@@ -254,8 +330,9 @@ class Flows(Stage[Segment, Segment]):
             self.tame.pop(key, None)
         return self._find(item, given)
 
-    def _age(self, frame: int) -> Iterator[Segment | Anomaly]:
+    def _age(self, frame: int) -> Iterator[Segments | Anomaly]:
         """The young table is full: it becomes the old one, and what lay untouched in the old one is forgotten."""
+        yield from self._all_recovered()
         touched = {id(flow) for flow in self._young.values()}
         untouched = {flow.number: flow for flow in self._old.values() if id(flow) not in touched}
         idle = [flow for _, flow in sorted(untouched.items())]
@@ -278,15 +355,19 @@ class Flows(Stage[Segment, Segment]):
             )
             yield Anomaly("tcp", "limit-connections", (frame,), detail)
 
-    def finish(self) -> Iterator[Segment | Anomaly]:
+    def finish(self) -> Iterator[Segments | Anomaly]:
         """The capture ends: connections that were asked for without success are given, and TLS is told."""
+        yield from self._all_recovered()
         flows = {id(flow): flow for flow in (*self._old.values(), *self._young.values())}
         for flow in sorted(flows.values(), key=lambda each: each.number):
             yield from self._unanswered(flow)
         if self._tls:
             yield self._opaque()
-        for table in (self._young, self._old, self.tame, *([] if self.regular is None else [self.regular])):
-            table.clear()  # a second pass over the files has its own
+        self._young.clear()  # a second pass over the files has its own
+        self._old.clear()
+        self.tame.clear()
+        if self.regular is not None:
+            self.regular.clear()
 
     def _unanswered(self, flow: Flow) -> Given:
         """The SYNs of a connection that never opened; one alone proves nothing."""
@@ -297,7 +378,7 @@ class Flows(Stage[Segment, Segment]):
     def _opaque(self) -> Anomaly:
         count = sum(self._tls.values())
         busiest = sorted(self._tls, key=lambda each: -self._tls[each])
-        servers = ", ".join(str(each) for each in busiest[:_MOST_TLS_SERVERS])
+        servers = ", ".join(str(endpoint_of(each)) for each in busiest[:_MOST_TLS_SERVERS])
         more = ", …" if len(busiest) > _MOST_TLS_SERVERS else ""
         connections = "1 connection is" if count == 1 else f"{count:,} connections are"
         detail = f"{connections} TLS ({servers}{more}); SCEP inside cannot be seen without its keys (--keylog FILE)"
@@ -307,13 +388,13 @@ class Flows(Stage[Segment, Segment]):
         """Count what the report says of all connections, followed or not."""
         payload = item.payload
         if not flow.heard and payload.startswith(_TLS_HANDSHAKE):
-            self._met_tls(flow.client, item.frame)
+            self._met_tls(_server(flow.client), item.frame)
         if payload[:4] in FIRST_BYTES and starts_request(payload):
             self._counts[_REQUESTS] += 1
         flow.heard = True
 
-    def _met_tls(self, client: bytes, frame: int) -> None:
-        server = destination_of(client)
+    def _met_tls(self, server: bytes, frame: int) -> None:
+        """``server``: its address and port, as :attr:`Segment.key` has them."""
         if server in self._tls or len(self._tls) < self._limits.connections:
             self._tls[server] = self._tls.get(server, 0) + 1
         self._first_tls_frame = self._first_tls_frame or frame
@@ -416,7 +497,7 @@ class Flows(Stage[Segment, Segment]):
             flow.asker, flow.requests, flow.answers = None, (), ()
             judged(flow, item.key, item.sequence)
             return []
-        endpoint = _endpoint(item.key, seen.target)
+        endpoint = _endpoint(_server(item.key), seen.target)
         if seen.scep and len(self._endpoints) < self._limits.endpoints:
             self._endpoints.add(endpoint)
         if seen.look is Look.MAYBE or len(flow.requests) > _MOST_PIECES:
@@ -434,9 +515,13 @@ class Flows(Stage[Segment, Segment]):
         flow.answer_at = item.acknowledgment if item.flags & ACK else None
         return self._relieved() if self._held_bytes > self._limits.held_bytes else []
 
-    def _passes(self, key: bytes, target: bytes) -> bool:
+    def _passes(self, server: bytes, target: bytes) -> bool:
         """Whether a request that is not SCEP's by what it says is left out: its server and path have not turned out to be SCEP's."""
-        endpoint = _endpoint(key, target)
+        endpoint = self._known.get((server, target))
+        if endpoint is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            endpoint = self._known[server, target] = _endpoint(server, target)
         if endpoint in self._endpoints:
             return False
         self._leave_out(endpoint)
@@ -444,11 +529,13 @@ class Flows(Stage[Segment, Segment]):
 
     def _leave_out(self, endpoint: tuple[Endpoint, str]) -> None:
         """Remember a request's server and path, within bounds."""
+        if endpoint in self.left_out:
+            return
         size = len(endpoint[1]) + _ROOM
         within = (
             len(self.left_out) < self._limits.endpoints and self._left_out_bytes + size <= self._limits.endpoint_bytes
         )
-        if within and endpoint not in self.left_out:
+        if within:
             self.left_out.add(endpoint)
             self._left_out_bytes += size
 
@@ -524,8 +611,13 @@ class Flows(Stage[Segment, Segment]):
         return [numbered(each, flow.number) for each in given]
 
 
-def _endpoint(key: bytes, target: bytes) -> tuple[Endpoint, str]:
-    return destination_of(key), path_of(target.decode("latin-1"))
+def _server(key: bytes) -> bytes:
+    """Address and port that a direction goes to, as its key has them."""
+    return key[(len(key) - 4) // 2 : -4] + key[-2:]
+
+
+def _endpoint(server: bytes, target: bytes) -> tuple[Endpoint, str]:
+    return endpoint_of(server), path_of(target.decode("latin-1"))
 
 
 def _tunnel_refused(flow: Flow, words: bytes) -> bool:

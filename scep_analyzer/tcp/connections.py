@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Segment, ends_of, reversed_key
+from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Run, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import (
     MOST_FRAMES,
@@ -16,6 +16,7 @@ from scep_analyzer.model.streams import (
     Data,
     Direction,
     Gap,
+    Pieces,
     Repeat,
     StreamEvent,
 )
@@ -56,7 +57,7 @@ class _Tracked:
         self.facts: ConnectionFacts
 
 
-class Reassembler(Stage[Segment, Event]):
+class Reassembler(Stage[Segment | Run, Event]):
     """TCP segments, numbered by connection → ordered bytes of each direction (RFC 9293).
 
     A hole is waited for until the connection ends, the receiver has acknowledged it and ``hole_age_ns`` have passed, or a
@@ -72,8 +73,11 @@ class Reassembler(Stage[Segment, Event]):
         """The open connection of each client key: its ports may be used again before it has ended."""
         self._held = 0
 
-    def feed(self, item: Segment) -> list[Event | Anomaly]:
-        """Take one segment."""
+    def feed(self, item: Segment | Run) -> list[Event | Anomaly]:
+        """Take one segment, or several that come in order."""
+        if isinstance(item, Run):
+            joined = self._run(item)
+            return [joined] if joined is not None else [each for one in item.segments() for each in self.feed(one)]
         given: list[Event | Anomaly] = []
         tracked = self._tracked.get(item.stream)
         if tracked is None:
@@ -94,6 +98,42 @@ class Reassembler(Stage[Segment, Event]):
         if client.closed and server.closed:
             given += self._over(item.stream, "fin", None)
         return given
+
+    def _run(self, run: Run) -> Pieces | None:
+        """The same as one segment after another, at once; None where something is unusual."""
+        tracked = self._tracked.get(run.stream)
+        if tracked is None or tracked.client.waiting or tracked.server.waiting:
+            return None
+        facts = tracked.facts
+        if run.key == tracked.from_client:
+            stream, other, side = tracked.client, tracked.server, facts.client
+        else:
+            stream, other, side = tracked.server, tracked.client, facts.server
+        offset = stream.next
+        if stream.base is None or stream.closed or stream.fin is not None or stream.offset(run.sequence) != offset:
+            return None
+        self._tracked.move_to_end(run.stream)
+        tracked.established = stream.started = True
+        tracked.hole_since_ns = None
+        acknowledged = other.offset(run.acknowledgment)
+        if acknowledged > other.acknowledged or (acknowledged == other.acknowledged and other.acknowledged_bare):
+            other.acknowledged, other.acknowledged_frame, other.acknowledged_bare = acknowledged, run.spans[0][0], False
+        at, pieces, content = 0, [], run.content
+        for frame, time_ns, size, ttl, ident, window in run.spans:
+            piece = content[at : at + size]
+            facts.passed(frame, time_ns)
+            side.heard(frame, ttl, window)
+            side.carried(frame, piece, 0)
+            stream.recent.append((offset + at, piece, time_ns, ident))
+            pieces.append(
+                Data(  # by position, as above
+                    tracked.connection, stream.direction, piece, frame, time_ns, offset + at, acknowledged
+                )
+            )
+            at += size
+        side.packets += len(pieces)
+        stream.next += at
+        return Pieces(tracked.connection, stream.direction, content, tuple(pieces))
 
     def finish(self) -> Iterator[Event | Anomaly]:
         """The capture ends: everything still open is closed, in the order of the connections."""

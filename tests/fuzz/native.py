@@ -1,7 +1,7 @@
 """Fuzzing of the compiled part: mixtures of traffic and real captures, damaged, must give the same with it and without it.
 
-``make fuzz-native`` builds it with gcc's address and undefined-behavior sanitizers and runs this; an access outside of a packet ends the
-process there. ``python -m tests.fuzz.native SECONDS [SEED]`` runs with what is built. What fails is kept in build/fuzz.
+``make fuzz-native`` builds it with gcc's address and undefined-behavior sanitizers and runs this; an access outside of a record ends the
+process there. ``python -m tests.fuzz.native SECONDS [SEED]`` runs with what is installed. What fails is kept in build/fuzz.
 """
 
 import os
@@ -89,16 +89,27 @@ def damaged(chance: random.Random, data: bytes) -> bytes:
     return bytes(changed[: chance.randrange(24, len(changed))] if chance.random() < 0.1 else changed)
 
 
+TALK = [
+    *[b""] * 4,
+    b"x",
+    b"\x16\x03\x01\0",
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+]
+
+
 def floods(chance: random.Random) -> bytes:
     """Many connections at once, opened, refused, opened again on the same ports, and left."""
     records = []
     for at in range(chance.randint(20, 120)):
         port, there = 4000 + chance.randrange(12), chance.random() < 0.5
         flags = chance.choice([wire.SYN, wire.SYN, wire.SYN | wire.ACK, wire.ACK, wire.RST, wire.FIN | wire.ACK])
-        content = chance.choice([b"", b"", b"", b"x", b"\x16\x03\x01\0", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"])  # fmt: skip
+        content = chance.choice(TALK)
         ends = ("10.0.0.1", "10.0.1.1", port, 80) if there else ("10.0.1.1", "10.0.0.1", 80, port)
         numbers = chance.choice([1, 2, 28, 2**32 - 1]), chance.choice([1, 2, 28, 39])
-        packet = wire.ip(ends[0], ends[1], 6, wire.tcp(ends[2], ends[3], *numbers, flags, content if flags == wire.ACK else b""))
+        packet = wire.ip(
+            ends[0], ends[1], 6, wire.tcp(ends[2], ends[3], *numbers, flags, content if flags == wire.ACK else b"")
+        )
         records.append(files.pcap_record(wire.ethernet(packet), seconds=1_000 + at // 50, fraction=at % 50))
     return files.pcap_header() + b"".join(records)
 
@@ -130,11 +141,11 @@ def main() -> None:
             one(seed + count, path)
         except Exception:
             kept = path.rename(FOLDER / f"native-{seed + count}.pcap")
-            print(f"fails: {kept}; python -m tests.fuzz.native 1 {seed + count}")
+            sys.stdout.write(f"fails: {kept}; python -m tests.fuzz.native 1 {seed + count}\n")
             raise
         count += 1
     path.unlink(missing_ok=True)
-    print(f"native: {count} captures read twice, the same both times (seeds {seed} to {seed + count - 1})")
+    sys.stdout.write(f"native: {count} captures read twice, the same both times (seeds {seed} to {seed + count - 1})\n")
 
 
 if __name__ == "__main__":
