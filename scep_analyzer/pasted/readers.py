@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS, LIMITS
-from scep_analyzer.pasted import hexadecimal, markup, structured, text, wire, wrapped
+from scep_analyzer.pasted import dumps, escapes, hexadecimal, markup, structured, text, wire, wrapped
 from scep_analyzer.pasted.context import direction_before, time_before
 from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, Times, joined
 from scep_analyzer.recordings.saz import ZIP_ERRORS
@@ -124,21 +124,27 @@ def _has_hex(data: bytes) -> bool:
     return b"h" * 16 in data.translate(_AS_HEX, b" :,xX\t-|")
 
 
+def _has_numbers(data: bytes) -> bool:
+    """Whether there are eight numbers in a row, or sixteen digits of one; or characters with escapes, as od -c writes them."""
+    return b"h" * 16 in data.translate(_AS_HEX, b" :,xX\t-|\r\n") or b"\n00000" in data or data.startswith(b"00000")
+
+
 READERS = (
     Reader("zip archive", _starts(b"PK\x03\x04"), _archive),
     Reader("gzip", _starts(b"\x1f\x8b"), _unpacked),
     Reader("DER", wire.begins_as_der, wire.der),
     Reader("JSON", _starts(b"{", b"[", b" ", b"\t", b"\r", b"\n"), structured.json_texts),
     Reader("lines of a log", _has(b"] ", b": ", b"| ", b"Z ", b" F ", b":00 "), wrapped.prefixed),
+    Reader("numbered lines", _has(b"2"), wrapped.numbered),
     Reader("rows behind anything", _has(b"0000", b" 0: "), wrapped.rows_behind),
     Reader("HTML", lambda data: b"&" in data and b"</" in data, markup.preformatted),
     Reader("packets", _has_hex, wire.packets),
-    Reader("hex dump", _has_hex, hexadecimal.dumps),
+    Reader("dump", _has_numbers, dumps.dumps),
     Reader("YAML", _has(b"!!binary"), _yaml),
     Reader("PEM", _has(b"-----BEGIN "), text.pem),
     Reader("HTTP", _has(b"HTTP/1."), wire.http),  # after the dumps: the text beside one looks like HTTP, too
     Reader("array of numbers", _has(b"{", b"[", b"("), hexadecimal.arrays),
-    Reader("escaped bytes", _has(b"\\x", b"\\X"), hexadecimal.escapes),
+    Reader("escaped bytes", _has(b"\\x", b"\\X", b"\\0", b"\\2"), escapes.escapes),
     Reader(
         "URL",
         _has(
@@ -146,7 +152,7 @@ READERS = (
         ),
         text.urls,
     ),
-    Reader("hex", _has_hex, hexadecimal.plain),
+    Reader("numbers", _has_numbers, hexadecimal.plain),
     Reader("hex in a log", _has_hex, hexadecimal.behind_prefixes),
     Reader("hex in a line", _has_hex, hexadecimal.runs),
     Reader("base64", lambda data: len(data) > 8, text.base64s),

@@ -12,7 +12,7 @@ from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
 from scep_analyzer.model.packets import Packet, Segments
-from scep_analyzer.pasted.hexadecimal import read_dumps
+from scep_analyzer.pasted.dumps import read_dumps
 from scep_analyzer.pasted.pieces import Piece, Then
 from scep_analyzer.scep.capabilities import is_capability_list
 from scep_analyzer.scep.encoding import decode_body, decode_get_message
@@ -30,6 +30,8 @@ CONTENT_INFO = re.compile(
 BEGINNING = re.compile(CONTENT_INFO.pattern + rb"|\x30(?:\x81.|\x82..)\x30[\x81\x82].{20}", re.DOTALL)
 """How what is cut is told: a ContentInfo, a certificate or a request, each with more in it than its headers."""
 FORMS = frozenset({"DER", "BER", "DER or BER, cut or damaged"})
+_MOST_FILLED = 8
+"""Zeros that may follow a message: the last word of a dump is whole."""
 _MADE_TEXT = re.compile(rb"0(?:\xef\xbf\xbd|\.|\?)")
 """How DER begins of which text was made: the byte after the first (0x82) is none of ASCII."""
 
@@ -160,7 +162,7 @@ def _told(each: Alone, operation: str | None) -> str:
 def mangled(body: bytes) -> str:
     """Why the bytes of DER cannot be read, where text has been made of them; nothing where that is not so."""
     match = _MADE_TEXT.match(body)
-    if match is None or len(body) < 0x40:
+    if match is None or len(body) < 0x40 or 0 <= len(body) - (claimed_length(body) or 0) < _MOST_FILLED:
         return ""
     what = '"."' if match[0] == b"0." else '"?"' if match[0] == b"0?" else "U+FFFD"
     return f", of which text was made: bytes are replaced by {what} and lost"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from scep_analyzer.pasted.hexadecimal import is_row
+from scep_analyzer.pasted.dumps import is_row
 from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import Piece, Then, Times
 
@@ -135,6 +135,27 @@ def _behind(match: re.Match[bytes], line: bytes, start: int, end: int) -> Record
     return Record(
         start=start, end=end, source=source, time=time.decode("ascii") if time is not None else None, text=text
     )
+
+
+_NUMBERED = re.compile(rb"[ \t]*(\d{1,7})(?:[:|.)][ \t]?|[ \t]+|\Z)")
+_LEAST_NUMBERED = 3
+
+
+def numbered(data: bytes) -> Iterator[Piece]:
+    """Text with line numbers (cat -n, grep -n, nl, an editor's copy): lines whose numbers grow by one."""
+    records: list[Record] = []
+    expected = -1
+    for start, end, line in lines_of(data):
+        match = _NUMBERED.match(line)
+        if match is None or int(match[1]) != expected:
+            yield from together(records, least=_LEAST_NUMBERED)
+            records = []
+        if match is None:
+            expected = -1
+            continue
+        expected = int(match[1]) + 1
+        records.append(Record(start=start, end=end, source=None, time=None, text=line[match.end() :] + b"\n"))
+    yield from together(records, least=_LEAST_NUMBERED)
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

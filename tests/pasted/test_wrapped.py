@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import pytest
 
-from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.pasted.readers import read_pasted
 from tests import talk
 
@@ -144,14 +143,14 @@ def test_a_row_that_is_cut_is_said(tool: str) -> None:
     (found,) = read_pasted("\n".join(lines).encode("latin-1")).found
     assert REQUEST.startswith(found.encoded)
     assert 16 * 5 < len(found.encoded) < 16 * 6
-    assert found.notes[0][0] == "hex-row-short"
+    assert "hex-row-short" in [code for code, _ in found.notes]
 
 
 def test_a_dump_without_its_beginning_is_said() -> None:
     for tool, offset in (("hexdump", "0000020"), ("od -x", "0000040")):
         text = "\n".join(dumped(tool)[2:]).encode("latin-1")
-        with pytest.raises(DecodeError, match=f"begins at offset {offset}: the rows before it are missing"):
-            read_pasted(text)
+        told = read_pasted(text).told  # the certificate in the middle is found
+        assert told == [f"a hex dump that begins at offset {offset}: the rows before it are missing"]
 
 
 def test_times_are_those_of_the_records() -> None:
