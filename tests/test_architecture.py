@@ -82,7 +82,8 @@ TESTED_TOGETHER = {
     "http1/bodies": "http1/test_exchanges", "scep/error_pages": "scep/test_exchanges", "cms/signed": "scep/test_messages",
     "cms/enveloped": "scep/test_messages", "cms/chains": "scep/test_ca_certificates",
 
-    "http1/alone": "pasted/test_forms", "pasted/context": "pasted/test_forms", "pasted/hexadecimal": "pasted/test_dumps", "pasted/cells": "pasted/test_dumps", "pasted/sense": "pasted/test_dumps",
+    "http1/alone": "pasted/test_forms", "pasted/context": "pasted/test_forms", "pasted/hexadecimal": "pasted/test_dumps",
+    "pasted/cells": "pasted/test_dumps", "pasted/sense": "pasted/test_dumps",
     "pasted/pieces": "pasted/test_forms", "pasted/structured": "pasted/test_forms", "pasted/text": "pasted/test_forms",
     "pasted/wire": "pasted/test_forms", "recordings/archives": "recordings/test_recordings",
     "recordings/har": "recordings/test_recordings", "recordings/kinds": "recordings/test_recordings",
@@ -117,7 +118,8 @@ TESTED_TOGETHER |= {
     "glossary/terms": "cli/test_explain", "glossary/fields": "cli/test_explain",
     "python": "test_python", "capture/given": "test_python", "capture/packing": "test_python", "engines/pushed": "test_python",
     "engines/chosen": "test_python", "engines/display_filter": "test_python", "rules/absence": "rules/test_absence",
-    "capture/begun": "recordings/test_recordings", "pasted/markup": "pasted/test_forms", "pasted/lines": "pasted/test_forms", "pasted/escapes": "pasted/test_forms",
+    "capture/begun": "recordings/test_recordings", "pasted/markup": "pasted/test_forms", "pasted/lines": "pasted/test_forms",
+    "pasted/escapes": "pasted/test_forms",
     "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-_TEXT = re.compile(rb"[ \t]+>.*<[ \t]*\Z")
-"""What od -z writes beside the numbers."""
+_TEXT = re.compile(rb"[ \t]>")
+"""Where what od -z writes beside the numbers begins; it ends in ``<``."""
 _BINARY_ROW = re.compile(rb"[ \t]*((?:[01]{8} ?)*[01]{8})(?:[ \t]{2}.*)?[ \t]*")
 _CHARACTERS = re.compile(rb"(?:   [!-~ ]|  \\[0abfnrtv]| [0-3][0-7]{2})*")
 _ESCAPES = {b"\\0": 0, b"\\a": 7, b"\\b": 8, b"\\f": 12, b"\\n": 10, b"\\r": 13, b"\\t": 9, b"\\v": 11}
@@ -36,7 +36,8 @@ def _numbers(pattern: bytes, base: int, size: int, order: str) -> Callable[[byte
     most = 1 << 8 * size
 
     def read(row: bytes, _count: int | None) -> bytes | None:
-        tokens = _TEXT.sub(b"", row).split()
+        text = _TEXT.search(row) if row.rstrip().endswith(b"<") else None
+        tokens = row[: text.start() if text is not None else None].split()
         if not tokens or not all(token.fullmatch(each) for each in tokens):
             return None
         values = [int(each, base) for each in tokens]

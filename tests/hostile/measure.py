@@ -70,23 +70,31 @@ def _sample(pid: int, ended: threading.Event, peaks: list[float]) -> None:
         peaks[0], peaks[1] = max(peaks[0], resident), max(peaks[1], busy)
 
 
-def _used(pid: int) -> tuple[float, float]:
-    """The most memory that a process and its children held, in bytes, and their seconds; other programs (tshark, dumpcap) apart."""
+def _used(pid: int, *, child: bool = False) -> tuple[float, float]:
+    """The most memory that a process and its children held, in bytes, and their seconds; other programs (tshark, dumpcap) apart.
+
+    Of a child the pages that are a file's are left out: the interpreter and its libraries are in memory once for both.
+    """
     total = busy = 0.0
     try:
         process = Path(f"/proc/{pid}")
         if process.joinpath("comm").read_text(encoding="ascii").startswith("python"):
             status = process.joinpath("status").read_text(encoding="ascii", errors="replace")
-            total = 1024 * int(status.partition("VmHWM:")[2].split()[0])
+            total = 1024 * _kilobytes(status, "VmHWM")
+            total -= 1024 * _kilobytes(status, "RssFile") if child else 0
             fields = process.joinpath("stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
             busy = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         for task in (process / "task").iterdir():
-            for child in (task / "children").read_text(encoding="ascii").split():
-                more, longer = _used(int(child))
+            for each in (task / "children").read_text(encoding="ascii").split():
+                more, longer = _used(int(each), child=True)
                 total, busy = total + more, busy + longer
     except (OSError, ValueError, IndexError):
         pass  # it has just ended
     return total, busy
+
+
+def _kilobytes(status: str, field: str) -> int:
+    return int(status.partition(f"{field}:")[2].split()[0])
 
 
 def commands(path: Path, folder: Path) -> list[tuple[str, ...]]:
