@@ -2,7 +2,7 @@
  *
  * What tells_something of sieve/flow.py would leave out is left out here; every other segment goes on with its connection's number, past
  * the sieve. The HTTP stage says how many bytes of a direction end nothing, whatever they are: the middle of a body, or of a head. Those
- * are put together here, and go on as one Run with the segment that may end something, when the direction turns, or when they are
+ * are put together here, and go on as one Joined with the segment that may end something, when the direction turns, or when they are
  * too many. All else makes Python take the connection over (``recover``), and nothing here has changed then.
  */
 
@@ -105,7 +105,7 @@ static void noted(Run *run, int side, const Piece *piece) {
     tail[1] = piece->payload[piece->size - 1];
 }
 
-/* What waits, as Run of model/packets.py; nothing waits then, and nothing is expected of this direction until Python says it again. */
+/* What waits, as Joined of model/packets.py; nothing waits then, and nothing is expected of this direction until Python says it again. */
 static PyObject *run_given(Regular *table, const Entry *entry) {
     Run *run = entry->run;
     unsigned char key[LONGEST_KEY];

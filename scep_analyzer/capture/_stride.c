@@ -247,9 +247,9 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *capsule;
     Py_buffer buffer;
-    Py_ssize_t at, stop, count = 0;
+    Py_ssize_t at, reach, stop, count = 0;
     unsigned long long frame;
-    if (!PyArg_ParseTuple(arguments, "Oy*nnK", &capsule, &buffer, &at, &stop, &frame))
+    if (!PyArg_ParseTuple(arguments, "Oy*nnnK", &capsule, &buffer, &at, &reach, &stop, &frame))
         return NULL;
     const Form *form = PyCapsule_GetPointer(capsule, NAME);
     uint64_t earliest = UINT64_MAX, latest = 0, ticks = 0;
@@ -260,7 +260,7 @@ static PyObject *over(PyObject *module, PyObject *arguments) {
     Regular *regular = form == NULL ? NULL : (Regular *)form->regular;
     if (regular != NULL && regular->hurried != NOWHERE && (fields = followed_hurried(regular)) == NULL && PyErr_Occurred())
         fate = FAILED;
-    while (fate == STEPPED_OVER && fields == NULL && at >= 0 && stop - at > form->header) {
+    while (fate == STEPPED_OVER && fields == NULL && at >= 0 && at < reach && stop - at > form->header) {
         const unsigned char *record = (const unsigned char *)buffer.buf + at, *times = record + (form->block ? 12 : 0);
         Py_ssize_t captured = (Py_ssize_t)number(form, times + 8), span = form->header + captured;
         if (captured < 0 || captured > form->most || stop - at < span)

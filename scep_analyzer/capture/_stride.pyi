@@ -29,12 +29,14 @@ def form_of(
     """
 
 def over(
-    form: object, buffer: bytearray, at: int, stop: int, frame: int, /
+    form: object, buffer: bytearray, at: int, reach: int, stop: int, frame: int, /
 ) -> tuple[int, int, int, int, int, tuple[Any, ...] | None]:
-    """Step over records from ``at`` on, up to one that matters or is not plain. ``frame`` is the number of the record before.
+    """Step over records from ``at`` on, up to one that matters or is not plain, or that begins at ``reach``.
+
+    ``stop`` is where the bytes end, ``frame`` the number of the record before.
 
     Gives where it came to, how many records it used up, the lowest, the highest and the last of their times (ticks) and, where
-    the last of them matters, what a ``Segment`` holds after frame and time, or the fields of a ``Run``.
+    the last of them matters, what a ``Segment`` holds after frame and time, or the fields of a ``Joined``.
     """
 
 def looks_other(
@@ -80,7 +82,7 @@ class Regular:
         """Take care of a followed connection whose directions go on there; False where there is no room."""
 
     def recover(self, key: bytes, /) -> tuple[int, int, tuple[Any, ...] | None] | None:
-        """Where both directions go on, and what waits: the fields of a ``Run``. The connection is forgotten here."""
+        """Where both directions go on, and what waits: the fields of a ``Joined``. The connection is forgotten here."""
 
     def expect(self, key: bytes, size: int, tail: bytes | None, /) -> None:
         """So many bytes of a direction end nothing; with a ``tail``, unless a blank line ends among them."""

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import BOUNDS
-from scep_analyzer.model.packets import CaptureFacts, Run, Segment, Segments
+from scep_analyzer.model.packets import CaptureFacts, Joined, Segment, Segments
 
 try:
     from scep_analyzer.capture import _stride
@@ -57,7 +57,7 @@ _START = Struct("4s").unpack_from
 _NUMBERS = Struct(">II").unpack_from
 _IDENT = Struct(">H").unpack_from
 _UNSEEN = 1 << 30
-_PARTS_OF_RUN = len(Run._fields)
+_PARTS_OF_JOINED = len(Joined._fields)
 
 
 def _plain(protocol: int) -> frozenset[bytes]:
@@ -290,17 +290,17 @@ class Skim:
         epoch = bottom = top = -1  # the present ``high`` of the times, the lowest and the highest ``low`` within it
         earliest, latest = 1 << 80, -1
         interface = None
-        reach = limit if stride is None else stop
+        reach = stop - size  # further on, what one record lacks would be read from behind what was read of the file
         while at < reach:
             if stride is not None:
-                at, strode, lowest, highest, last, mattering = stride(form, buffer, at, stop, frame)
+                at, strode, lowest, highest, last, mattering = stride(form, buffer, at, reach, stop, frame)
                 if strode:
                     frame += strode
                     earliest = min(earliest, lowest)
                     latest = max(latest, highest)
                 if mattering is not None:
-                    if len(mattering) == _PARTS_OF_RUN:
-                        yield Run(*mattering)
+                    if len(mattering) == _PARTS_OF_JOINED:
+                        yield Joined._make(mattering)
                         continue
                     segment = new(Segment, (frame, last * multiply // divide + offset_ns, *mattering))
                     if segment.stream >= 0:
@@ -310,7 +310,7 @@ class Skim:
                     if given:
                         yield from given
                     continue
-                if at >= limit:
+                if at >= reach:
                     break
             head, high, low, captured, signature, total, kind, key, shape = unpack(buffer, at)
             if signature not in known:
@@ -326,7 +326,7 @@ class Skim:
                 )
                 continue
             span = end = header + captured
-            if captured > usual and (at + end > stop or captured > BOUNDS.record_bytes):
+            if (captured > usual or at >= limit) and (at + end > stop or captured > BOUNDS.record_bytes):
                 break
             if head:
                 whole = span_of(head)

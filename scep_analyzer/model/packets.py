@@ -69,7 +69,7 @@ class Segment(NamedTuple):
     window: int = -1
 
 
-class Run(NamedTuple):
+class Joined(NamedTuple):
     """Segments of one direction of a followed connection that came in order, put together; all acknowledge the same.
 
     All but the last are known to end no HTTP message. ``spans`` has for each its frame, time, size, hop limit, identification and
@@ -103,7 +103,7 @@ class Run(NamedTuple):
             at += size
 
 
-Segments = Segment | Run
+Segments = Segment | Joined
 
 
 @lru_cache(maxsize=4096)

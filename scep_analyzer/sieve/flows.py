@@ -25,7 +25,7 @@ from scep_analyzer.model.packets import (
     RST,
     SYN,
     Endpoint,
-    Run,
+    Joined,
     Segment,
     Segments,
     endpoint_of,
@@ -51,6 +51,8 @@ from scep_analyzer.sieve.flow import (
 from scep_analyzer.sieve.heads import FIRST_BYTES, HINTS, TYPES, Look, look_at_request, look_at_response
 from scep_analyzer.tcp.reassembly import WRAP
 
+_START = 4
+_INITIALS = frozenset(each[0] for each in FIRST_BYTES)
 _TLS_HANDSHAKE = b"\x16\x03"
 _MOST_SYNS = 16
 """Of one connection attempt; hosts give up after half a dozen."""
@@ -91,7 +93,7 @@ class Regular(Protocol):
         """Take care of a followed connection, the next bytes of whose directions belong there."""
 
     def recover(self, key: bytes, /) -> tuple[int, int, tuple[Any, ...] | None] | None:
-        """Where they belong now, and a :class:`Run` that waits."""
+        """Where they belong now, and a :class:`Joined` that waits."""
 
     def expect(self, key: bytes, size: int, tail: bytes | None, /) -> None:
         """So many bytes of a direction end no message; with a ``tail``, those before them, unless a blank line is among them."""
@@ -169,6 +171,12 @@ class Flows(Stage[Segment, Segments]):
         key, flags, payload = item.key, item.flags, item.payload
         flow = self._young.get(key)
         given: list[Segments | Anomaly] = []
+        if flow is None and self.regular is not None:
+            self._released(key)
+            flow = self._young.get(key)
+        quiet = self.tame.get(key)
+        if quiet is not None and not flags & (SYN | FIN | RST) and _says_nothing(item, quiet=quiet):
+            return given  # the tight pass steps over it; not every packet comes by there, and both must do the same
         if flow is not None and flow.lent:
             given += self._recovered(flow)
         if flow is None:
@@ -230,14 +238,10 @@ class Flows(Stage[Segment, Segments]):
         key = item.key
         other = reversed_key(key)
         flow = self._young.get(other) or self._old.get(key) or self._old.get(other)
-        if flow is None and self.regular is not None:
-            flow = self._released(key)
         if flow is None:
             flow = self._opened(item, other)
         elif item.flags & (SYN | ACK) == SYN and reuses_ports(flow, item):
             return self._reopened(flow, item, given)
-        elif key in self._young:
-            return flow  # it was, in the table of the compiled part
         self._young[key] = flow
         first = item.sequence if item.flags & SYN else item.sequence - 1
         if key == flow.client:
@@ -248,11 +252,11 @@ class Flows(Stage[Segment, Segments]):
             given += self._age(item.frame)
         return flow
 
-    def _released(self, key: bytes) -> Flow | None:
-        """Take a connection over from the compiled part, as it would be had it always been here; None where that has none."""
+    def _released(self, key: bytes) -> None:
+        """Take a connection over from the compiled part, where that has it, as it would be had it always been here."""
         state = self.regular.release(key) if self.regular is not None else None
         if state is None:
-            return None
+            return
         number, client, first_client, first_server, established, ended, heard, asked, fresh, asker = state[:10]
         following, answer_at, past_client, past_server, opening, request, young, old, tamed = state[10:]
         flow = Flow(number, client, reversed_key(client))
@@ -261,8 +265,8 @@ class Flows(Stage[Segment, Segments]):
         flow.fresh, flow.next, flow.answer_at = fresh, following, answer_at
         flow.asker = {CLIENT: client, SERVER: flow.server}.get(asker)
         flow.past_client, flow.past_server = past_client, past_server
-        flow.opening = tuple([Segment(*each) for each in opening])
-        flow.requests = () if request is None else (Segment(*request),)
+        flow.opening = tuple(map(Segment._make, opening))
+        flow.requests = () if request is None else (Segment._make(request),)
         for side, each in ((CLIENT, client), (SERVER, flow.server)):
             if young & side:
                 self._young[each] = flow
@@ -270,7 +274,6 @@ class Flows(Stage[Segment, Segments]):
                 self._old[each] = flow
         if tamed:
             self._tame(flow)
-        return flow
 
     def _lend(self, flow: Flow) -> None:
         """Let the compiled part take care of a followed connection, where all is known that it needs and nothing was odd."""
@@ -289,16 +292,16 @@ class Flows(Stage[Segment, Segments]):
             flow.lent = True
             self._lent[flow.number] = flow
 
-    def _recovered(self, flow: Flow) -> list[Run]:
+    def _recovered(self, flow: Flow) -> list[Joined]:
         """Take it back; what waits there goes on first."""
         state = self.regular.recover(flow.client) if self.regular is not None else None
         assert state is not None  # noqa: S101  # it was lent, and only this method takes it back
         flow.lent = False
         del self._lent[flow.number]
         flow.high_client, flow.high_server, waiting = state
-        return [] if waiting is None else [Run(*waiting)]
+        return [] if waiting is None else [Joined._make(waiting)]
 
-    def _all_recovered(self) -> list[Run]:
+    def _all_recovered(self) -> list[Joined]:
         return [run for flow in list(self._lent.values()) for run in self._recovered(flow)]
 
     def expect(self, number: int, sender: Endpoint, size: int, tail: bytes | None) -> None:
@@ -609,6 +612,18 @@ class Flows(Stage[Segment, Segments]):
         for each in given:
             tells_something(flow, each)
         return [numbered(each, flow.number) for each in given]
+
+
+def _says_nothing(item: Segment, *, quiet: bool) -> bool:
+    """Whether a segment of a direction in ``tame`` carries no bytes or, where it is quiet, none that begin an HTTP message."""
+    payload = item.payload
+    if not payload:
+        return not item.cut
+    if not quiet:
+        return False
+    return payload[0] not in _INITIALS or (
+        len(payload) >= _START and not item.cut and payload[:_START] not in FIRST_BYTES
+    )
 
 
 def _server(key: bytes) -> bytes:

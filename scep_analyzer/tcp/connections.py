@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
-from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Run, Segment, ends_of, reversed_key
+from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Joined, Segment, ends_of, reversed_key
 from scep_analyzer.model.stage import Stage
 from scep_analyzer.model.streams import (
     MOST_FRAMES,
@@ -57,7 +57,7 @@ class _Tracked:
         self.facts: ConnectionFacts
 
 
-class Reassembler(Stage[Segment | Run, Event]):
+class Reassembler(Stage[Segment | Joined, Event]):
     """TCP segments, numbered by connection → ordered bytes of each direction (RFC 9293).
 
     A hole is waited for until the connection ends, the receiver has acknowledged it and ``hole_age_ns`` have passed, or a
@@ -73,9 +73,9 @@ class Reassembler(Stage[Segment | Run, Event]):
         """The open connection of each client key: its ports may be used again before it has ended."""
         self._held = 0
 
-    def feed(self, item: Segment | Run) -> list[Event | Anomaly]:
+    def feed(self, item: Segment | Joined) -> list[Event | Anomaly]:
         """Take one segment, or several that come in order."""
-        if isinstance(item, Run):
+        if isinstance(item, Joined):
             joined = self._run(item)
             return [joined] if joined is not None else [each for one in item.segments() for each in self.feed(one)]
         given: list[Event | Anomaly] = []
@@ -99,7 +99,7 @@ class Reassembler(Stage[Segment | Run, Event]):
             given += self._over(item.stream, "fin", None)
         return given
 
-    def _run(self, run: Run) -> Pieces | None:
+    def _run(self, run: Joined) -> Pieces | None:
         """The same as one segment after another, at once; None where something is unusual."""
         tracked = self._tracked.get(run.stream)
         if tracked is None or tracked.client.waiting or tracked.server.waiting:

@@ -84,10 +84,15 @@ def _records(*packets: bytes) -> bytearray:
 
 def test_steps_over_what_begins_no_message_and_takes_what_does() -> None:
     records = _records(_packet(b"\x17\x03\x03"), _packet(), _packet(b"GET /"), _packet())
-    at, count, lowest, highest, last, fields = stride.over(_form({KEY: True}), records, 0, len(records), 0)
+    at, count, lowest, highest, last, fields = stride.over(_form({KEY: True}), records, 0, 1 << 20, len(records), 0)
     assert (count, lowest, highest, last) == (3, 1_000_005, 3_000_005, 3_000_005)
     assert fields == (KEY, 7, 8, wire.ACK, b"GET /", 0, -1, 64, int.from_bytes(_packet()[18:20], "big"), 65535)
-    assert stride.over(_form({KEY: True}), records, at, len(records), 3) == (len(records), 1, *[4_000_005] * 3, None)
+    assert stride.over(_form({KEY: True}), records, at, 1 << 20, len(records), 3) == (
+        len(records),
+        1,
+        *[4_000_005] * 3,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,7 @@ def test_steps_over_what_begins_no_message_and_takes_what_does() -> None:
 )
 def test_takes_what_may_matter(tame: dict[bytes, bool], packet: bytes, taken: bytes | None) -> None:
     records = _records(packet)
-    _, count, _, _, _, fields = stride.over(_form(tame), records, 0, len(records), 0)
+    _, count, _, _, _, fields = stride.over(_form(tame), records, 0, 1 << 20, len(records), 0)
     assert count == 1
     assert (None if fields is None else fields[4]) == taken
 
@@ -123,27 +128,27 @@ def _left() -> Iterator[tuple[str, bytes]]:
 @pytest.mark.parametrize(("name", "packet"), [*_left()])
 def test_leaves_what_is_not_plain(name: str, packet: bytes) -> None:
     records = _records(packet)
-    assert stride.over(_form({KEY: True}, struct.pack(">H", 4789)), records, 0, len(records), 0)[:2] == (0, 0)
+    assert stride.over(_form({KEY: True}, struct.pack(">H", 4789)), records, 0, 1 << 20, len(records), 0)[:2] == (0, 0)
 
 
 @pytest.mark.parametrize("size", range(1, 80))
 def test_leaves_a_record_that_is_not_there_whole(size: int) -> None:
     records = _records(_packet(b"\x17" * 10))
-    assert stride.over(_form({KEY: True}), records, 0, min(size, len(records) - 1), 0)[:2] == (0, 0)
-    assert stride.over(_form({KEY: True}), records[:-1], 0, len(records) + 50, 0)[:2] == (0, 0)
+    assert stride.over(_form({KEY: True}), records, 0, 1 << 20, min(size, len(records) - 1), 0)[:2] == (0, 0)
+    assert stride.over(_form({KEY: True}), records[:-1], 0, 1 << 20, len(records) + 50, 0)[:2] == (0, 0)
 
 
 def test_refuses_what_is_no_form() -> None:
     with pytest.raises(ValueError, match="form"):
         stride.form_of(False, 8, 1, 1, 0, b"", b"", 12, 14, True, 1700, 99, {}, b"", None, b"")
     with pytest.raises(ValueError, match="Capsule"):
-        stride.over(object(), bytearray(9), 0, 9, 0)
+        stride.over(object(), bytearray(9), 0, 1 << 20, 9, 0)
 
 
 def test_a_block_of_another_interface_is_left() -> None:
     block = files.enhanced(_packet(), 1_000_000)
     tame, ours = {KEY: True}, b"\1\0\0\0"
     form = stride.form_of(False, 28, 1 << 32, 0, 0, ours, b"\1\0", 12, 14, True, 1700, 262_144, tame, b"GET ", None, b"")  # fmt: skip
-    assert stride.over(form, bytearray(block), 0, len(block), 0)[:2] == (0, 0)
+    assert stride.over(form, bytearray(block), 0, 1 << 20, len(block), 0)[:2] == (0, 0)
     block = block[:8] + b"\1" + block[9:]
-    assert stride.over(form, bytearray(block), 0, len(block), 0) == (len(block), 1, *[1_000_000] * 3, None)
+    assert stride.over(form, bytearray(block), 0, 1 << 20, len(block), 0) == (len(block), 1, *[1_000_000] * 3, None)
