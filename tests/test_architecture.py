@@ -87,7 +87,7 @@ TESTED_TOGETHER = {
     "pasted/wire": "pasted/test_forms", "recordings/archives": "recordings/test_recordings",
     "recordings/har": "recordings/test_recordings", "recordings/kinds": "recordings/test_recordings",
     "recordings/logs": "recordings/test_recordings", "recordings/saz": "recordings/test_recordings",
-    "engines/recordings": "recordings/test_recordings", "render/worded": "recordings/test_recordings",
+    "engines/recordings": "recordings/test_recordings", "model/places": "recordings/test_places", "story/wording": "recordings/test_places",
     "rules/inputs": "recordings/test_recordings",
     "cms/message_data": "cms/test_opening", "cms/keys": "cms/test_opening",
 }  # fmt: skip
