@@ -135,3 +135,18 @@ def test_a_place_is_a_number() -> None:
     assert place == 112
     assert (called(place), short(place)) == ("b.log, line 12", "b.log:12")
     assert (called(7), short(7)) == ("frame 7", "7")
+
+
+def test_jobs_pass_over_other_logs_of_a_directory(
+    logs: tuple[Path, Path], tmp_path: Path, scep_analyzer: Program
+) -> None:
+    other = tmp_path / "error.log"
+    other.write_text("[Mon Mar 02 10:00:00 2026] [error] [client 10.0.0.5] File does not exist: /scep\n")
+    result = scep_analyzer("timeline", tmp_path, "--jobs", "2")
+    assert (result.code, result.out.count("━━ Transaction 1:")) == (0, 2)
+    assert result.err.strip() == (
+        "scep-analyzer: 1 file of the directory passed over: neither a capture nor a log of requests"
+    )
+    named = scep_analyzer("timeline", other, logs[0], "--jobs", "2")
+    assert (named.code, named.out.count("━━ Transaction 1:")) == (3, 1)
+    assert "error.log: not a capture" in named.err
