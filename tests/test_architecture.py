@@ -117,7 +117,7 @@ TESTED_TOGETHER |= {
     "glossary/terms": "cli/test_explain", "glossary/fields": "cli/test_explain",
     "python": "test_python", "capture/given": "test_python", "capture/packing": "test_python", "engines/pushed": "test_python",
     "engines/chosen": "test_python", "engines/display_filter": "test_python", "rules/absence": "rules/test_absence",
-    "capture/begun": "recordings/test_recordings", "pasted/markup": "pasted/test_forms", "pasted/lines": "pasted/test_forms", "pasted/escapes": "pasted/test_forms",
+    "capture/begun": "recordings/test_recordings", "pasted/markup": "pasted/test_forms", "pasted/lines": "pasted/test_forms", "pasted/programs": "pasted/test_programs", "pasted/escapes": "pasted/test_forms",
     "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 
