@@ -88,7 +88,7 @@ TESTED_TOGETHER = {
     "pasted/wire": "pasted/test_forms", "recordings/archives": "recordings/test_recordings",
     "recordings/har": "recordings/test_recordings", "recordings/kinds": "recordings/test_recordings",
     "recordings/logs": "recordings/test_recordings", "recordings/saz": "recordings/test_recordings",
-    "engines/recordings": "recordings/test_recordings", "render/worded": "recordings/test_recordings",
+    "engines/recordings": "recordings/test_recordings", "model/places": "recordings/test_places", "story/wording": "recordings/test_places",
     "rules/inputs": "recordings/test_recordings",
     "cms/message_data": "cms/test_opening", "cms/keys": "cms/test_opening",
 }  # fmt: skip
@@ -119,7 +119,7 @@ TESTED_TOGETHER |= {
     "python": "test_python", "capture/given": "test_python", "capture/packing": "test_python", "engines/pushed": "test_python",
     "engines/chosen": "test_python", "engines/display_filter": "test_python", "rules/absence": "rules/test_absence",
     "capture/begun": "recordings/test_recordings", "pasted/markup": "pasted/test_forms", "pasted/lines": "pasted/test_forms",
-    "pasted/escapes": "pasted/test_forms",
+    "pasted/escapes": "pasted/test_forms", "pasted/programs": "pasted/test_programs",
     "render/ladder": "story/test_ladder", "cli/answer": "story/test_verdicts",
 }  # fmt: skip
 

@@ -14,7 +14,9 @@ from typing import TextIO
 
 from scep_analyzer.capture.files import STANDARD_INPUT, expand
 from scep_analyzer.engines.apart import serve_another, signals_wait
+from scep_analyzer.engines.recordings import only_readable
 from scep_analyzer.model.anomalies import AnalyzerError
+from scep_analyzer.model.words import count
 from scep_analyzer.render.safe import safe
 
 Rendered = Callable[[argparse.Namespace], tuple[str, str | None, int]]
@@ -28,7 +30,12 @@ def each_file(options: argparse.Namespace, stream: TextIO, rendered: Rendered) -
     if options.color == "auto" and stream.isatty():
         options.color = "always"  # the processes cannot see the terminal
     options.encoding = stream.encoding
-    paths = expand(options.capture)
+    every = expand(options.capture)
+    paths = only_readable(every, options.capture)
+    if len(paths) < len(every):
+        others = count(len(every) - len(paths), "file")
+        told = f"{others} of the directory passed over: neither a capture nor a log of requests"
+        print(f"scep-analyzer: {told}", file=sys.stderr)  # noqa: T201  # as the contract's one line
     code = 0
     pool = ProcessPoolExecutor(max_workers=min(options.jobs, len(paths)), initializer=_prepared)
     try:

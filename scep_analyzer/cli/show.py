@@ -13,7 +13,6 @@ from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.scep import ScepExchange
 from scep_analyzer.render.safe import json_text
-from scep_analyzer.render.worded import worded
 from scep_analyzer.report import Report
 from scep_analyzer.scep.codes import ATTRIBUTE_NAMES
 from scep_analyzer.story.exchange_list import frames_of, ranges, rows
@@ -77,13 +76,10 @@ def _print(report: Report, numbers: list[int] | None, options: argparse.Namespac
         if options.format == "json":
             _json(report, numbers, stream, options)
             return
-        out, words = worded(stream, report.captures[0].unit if report.captures else "frame")
         if numbers is None:
-            _list(report, out, options)
+            _list(report, stream, options)
         else:
-            _text(report, numbers, out, options)
-        if words is not None:
-            words.end()
+            _text(report, numbers, stream, options)
 
 
 def _wanted(report: Report, options: argparse.Namespace) -> list[int] | None:

@@ -146,7 +146,7 @@ def open_capture(engine: str, reading: Reading) -> Engine:
         if isinstance(each, Begun):
             each.settle()
     if recordings:
-        found: Engine = RecordingEngine(archives.paths, reading.on_bytes, reading.streams)
+        found: Engine = RecordingEngine(archives.paths, reading.on_bytes, reading.streams, archives.names)
     else:
         found = ENGINES[engine](reading)
     return Unarchived(found, archives) if archives.names else found

@@ -20,6 +20,7 @@ from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
+from scep_analyzer.model.places import Place, names
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure, Tick
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.recordings.archives import Unpacked
@@ -34,7 +35,8 @@ Item = HttpExchange | ConnectionFailure | ConnectionFacts | Anomaly | Tick
 class RecordingEngine:
     """Reads the files in the order of their first exchanges. Lines and entries are counted through all of them.
 
-    ``streams`` are inputs that are open already, by the name that stands for them in ``paths``.
+    ``streams`` are inputs that are open already, by the name that stands for them in ``paths``. ``called`` are the names of files
+    that were in archives.
     """
 
     name = "builtin"
@@ -44,7 +46,9 @@ class RecordingEngine:
         paths: list[str],
         on_bytes: Callable[[int], None] | None = None,
         streams: Mapping[str, Any] = NO_STREAMS,
+        called: Mapping[str, str] | None = None,
     ) -> None:
+        self._names = called or {}
         self.facts: list[CaptureFacts] = []
         self.http_requests = 0
         self._paths, self._on_bytes, self._streams = paths, on_bytes, streams
@@ -52,13 +56,15 @@ class RecordingEngine:
     def exchanges(self) -> Iterator[HttpExchange | Anomaly]:
         """Every exchange; those of a log in the order of its lines, which is nearly that of time."""
         done = 0
+        called = self._called() if len(self._paths) > 1 else {}
         for path in _in_time_order(self._paths, self._streams):
             with _opened(path, self._streams, self._told(done)) as (source, facts, kind):
                 before = sum(each.packets for each in self.facts)
                 self.facts.append(facts)
+                file = called.get(path, "")
                 for item in kind.read(source, facts, before):
                     self.http_requests += isinstance(item, HttpExchange)
-                    yield item
+                    yield _placed(item, kind.unit, before, file)
                 facts.bytes = facts.bytes or source.offset
                 done += source.offset
                 if source.damage is not None:
@@ -77,9 +83,29 @@ class RecordingEngine:
         """None: nothing was left out."""
         return iter(())
 
+    def _called(self) -> dict[str, str]:
+        """What each file is called where several are read: no longer than what tells them apart."""
+        known = [self._names.get(path, path) for path in self._paths]
+        return dict(zip(self._paths, names(known), strict=True))
+
     def _told(self, done: int) -> Callable[[int], None] | None:
         on_bytes = self._on_bytes
         return None if on_bytes is None else lambda offset: on_bytes(done + offset)
+
+
+def _placed(item: HttpExchange | Anomaly, unit: str, before: int, file: str) -> HttpExchange | Anomaly:
+    """The same with numbers that know what they count, in which file."""
+
+    def placed(frames: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(Place.of(each, unit, each - before, file) for each in frames)
+
+    if isinstance(item, Anomaly):
+        return item._replace(frames=placed(item.frames))
+    request, response = item.request, item.response
+    return item._replace(
+        request=request._replace(frames=placed(request.frames)) if request is not None else None,
+        response=response._replace(frames=placed(response.frames)) if response is not None else None,
+    )
 
 
 class Unarchived:

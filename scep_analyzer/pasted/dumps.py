@@ -113,6 +113,8 @@ def read_dumps(data: bytes) -> Iterator[Dump]:
                 # Other text between the rows: what comes next is another dump, unless its offsets go on.
                 last = None
             continue
+        if row.key not in series and last is not None and _goes_on(series[last], row):
+            row = row._replace(key=last)
         rows = series.get(row.key)
         if rows is not None and (not int(row.offset, 16) or int(row.offset, 16) <= int(rows[-1].offset, 16)):
             yield from _dump(rows, totals.pop(row.key, None))
@@ -123,6 +125,14 @@ def read_dumps(data: bytes) -> Iterator[Dump]:
         last = row.key
     for key, rows in series.items():
         yield from _dump(rows, totals.get(key))
+
+
+def _goes_on(rows: list[_Row], row: _Row) -> bool:
+    """Whether an offset that has a digit more than those before, and so begins elsewhere, is the next one (strongSwan)."""
+    if len(rows) < 2 or not all(each.offset.isdigit() for each in (*rows[-2:], row)):
+        return False
+    before, here = (int(each.offset) for each in rows[-2:])
+    return int(row.offset) - here == here - before
 
 
 def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:

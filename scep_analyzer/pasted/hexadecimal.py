@@ -7,7 +7,7 @@ from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.pasted.cells import CELLS, Cells, hex_words
 from scep_analyzer.pasted.lines import lines_of
-from scep_analyzer.pasted.pieces import Notes, Piece, Then
+from scep_analyzer.pasted.pieces import DOTS, SHORTENED, Notes, Piece, Then
 from scep_analyzer.pasted.sense import chosen, rank
 
 _HEX_LINE = re.compile(rb"([ \t]*)<?((?:0[xX])?[0-9A-Fa-f]+(?:[ \t:,-]{1,8}(?:0[xX])?[0-9A-Fa-f]+)*[,:;]?)>?[ \t]*")
@@ -23,6 +23,8 @@ _TAIL = re.compile(rb"[0-9A-Fa-f][0-9A-Fa-f :]{14,}[0-9A-Fa-f]?\s*\Z")
 _RUN = re.compile(
     rb"(?:(?<![0-9A-Za-z])|(?<=\\x)|(?<=0x))(?:30(?=8)|47455420|504[fF]5354|48545450)[0-9A-Fa-f]{24,}(?![0-9A-Za-z])"
 )
+_NSDATA = re.compile(rb"<((?:[0-9a-f]{8}\s{1,8}){4,}[0-9a-f]{1,8})>")
+"""How Apple's programs describe NSData."""
 _NUMBERS = re.compile(
     rb"[{\[(]\s*(-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})(?:[,\s]\s*-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})){7,}),?\s*[}\])]?"
 )
@@ -139,7 +141,11 @@ def behind_prefixes(data: bytes) -> Iterator[Piece]:
 def runs(data: bytes) -> Iterator[Piece]:
     """Hex in the middle of a line: in a link, behind an equals sign, in quotes."""
     for match in _RUN.finditer(data):
-        yield from _hex(match.start(), match.end(), match[0], "hex")
+        for piece in _hex(match.start(), match.end(), match[0], "hex"):
+            shortened = (SHORTENED,) if data[match.end() : match.end() + 5].startswith(DOTS) else ()
+            yield piece._replace(notes=(*shortened, *piece.notes))
+    for match in _NSDATA.finditer(data):
+        yield from _hex(match.start(), match.end(), match[1].translate(None, b" \r\n\t"), "hex")
 
 
 def _tail(line: bytes) -> tuple[bytes, bytes] | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS, LIMITS
-from scep_analyzer.pasted import dumps, escapes, hexadecimal, markup, structured, text, wire, wrapped
+from scep_analyzer.pasted import dumps, escapes, hexadecimal, markup, programs, structured, text, wire, wrapped
 from scep_analyzer.pasted.context import direction_before, time_before
 from scep_analyzer.pasted.pieces import Found, Pasted, Piece, Then, Times, joined
 from scep_analyzer.recordings.saz import ZIP_ERRORS
@@ -135,6 +135,7 @@ READERS = (
     Reader("DER", wire.begins_as_der, wire.der),
     Reader("JSON", _starts(b"{", b"[", b" ", b"\t", b"\r", b"\n"), structured.json_texts),
     Reader("lines of a log", _has(b"] ", b": ", b"| ", b"Z ", b" F ", b":00 "), wrapped.prefixed),
+    Reader("curl -v", wrapped.is_of_curl, wrapped.of_curl),
     Reader("numbered lines", _has(b"2"), wrapped.numbered),
     Reader("rows behind anything", _has(b"0000", b" 0: "), wrapped.rows_behind),
     Reader("HTML", lambda data: b"&" in data and b"</" in data, markup.preformatted),
@@ -143,6 +144,7 @@ READERS = (
     Reader("YAML", _has(b"!!binary"), _yaml),
     Reader("PEM", _has(b"-----BEGIN "), text.pem),
     Reader("HTTP", _has(b"HTTP/1."), wire.http),  # after the dumps: the text beside one looks like HTTP, too
+    Reader("words of programs", _has(b"status", b"bytes", b"NULS"), programs.said),
     Reader("array of numbers", _has(b"{", b"[", b"("), hexadecimal.arrays),
     Reader("escaped bytes", _has(b"\\x", b"\\X", b"\\0", b"\\2"), escapes.escapes),
     Reader(

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.pasted.lines import lines_of
-from scep_analyzer.pasted.pieces import Notes, Piece, Then
+from scep_analyzer.pasted.pieces import DOTS, SHORTENED, Notes, Piece, Then
 from scep_analyzer.scep.codes import OPERATIONS
 from scep_analyzer.scep.encoding import decode_base64, decode_get_message
 from scep_analyzer.scep.operations import read_query
@@ -194,7 +194,7 @@ def base64s(data: bytes) -> Iterator[Piece]:
         if not rest.strip(b" \t\"',+\\>"):
             last, stop = _continued(lines, number, parts, stop)
         written = b"".join(parts)
-        notes: list[tuple[str, str]] = []
+        notes: list[tuple[str, str]] = [SHORTENED] if rest.startswith(DOTS) else []
         content = decode_base64(unquote_to_bytes(written.replace(b"\\/", b"/")), notes)
         yield Piece(
             start=start + match.start(),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from scep_analyzer.pasted.dumps import is_row
+from scep_analyzer.pasted.dumps import is_row, read_dumps
 from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import Piece, Then, Times
 
@@ -158,6 +158,27 @@ def numbered(data: bytes) -> Iterator[Piece]:
     yield from together(records, least=_LEAST_NUMBERED)
 
 
+_CURL = re.compile(rb"(?m)^> [A-Z]{3,10} \S+ HTTP/[\d.]+\r?$")
+_CURLS_OWN = re.compile(rb"(?:\*|[{}] \[\d+ bytes data\])(?:[ \t]|\Z)")
+
+
+def is_of_curl(data: bytes) -> bool:
+    """Whether curl -v has printed a request."""
+    return b"\n< HTTP/" in data and _CURL.search(data) is not None
+
+
+def of_curl(data: bytes) -> Iterator[Piece]:
+    """What curl -v has sent and received: heads without ``>`` and ``<``, and without curl's own lines. Bodies sent are not in it."""
+    kept: list[Record] = []
+    for start, end, line in lines_of(data):
+        if _CURLS_OWN.match(line):
+            continue
+        text = line[1:].removeprefix(b" ") if line[:2] in (b"> ", b"< ", b">", b"<") else line
+        kept.append(Record(start=start, end=end, source=None, time=None, text=text + b"\n"))
+    for piece in together(kept):
+        yield piece._replace(start=0, end=len(data))
+
+
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 
@@ -222,15 +243,26 @@ def rows_behind(data: bytes) -> Iterator[Piece]:
             first = None if is_row(line) else _FIRST.search(line) or _DECIMAL_FIRST.search(line)
             if first is None or not line[: first.start()].strip(b" \t>|"):
                 if line.strip() and not _is_other(line, dump):
-                    yield from together(records, least=_LEAST_LINES)
+                    yield from _as_dump(records)
                     dump, records = None, []
                 continue
-            yield from together(records, least=_LEAST_LINES)
+            yield from _as_dump(records)
             records = []
             before = line[: first.start()]
-            dump, rest = _Dump(len(before.split()), _DIGITS.sub(b"0", before.strip())), line[first.start() :]
+            dump = _Dump(len(before.split()), _DIGITS.sub(b"0", before.strip()))
+            rest = line[len(before.rstrip()) + 1 :]
         records.append(Record(start=start, end=end, source=None, time=None, text=rest + b"\n"))
-    yield from together(records, least=_LEAST_LINES)
+    yield from _as_dump(records)
+
+
+def _as_dump(records: list[Record]) -> Iterator[Piece]:
+    """The rows where they are a dump: their offsets go on. Groups of hex that look like an offset are none."""
+    for piece in together(records, least=_LEAST_LINES):
+        rows = min(_LEAST_LINES, len(records) - 1)
+        for dump in read_dumps(piece.content):
+            if piece.content.count(b"\n", dump.start, dump.end) >= rows or dump.notes:
+                yield piece
+                break
 
 
 def _row(line: bytes, split: list[bytes], dump: _Dump) -> bytes | None:
@@ -242,7 +274,7 @@ def _row(line: bytes, split: list[bytes], dump: _Dump) -> bytes | None:
         at = line.index(word, at) + len(word)
     if _DIGITS.sub(b"0", line[:at].strip()) != dump.shape:
         return None
-    return line[at:].lstrip(b" \t")
+    return line[at + 1 :]  # offsets without leading zeros are aligned at the right
 
 
 def _is_other(line: bytes, dump: _Dump | None) -> bool:

@@ -84,7 +84,7 @@ def read_w3c(source: Source, facts: CaptureFacts, before: int) -> Iterator[HttpE
     """Read IIS's log; its times are UTC, at the end of the exchange. ``#Fields`` may change within the file."""
     facts.time_digits = 3
     names: list[str] = []
-    unread = _Unread()
+    unread = _Unread(before)
     for number, line in enumerate(_lines(source), before + 1):
         facts.packets = number - before
         if line is None:
@@ -157,7 +157,7 @@ def _w3c_time(date: str | None, time: str | None) -> int | None:
 def read_common(source: Source, facts: CaptureFacts, before: int) -> Iterator[HttpExchange | Anomaly]:
     """Read a log of Apache or nginx; the time is that of the request's arrival (Apache) or of its end (nginx), to the second."""
     facts.time_digits = 3
-    unread = _Unread()
+    unread = _Unread(before)
     for number, line in enumerate(_lines(source), before + 1):
         facts.packets = number - before
         if line is None:
@@ -274,7 +274,8 @@ def _ended(source: Source, facts: CaptureFacts) -> None:
 class _Unread:
     """Lines that are no requests: counted, the first one named."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: int) -> None:
+        self._before = before
         self._first: dict[bool, int] = {}
         self._counts: dict[bool, int] = {}
 
@@ -289,8 +290,8 @@ class _Unread:
             lines = "1 line" if times == 1 else f"{times:,} lines"
             first = self._first[too_long]
             if too_long:
-                what = f"{lines} longer than {BOUNDS.log_line_bytes:,} bytes passed over, the first is line {first}"
+                what = f"{lines} longer than {BOUNDS.log_line_bytes:,} bytes passed over, the first is line {first - self._before}"
                 yield Anomaly("capture", "limit-log-line", (first,), what)
             else:
-                what = f"{lines} not of the log's format passed over, the first is line {first}"
+                what = f"{lines} not of the log's format passed over, the first is line {first - self._before}"
                 yield Anomaly("capture", "log-line-unreadable", (first,), what)

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import NamedTuple, Protocol, TextIO
 
 from scep_analyzer.model.findings import Severity
-from scep_analyzer.render.worded import worded
 from scep_analyzer.story.model import Piece, Story
 
 
@@ -71,19 +70,4 @@ def renderer(command: str, form: str) -> Renderer:
     module = import_module(f"scep_analyzer.render.{RENDERERS[command, form]}")
     several: dict[str, Renderer] | None = getattr(module, "RENDERERS", None)
     found: Renderer = module.RENDERER if several is None else several[form]
-    return _InItsWords(found)
-
-
-class _InItsWords:
-    """A renderer whose numbers are called what they are: lines or entries, where the input has no frames."""
-
-    def __init__(self, inner: Renderer) -> None:
-        self._inner = inner
-        self.name, self.media_type = inner.name, inner.media_type
-
-    def whole(self, story: Story, out: TextIO, look: Look) -> None:
-        """Draw all of it."""
-        stream, words = worded(out, next((each.unit for each in story.sources), "frame"))
-        self._inner.whole(story, stream, look)
-        if words is not None:
-            words.end()
+    return found

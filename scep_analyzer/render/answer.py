@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
+from scep_analyzer.model.places import of_source, own, short, unit_of, word
 from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
 from scep_analyzer.render.ladder import draw
@@ -175,7 +176,7 @@ def _within(sentence: Sentence, limit: int) -> Sentence:
 def _proof(verdict: Verdict, look: Look, most: int) -> list[Sentence]:
     lines = []
     for at, each in enumerate(verdict.proof[:most]):
-        where = (Span("frame "), Span(str(each.frame), kind=Kind.FRAME)) if each.frame is not None else ()
+        where = (Span(word(each.frame)), Span(own(each.frame), kind=Kind.FRAME)) if each.frame is not None else ()
         room = max(look.width - 26, 20)
         value = cut(f"{each.path}: {each.value}", room)
         lines.append(
@@ -197,7 +198,7 @@ def _below(story: Story, chapter: Chapter, look: Look, *, plugin: bool) -> Itera
 
 def _is_recording(story: Story) -> bool:
     """Whether the input has no frames to look at in Wireshark."""
-    return any(each.unit != "frame" for each in story.sources)
+    return story.unit != "frame"
 
 
 def _filters(filters: Filters, look: Look) -> Iterator[Sentence]:
@@ -224,7 +225,10 @@ def _last(story: Story, verdict: Verdict, look: Look) -> Iterable[Sentence]:
     if any(not each.complete for each in story.sources):
         damage = next((each.says for each in story.oddities if each.code.startswith("capture/")), "")
         parts.append(
-            say("the capture is damaged and was read as far as it goes{}", say(" ({})", damage) if damage else ())
+            say(
+                of_source("the capture is damaged and was read as far as it goes{}", story.unit),
+                say(" ({})", damage) if damage else (),
+            )
         )
     if parts:
         line: list[Span] = []
@@ -360,8 +364,9 @@ def table(chapters: Sequence[Chapter], letters: dict[int, str], paper: Paper, lo
     client = min(max(map(len, ("CLIENT", *(each.client for each in chapters)))), max(wide // 3, 15))
     subject = min(max(cells(safe(each)) for each in ("SUBJECT", *names)), max(wide // 3, 10))
     result = max(wide - client - subject - 2, 12)
+    counted = unit_of(chapters[0].frame).upper() if chapters else "FRAME"
     heading = (
-        f"{'#':>5} {'TIME':<9} {'CLIENT':<{client}} {'SUBJECT':<{subject}} {'RESULT':<{result}} {'WHY':<4} {'FRAME':>7}"
+        f"{'#':>5} {'TIME':<9} {'CLIENT':<{client}} {'SUBJECT':<{subject}} {'RESULT':<{result}} {'WHY':<4} {counted:>7}"
     )
     paper.line((Span(heading, Tone.QUIET),))
     for each, name in zip(chapters, names, strict=True):
@@ -374,7 +379,7 @@ def table(chapters: Sequence[Chapter], letters: dict[int, str], paper: Paper, lo
                 *_column(name, subject),
                 Span(_padded(says, result), _TONES[ruling]),
                 Span(f" {letters.get(each.number, ''):<4} "),
-                Span(f"{each.frame:>7}", kind=Kind.FRAME, target=str(each.frame)),
+                Span(f"{short(each.frame):>7}", kind=Kind.FRAME, target=str(int(each.frame))),
             )
         )
 

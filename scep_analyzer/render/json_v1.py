@@ -14,6 +14,7 @@ from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Request, Response, header, without_secrets
 from scep_analyzer.model.findings import Applied, Finding, Severity, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
+from scep_analyzer.model.places import Place, called
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, Envelope, PkiMessage, ScepExchange
 from scep_analyzer.model.verdicts import Conclusion
 from scep_analyzer.render.safe import json_text
@@ -113,7 +114,7 @@ def capture_of(facts: CaptureFacts) -> Json:
 
 def anomaly_of(anomaly: Anomaly) -> Json:
     """One anomaly."""
-    return {"layer": anomaly.layer, "code": anomaly.code, "frames": list(anomaly.frames), "detail": anomaly.detail}
+    return {"layer": anomaly.layer, "code": anomaly.code, **_numbers(anomaly.frames), "detail": anomaly.detail}
 
 
 def finding_of(finding: Finding, files: Files) -> Json:
@@ -130,9 +131,9 @@ def finding_of(finding: Finding, files: Files) -> Json:
         "because_of": finding.because_of,
         "transaction": finding.transaction,
         "exchange": finding.exchange,
-        "frames": list(finding.frames),
+        **_numbers(finding.frames),
         "evidence": [
-            {"frame": each.frame, "path": each.path, "value": each.value}
+            {"frame": each.frame, **_place(each.frame), "path": each.path, "value": each.value}
             for each in finding.facts
             if each.frame is not None  # what is absent has no frame
         ],
@@ -221,7 +222,7 @@ def _endpoint(endpoint: Endpoint) -> Json:
 
 def _request(request: Request, exchange: ScepExchange, digits: int, *, secrets: bool) -> Json:
     return {
-        "frames": list(request.frames),
+        **_numbers(request.frames),
         "time": iso(request.time_ns, digits),
         "method": request.method,
         "target": request.target if secrets else without_secrets(request.target),
@@ -238,7 +239,7 @@ def _request(request: Request, exchange: ScepExchange, digits: int, *, secrets: 
 def _response(response: Response, exchange: ScepExchange, digits: int, *, secrets: bool) -> Json:
     content = exchange.response
     return {
-        "frames": list(response.frames),
+        **_numbers(response.frames),
         "time": iso(response.time_ns, digits),
         "status": response.status,
         "substatus": response.substatus,
@@ -425,7 +426,7 @@ def transaction_of(ended: Ended, files: Files, root_cause: int | None) -> Json:
             {
                 "connection": each.connection,
                 "how": each.how,
-                "frames": list(each.frames),
+                **_numbers(each.frames),
                 "time": iso(each.time_ns, digits),
             }
             for each in transaction.failed_connections
@@ -453,3 +454,14 @@ def _product(product: Product | None) -> Json | None:
         "strength": product.strength.value,
         "because": list(product.because),
     }
+
+
+def _numbers(frames: tuple[int, ...]) -> Json:
+    """The numbers of frames; of lines and entries, also what each is called (``app.log, line 19``)."""
+    if not any(isinstance(each, Place) for each in frames):
+        return {"frames": list(frames)}
+    return {"frames": [int(each) for each in frames], "places": [called(each) for each in frames]}
+
+
+def _place(frame: int | None) -> Json:
+    return {"place": called(frame)} if isinstance(frame, Place) else {}

@@ -1,5 +1,6 @@
 """The ladder on paper: lanes as vertical lines, arrows with what they carry, frames in a fixed column at the right."""
 
+from scep_analyzer.model.places import short, unit_of
 from scep_analyzer.render.paper import Paper, cells
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.model import Arrow, Kind, Ladder, Sentence, Span, Tone, cut, plain
@@ -50,7 +51,7 @@ def _titles(ladder: Ladder, rails: list[int], width: int) -> Sentence:
         start = max(start, cells(line) + 1 if line else 0)
         line += " " * (start - cells(line)) + cut(title, max(limit - start, 4))
     heading = line.ljust(rails[-1] + 1)
-    return (Span(heading), Span("frame".rjust(max(width - cells(heading), 6)), Tone.QUIET))
+    return (Span(heading), Span(_counted(ladder).rjust(max(width - cells(heading), 6)), Tone.QUIET))
 
 
 def _row(arrow: Arrow, rails: list[int], width: int) -> Sentence:
@@ -66,11 +67,16 @@ def _row(arrow: Arrow, rails: list[int], width: int) -> Sentence:
     before = "".join("│" if column in rails[:left] else " " for column in range(start))
     behind = "".join("│" if column in rails[right + 1 :] else " " for column in range(end + 1, rails[-1] + 1))
     drawn = f"{before}│{body}│{behind}"
-    frame = "" if arrow.frame is None else str(arrow.frame)
+    frame = "" if arrow.frame is None else short(arrow.frame)
     gap = " " * max(width - cells(drawn) - len(frame), 1)
     return (
         Span(before + "│"),
         Span(body, arrow.tone if arrow.broken else Tone.PLAIN),
         Span("│" + behind + gap),
-        Span(frame, kind=Kind.FRAME, target=frame or None),
+        Span(frame, kind=Kind.FRAME, target=None if arrow.frame is None else str(int(arrow.frame))),
     )
+
+
+def _counted(ladder: Ladder) -> str:
+    """What the numbers at the right edge count."""
+    return next((unit_of(each.frame) for each in ladder.arrows if each.frame is not None), "frame")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TextIO
 
+from scep_analyzer.model.places import called
 from scep_analyzer.render import Look
 from scep_analyzer.render.safe import mermaid
 from scep_analyzer.story.model import Arrow, Chapter, StepKind, Story, cut, plain
@@ -56,6 +57,6 @@ def _label(arrow: Arrow, look: Look) -> str:
     times = f" ×{arrow.times}" if arrow.times > 1 else ""
     wrong = " ✗" if arrow.broken else ""
     when = clock(arrow.time_ns, look.zone, 3) if arrow.time_ns is not None else ""
-    where = f"frame {arrow.frame}" if arrow.frame is not None else ""
+    where = called(arrow.frame) if arrow.frame is not None else ""
     place = ", ".join(each for each in (where, when) if each)
     return mermaid(f"{cut(plain(arrow.label), _MOST_LABEL)}{times}{wrong}{f' ({place})' if place else ''}")

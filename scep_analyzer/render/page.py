@@ -17,6 +17,8 @@ from markupsafe import Markup
 
 from scep_analyzer.glossary import short
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.places import Place, all_called, called, numbered_by, of_source
+from scep_analyzer.model.places import short as short_place
 from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
 from scep_analyzer.render.picture import Picture, anchor, picture_of
@@ -283,6 +285,8 @@ def _told(step: Step, fields: Mapping[str, list[Node]]) -> Told:
 
 def _frames(frames: tuple[int, ...]) -> str:
     """Frame numbers, runs of them as ranges, at most a dozen."""
+    if any(isinstance(each, Place) for each in frames):
+        return all_called(sorted(frames)[:12], "") + (" …" if len(frames) > 12 else "")
     runs: list[list[int]] = []
     for each in sorted(frames):
         if runs and each == runs[-1][1] + 1:
@@ -290,7 +294,7 @@ def _frames(frames: tuple[int, ...]) -> str:
         else:
             runs.append([each, each])
     shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs[:12])
-    return shown + (" …" if len(runs) > 12 else "")
+    return f"frame{'s' if len(frames) > 1 else ''} {shown}{' …' if len(runs) > 12 else ''}"
 
 
 def _fields(chapters: Sequence[Chapter], depth: Depth | None, left: int) -> dict[str, list[Node]]:
@@ -445,6 +449,10 @@ def _environment(look: Look, words: _Words) -> Environment:
         cut=lambda text, most=_LONGEST: cut(text, most),
         short_value=lambda text: cut(text, _LONGEST_VALUE),
         frames=lambda frames: filters_of(frames).frames,
+        called=called,
+        of_source=of_source,
+        numbered_by=lambda unit: numbered_by(unit)[:1].lower() + numbered_by(unit)[1:],
+        short_place=short_place,
         by_id=by_transaction_id,
         url=url_of,
         percent=lambda share: f"{share:.0%}",

@@ -6,6 +6,7 @@ Along the width everything is in percent, so that the picture follows the window
 from datetime import timezone
 from typing import NamedTuple
 
+from scep_analyzer.model.places import called
 from scep_analyzer.story.model import Arrow, Ladder, Lane, StepKind, Tone, cut, plain
 from scep_analyzer.story.times import clock
 
@@ -66,7 +67,7 @@ class Picture(NamedTuple):
 def anchor(kind: StepKind, number: int | None, frame: int | None) -> str:
     """The id of a step on a page."""
     if kind is StepKind.ATTEMPT or number is None:
-        return f"f{frame or 0}"
+        return f"f{int(frame or 0)}"
     return f"e{number}-{'request' if kind in (StepKind.REQUEST, StepKind.ABSENT_REQUEST) else 'response'}"
 
 
@@ -118,7 +119,7 @@ def _row(
     label = plain(arrow.label)
     times = f" ×{arrow.times}" if arrow.times > 1 else ""
     when = clock(arrow.time_ns, zone, _DIGITS) if arrow.time_ns is not None else ""
-    where = f"frame {arrow.frame}" if arrow.frame is not None else ""
+    where = called(arrow.frame) if arrow.frame is not None else ""
     key = anchor(arrow.kind, arrow.number, arrow.frame)
     most = _MOST_LABEL if len(lanes) < 3 else min(_MOST_LABEL, _MOST_BETWEEN * max(abs(arrow.source - arrow.target), 1))
     tone = Tone.BAD if arrow.broken else arrow.tone

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
+from scep_analyzer.model.places import short
 from scep_analyzer.render import Look
 from scep_analyzer.render.answer import begin, causes, table
 from scep_analyzer.render.paper import Paper
@@ -106,7 +107,8 @@ class Markdown(_Rows):
 
     def whole(self, story: Story, out: TextIO, look: Look) -> None:
         """Write it."""
-        out.write("| # | time | client | subject | result | cause | frame |\n|---|---|---|---|---|---|---|\n")
+        counted = story.unit
+        out.write(f"| # | time | client | subject | result | cause | {counted} |\n|---|---|---|---|---|---|---|\n")
         for each in self._chapters(story):
             cells = (
                 str(each.number),
@@ -115,7 +117,7 @@ class Markdown(_Rows):
                 each.subject or "",
                 plain(each.verdict.says),
                 plain(each.verdict.cause),
-                str(each.frame),
+                short(each.frame),
             )
             out.write("| " + " | ".join(map(markdown, cells)) + " |\n")
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from typing import TextIO
 
+from scep_analyzer.model.places import short
 from scep_analyzer.render import Look
 from scep_analyzer.render.safe import csv_cell
 from scep_analyzer.story.diagnosis import wanted
@@ -18,7 +19,7 @@ _COLUMNS: dict[str, Callable[[Remark], object]] = {
     "because_of": lambda each: each.cause or "",
     "transaction": lambda each: each.transaction or "",
     "exchange": lambda each: each.exchange or "",
-    "frames": lambda each: " ".join(map(str, each.frames)),
+    "frames": lambda each: " ".join(map(short, each.frames)),
     "summary": lambda each: csv_cell(plain(each.says)),
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from scep_analyzer.model.findings import Severity
+from scep_analyzer.model.places import of_source, short, unit_of
 from scep_analyzer.model.words import span
 from scep_analyzer.render import Look
 from scep_analyzer.render.ladder import draw
@@ -26,6 +27,7 @@ from scep_analyzer.story.model import (
     Tone,
     Turn,
     cut,
+    place,
     plain,
     rule,
     say,
@@ -102,11 +104,11 @@ class _Drawing:
         shown = self._shown(story.about)
         if shown:
             self.paper.blank()
-            self.paper.line("About the capture as a whole", strong=True)
+            self.paper.line(of_source("About the capture as a whole", story.unit), strong=True)
         for each in shown:
             self._remark(each, 3)
         if not self._look.quiet:
-            self._oddities(story.oddities)
+            self._oddities(story.oddities, story.unit)
 
     def _about_file(self, source: Source) -> Sentence:
         links = "" if source.unit != "frame" else f", {', '.join(source.links) or 'no interface'}"
@@ -127,16 +129,16 @@ class _Drawing:
         if not look.quiet and len(source.comments) > len(shown):
             self.paper.line(f"{len(source.comments) - len(shown):,} more comments: --verbose shows them", 3)
 
-    def _oddities(self, oddities: tuple[Oddity, ...]) -> None:
+    def _oddities(self, oddities: tuple[Oddity, ...], unit: str) -> None:
         """What was damaged or unusual, the first of it."""
         if not oddities:
             return
         self.paper.blank()
-        self.paper.line("Damage and anomalies in the capture", strong=True)
+        self.paper.line(of_source("Damage and anomalies in the capture", unit), strong=True)
         shown = oddities if self._look.verbose else oddities[:_MOST_ODDITIES]
         for each in shown:
-            where = f"frame {each.frame}: " if each.frame is not None else ""
-            self.paper.line(say(f"{where}{{}} [{{}}]", each.says, each.code), 3, 2, Tone.WARN)
+            where = say("{}: ", place(each.frame)) if each.frame is not None else ()
+            self.paper.line(where + say("{} [{}]", each.says, each.code), 3, 2, Tone.WARN)
         if len(shown) < len(oddities):
             self.paper.line(f"and {len(oddities) - len(shown):,} more; --verbose lists them", 3, tone=Tone.WARN)
 
@@ -188,7 +190,9 @@ class _Drawing:
     def learned(self, learned: Learned) -> None:
         """What the rest of the capture changed."""
         self.paper.blank()
-        self.paper.line(f"The rest of the capture tells more about transaction {learned.chapter}", strong=True)
+        numbers = [each for remark in learned.remarks for each in remark.frames[:1]]
+        rest = of_source("The rest of the capture", unit_of(numbers[0]) if numbers else "frame")
+        self.paper.line(f"{rest} tells more about transaction {learned.chapter}", strong=True)
         if learned.root is not None:
             self._remark(learned.root, 3, "Root cause: ")
         for each in self._shown(learned.remarks):
@@ -330,5 +334,5 @@ def _bad(sentence: Sentence) -> Sentence:
 
 
 def _frames(frames: tuple[int, ...]) -> str:
-    shown = " ".join(map(str, frames[:_MOST_FRAMES]))
+    shown = " ".join(map(short, frames[:_MOST_FRAMES]))
     return f"[{shown}{' …' if len(frames) > _MOST_FRAMES else ''}]"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TextIO
 
+from scep_analyzer.model.places import PLURALS, short, unit_of
 from scep_analyzer.render import Look
 from scep_analyzer.render.mermaid import diagram
 from scep_analyzer.render.safe import markdown
@@ -51,7 +52,7 @@ def _chapter(chapter: Chapter, look: Look) -> Iterator[str]:
         yield from diagram(chapter, look)
         yield "```"
     if not look.ladder:
-        yield "\n| exchange | time | frames | | what |\n|---|---|---|---|---|"
+        yield f"\n| exchange | time | {PLURALS[unit_of(chapter.frame)]} | | what |\n|---|---|---|---|---|"
         yield from (_row(each, look) for each in chapter.steps)
 
 
@@ -59,7 +60,7 @@ def _row(step: Step, look: Look) -> str:
     when = clock(step.time_ns, look.zone, 6) if step.time_ns is not None else ""
     said = " ".join(plain(each.sentence) for each in step.says if look.verbose or not each.again)
     what = f"**{_text(plain(step.title))}** {_text(said)}".rstrip()
-    frames = " ".join(map(str, step.frames[:6])) + (" …" if len(step.frames) > 6 else "")
+    frames = " ".join(map(short, step.frames[:6])) + (" …" if len(step.frames) > 6 else "")
     return f"| {step.number or ''} | {when} | {frames} | {_ARROWS.get(step.kind, '')} | {what} |"
 
 

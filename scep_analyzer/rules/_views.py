@@ -13,6 +13,7 @@ from scep_analyzer.model.content import Csr
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header, path_of, without_secrets
 from scep_analyzer.model.findings import Fact
 from scep_analyzer.model.packets import CaptureFacts, Notices
+from scep_analyzer.model.places import SOURCES
 from scep_analyzer.model.scep import (
     Bystander,
     FailedConnection,
@@ -89,6 +90,11 @@ class Scene:
     def unit(self) -> str:
         """What its numbers count: frames; lines or entries of a log or recording."""
         return self.captures[0].unit if self.captures else "frame"
+
+    @property
+    def source(self) -> str:
+        """What is read, in a word: capture, log, HAR file, archive."""
+        return SOURCES.get(self.unit, "capture")
 
     @property
     def called(self) -> str:

@@ -6,6 +6,7 @@ import re
 
 from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, read
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import MessageType, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
@@ -271,7 +272,7 @@ def nonce_reused(view: CaptureView) -> Found:
         message, frame = seen.setdefault(each.nonce, (each.message, each.frame))
         if message != each.message:
             yield Evidence(
-                f"The senderNonce in frame {each.frame} was already used by another message in frame {frame}: {each.nonce}.",
+                f"The senderNonce in {called(each.frame)} was already used by another message in {called(frame)}: {each.nonce}.",
                 (
                     Fact(each.frame, "signedAttrs.senderNonce", each.nonce),
                     Fact(frame, "signedAttrs.senderNonce", each.nonce),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import CaCertificates, Outcome
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
@@ -534,12 +535,12 @@ def cacert_changed(view: CaptureView) -> Found:
             if before != after:
                 kind = "RA" if _ras(later.content) else "CA"
                 yield Evidence(
-                    f"The {kind} certificates of {server} changed from {_serials(before)} (frame {earlier.frame}) to {_serials(after)} (frame {later.frame}).",
+                    f"The {kind} certificates of {server} changed from {_serials(before)} ({called(earlier.frame)}) to {_serials(after)} ({called(later.frame)}).",
                     (
                         Fact(earlier.frame, "certificates", _listed(before)),
                         Fact(later.frame, "certificates", _listed(after)),
                     ),
-                    title=f"The server's {kind} certificates changed between frame {earlier.frame} and frame {later.frame}",
+                    title=f"The server's {kind} certificates changed between {called(earlier.frame)} and {called(later.frame)}",
                 )
                 break
 

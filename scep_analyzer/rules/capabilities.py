@@ -3,6 +3,7 @@
 import itertools
 
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import CaCapabilities, FailInfo, MessageType, Outcome, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
@@ -98,7 +99,7 @@ def caps_failed(view: View) -> Found:
     fine = other_operations(view, lambda each: each == 200)
     if "GetCACert" in fine:
         yield Evidence(
-            f"The server returns HTTP {view.status} for GetCACaps, but 200 for GetCACert (frame {fine['GetCACert']}).",
+            f"The server returns HTTP {view.status} for GetCACaps, but 200 for GetCACert ({called(fine['GetCACert'])}).",
             (status_fact(view), Fact(fine["GetCACert"], "http.response.code", "200 to GetCACert")),
         )
 
@@ -240,7 +241,7 @@ def caps_differ(view: CaptureView) -> Found:
                     f"{word} {', '.join(each)}" for word, each in (("without", gone), ("with", new)) if each
                 )
                 yield Evidence(
-                    f"{server} sends other capabilities in frame {later.frame} than in frame {earlier.frame}: {what}.",
+                    f"{server} sends other capabilities in {called(later.frame)} than in {called(earlier.frame)}: {what}.",
                     (
                         Fact(earlier.frame, "GetCACaps", ", ".join(earlier.keywords)),
                         Fact(later.frame, "GetCACaps", ", ".join(later.keywords)),

@@ -1,6 +1,7 @@
 """Whether the capture can be trusted, and what it cannot tell (faults of capturing, not of the enrollment)."""
 
 from scep_analyzer.model.findings import Evidence, Fact
+from scep_analyzer.model.places import called
 from scep_analyzer.rules._rule import INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, TransactionView, View
 from scep_analyzer.rules._words import count, seconds
@@ -164,7 +165,7 @@ def capture_starts_midstream(view: TransactionView) -> Found:
         facts = view.scene.connections.get(each.http.connection)
         if facts is not None and not facts.connection.opening_seen:
             yield Evidence(
-                f"The capture has no SYN of tcp.stream {each.http.connection}; what the connection carried before frame {each.http.frame} is not known.",
+                f"The capture has no SYN of tcp.stream {each.http.connection}; what the connection carried before {called(each.http.frame)} is not known.",
                 (Fact(each.http.frame, "tcp.flags.syn", "absent from the connection"),),
                 exchange=each.number,
             )
@@ -226,7 +227,7 @@ def capture_timestamps_backwards(view: TransactionView) -> Found:
         if facts is not None and facts.backwards is not None:
             frame, back = facts.backwards
             yield Evidence(
-                f"In tcp.stream {each.http.connection}, the time of frame {frame} is {seconds(back)} earlier than that of a packet before it.",
+                f"In tcp.stream {each.http.connection}, the time of {called(frame)} is {seconds(back)} earlier than that of a packet before it.",
                 (Fact(frame, "frame.time", f"{back / 1e6:.1f} ms back"),),
                 exchange=each.number,
             )

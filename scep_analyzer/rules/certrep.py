@@ -165,7 +165,7 @@ def certrep_badalg(view: View, reply: PkiMessage) -> Found:
         if envelope is not None:
             used += [envelope.content_encryption_algorithm or "?", envelope.key_encryption_algorithm or "?"]
         yield Evidence(
-            f"The server refuses the request with badAlg{_text(reply)}. The request uses {', '.join(used) or 'algorithms that the capture does not show'}.",
+            f"The server refuses the request with badAlg{_text(reply)}. The request uses {', '.join(used) or f'algorithms that the {view.scene.source} does not show'}.",
             (*_fail_fact(view, reply), view.q("algorithms", ", ".join(used))),
             causes=meant(view),
         )
@@ -517,7 +517,7 @@ def certrep_signer_unknown(view: View, reply: PkiMessage) -> Found:
     Not: It is not an invalid signature.
     """
     if not view.offers:
-        yield NotChecked("no GetCACert response of this server is in the capture")
+        yield NotChecked(f"no GetCACert response of this server is in the {view.scene.source}")
         return
     identity = reply.signer_identity
     if identity is None or identity in view.offered:

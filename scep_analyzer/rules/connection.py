@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.packets import Lookup
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import FailedConnection, FailInfo, MessageType, Outcome, PkiStatus, Transaction
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, Scene, TransactionView, View
@@ -170,7 +171,7 @@ def tcp_refused(failed: FailedConnection, transaction: Transaction | None, view:
     if failed.how == "refused" and _matters(failed, transaction, view):
         *asked, reset = failed.frames
         yield Evidence(
-            f"{failed.server} refuses the connection from {failed.client.address} (RST in frame {reset}).",
+            f"{failed.server} refuses the connection from {failed.client.address} (RST in {called(reset)}).",
             (Fact(asked[0], "tcp.flags", "SYN"), Fact(reset, "tcp.flags", "RST")),
             title=f"{failed.server} refuses the connection",
             **_severity(transaction),  # type: ignore[arg-type]  # both are what their names say
@@ -420,7 +421,7 @@ def _hung_up_before(view: View) -> Iterator[Evidence]:
     if last is None or not last.gave_up or (challenge and last.challenge and challenge != last.challenge):
         return
     yield Evidence(
-        f"The client hung up on its attempt in frame {last.frame}, before it had the response; the server refuses the next attempt, in frame {view.ask}.",
+        f"The client hung up on its attempt in {called(last.frame)}, before it had the response; the server refuses the next attempt, in {called(view.ask)}.",
         (
             Fact(last.frame, "PKIOperation", "the client hung up"),
             view.a("CertRep.signedAttrs.failInfo", str(view.reply.fail_info)),

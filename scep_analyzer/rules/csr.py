@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from scep_analyzer.model.content import ChallengePassword, Content, Csr
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import Bystander, FailInfo, MessageType
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View, answer_frame
@@ -353,8 +354,8 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
             age = (view.http.time_ns or 0) - ((given.time_ns if given is not None else None) or page.http.time_ns or 0)
             if age > minutes * 60 * 1_000_000_000:
                 yield Evidence(
-                    f"The challengePassword was issued {long(timedelta(microseconds=age // 1000))} before this request (frame "
-                    f"{answer_frame(page.http)}) and is valid for {count(minutes, 'minute')}.",
+                    f"The challengePassword was issued {long(timedelta(microseconds=age // 1000))} before this request ("
+                    f"{called(answer_frame(page.http))}) and is valid for {count(minutes, 'minute')}.",
                     (
                         _challenge_fact(view, challenge),
                         Fact(answer_frame(page.http), "mscep_admin", f"good for {minutes} minutes"),
@@ -379,9 +380,9 @@ def csr_challenge_stale(view: View, content: Content) -> Found:
         # A static password serves many devices; a one-time password that was good once and is refused now is used up.
         if earlier is not None and len(challenge.value) <= _BLOB and (earlier.key == _key(view) or earlier.status == 0):
             yield Evidence(
-                f"The challengePassword was already used in frame {earlier.frame}, in another request.",
+                f"The challengePassword was already used in {called(earlier.frame)}, in another request.",
                 (_challenge_fact(view, challenge), Fact(earlier.frame, "PKCS#10.challengePassword", "the same")),
-                title=f"The challenge password was already used (frame {earlier.frame})",
+                title=f"The challenge password was already used ({called(earlier.frame)})",
             )
 
 
@@ -409,7 +410,7 @@ def csr_challenge_other_server(view: View, content: Content) -> Found:
             and view.refused
         ):
             yield Evidence(
-                f"The challengePassword was issued by {page.http.server} (frame {answer_frame(page.http)}), but the request goes to "
+                f"The challengePassword was issued by {page.http.server} ({called(answer_frame(page.http))}), but the request goes to "
                 f"{view.http.server}.",
                 (
                     _challenge_fact(view, csr.challenge_password),
@@ -447,7 +448,7 @@ def csr_challenge_unexpected(view: View, content: Content) -> Found:
         )
         if without is not None:
             yield Evidence(
-                f"The server refuses this request with a challengePassword, but it accepted a request without one in frame {without.frame}.",
+                f"The server refuses this request with a challengePassword, but it accepted a request without one in {called(without.frame)}.",
                 (
                     _challenge_fact(view, csr.challenge_password),
                     Fact(without.frame, "PKCS#10.challengePassword", "absent, SUCCESS"),

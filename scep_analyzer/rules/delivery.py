@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scep_analyzer.model.exchanges import HttpExchange, header
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.packets import Lookup
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import Outcome
 from scep_analyzer.rules import product_marks as marks
 from scep_analyzer.rules._memory import Ending
@@ -73,7 +74,7 @@ def tcp_zero_window(view: View) -> Found:
         ):
             what = "the response" if name == "client" else "the request"
             yield Evidence(
-                f"The {name} closes its receive window in frame {side.shut_frame} and does not open it again; {what} "
+                f"The {name} closes its receive window in {called(side.shut_frame)} and does not open it again; {what} "
                 f"{'to' if name == 'client' else 'for'} {view.operation or 'this exchange'} is incomplete.",
                 (Fact(side.shut_frame, "tcp.window_size_value", "0"),),
                 title=f"The {name} stops reading (TCP zero window)",

@@ -1,6 +1,7 @@
 """The body and headers of a response: what has status 200 and still is not what the client can use."""
 
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
@@ -290,7 +291,7 @@ def pkioperation_cached(view: View) -> Found:
     for message, frame in view.memory.answered_with(view.reply):
         if message != view.request.sha256 and frame < view.http.frame:
             yield Evidence(
-                f"The response has the same bytes as the response to another request (frame {frame}).",
+                f"The response has the same bytes as the response to another request ({called(frame)}).",
                 (view.a("CertRep", "the same bytes"), Fact(frame, "PKIOperation", "another request")),
             )
             return

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from scep_analyzer.model.exchanges import BYSTANDERS
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import View
@@ -424,7 +425,7 @@ def http_404_ca_identifier(view: View) -> Found:
     elif view.status in (400, 404) and frame is not None:
         yield Evidence(
             f"{who_first(view)} returns HTTP {view.status} for {view.operation} with the CA identifier {shown(view.exchange.message_parameter or '')}, "
-            f"but HTTP 200 for GetCACaps on the same path (frame {frame}).",
+            f"but HTTP 200 for GetCACaps on the same path ({called(frame)}).",
             (
                 view.q("message", view.exchange.message_parameter or ""),
                 status_fact(view),
@@ -470,7 +471,7 @@ def iis_query_too_long(view: View) -> Found:
             facts.append(Fact(works, "http.response.code", "200 to a short request"))
         yield Evidence(
             f"The {what} is {length:,} characters long; the default limit of IIS is {limit:,} ({sub}). Short requests to this path "
-            f"{'get HTTP 200' if works is not None else 'are not in the capture'}.",
+            f"{'get HTTP 200' if works is not None else f'are not in the {view.scene.source}'}.",
             tuple(facts),
             title=f"The URL is too long for IIS: {what} {length:,} characters, limit {limit:,} ({sub})",
         )
@@ -747,7 +748,7 @@ def ndes_http_500_pkioperation_only(view: View) -> Found:
         return
     fine = other_operations(view, lambda each: each == 200)
     fine.pop("PKIOperation", None)
-    works = " and ".join(f"{name} (frame {frame})" for name, frame in fine.items())
+    works = " and ".join(f"{name} ({called(frame)})" for name, frame in fine.items())
     at = f" at {view.answered:%H:%M:%S} UTC" if view.answered is not None else ""
     yield Evidence(
         f"{who_first(view)} returns HTTP {view.status} for PKIOperation{at}{said(view)}"

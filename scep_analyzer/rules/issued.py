@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import PkiMessage, PkiStatus
 from scep_analyzer.rules._rule import ERROR, INFO, POSSIBLE, WARNING, Found, rule
 from scep_analyzer.rules._views import CaptureView, View
@@ -217,7 +218,7 @@ def issued_same_certificate(view: View, reply: PkiMessage) -> Found:
     first = view.memory.issued.get(issued.identity)
     if first is not None and first.number < view.number and request is not None and first.message != request.sha256:
         yield Evidence(
-            f"The server returns the certificate with serial {issued.serial_number}, which it already issued in frame {first.frame}.",
+            f"The server returns the certificate with serial {issued.serial_number}, which it already issued in {called(first.frame)}.",
             (
                 view.a("certificate.serialNumber", issued.serial_number),
                 Fact(first.frame, "certificate.serialNumber", issued.serial_number),
@@ -310,7 +311,7 @@ def issued_order(view: CaptureView) -> Found:
             )
         elif stuck and each.sealed > _MORE_THAN_ONE and each.issued is None:
             yield Evidence(
-                f"The response in frame {each.reply_frame} contains {each.sealed:,} encrypted bytes, more than one certificate needs; the Apple client "
+                f"The response in {called(each.reply_frame)} contains {each.sealed:,} encrypted bytes, more than one certificate needs; the Apple client "
                 "gets SUCCESS again and again and starts over.",
                 (Fact(each.reply_frame, "CertRep.encryptedContent", f"{each.sealed} bytes"),),
                 severity=Severity.ERROR,

@@ -1,15 +1,15 @@
 """Runs the rules: exchanges and transactions go in, findings come out, each transaction's root cause found."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.findings import Applied, Evidence, Finding, NotChecked, Severity, Unchecked
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices
+from scep_analyzer.model.places import of_source
 from scep_analyzer.model.scep import (
     Bystander,
     CaCertificates,
@@ -24,7 +24,7 @@ from scep_analyzer.model.tls import Handshake
 from scep_analyzer.model.verdicts import Check
 from scep_analyzer.rules import absence, advice, causes
 from scep_analyzer.rules._memory import Memory, leg_of
-from scep_analyzer.rules._rule import Rule
+from scep_analyzer.rules._rule import Page, Rule
 from scep_analyzer.rules._views import CaptureView, Scene, Trait, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.causes import End
@@ -370,12 +370,16 @@ def _said(decisive: View | None) -> tuple[str, ...] | None:
     return (words.meaning.finds, *words.meaning.explains) if words.meaning.finds else words.meaning.explains
 
 
-_FRAMES = re.compile(r"\bframe(s?)(?= \d)")
-"""How rules name what they saw; in a log or a recording the numbers are those of lines or entries."""
-
-
-def _numbered(unit: str, match: re.Match[str]) -> str:
-    return (f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s") if match[1] else unit
+def _page_of(rule: Rule, unit: str) -> Page:
+    """A rule's words, for what is read."""
+    page = rule.page
+    if unit == "frame":
+        return page
+    return page._replace(
+        title=of_source(page.title, unit),
+        why=tuple(of_source(each, unit) for each in page.why),
+        do=tuple(of_source(each, unit) for each in page.do),
+    )
 
 
 def _finding(
@@ -386,7 +390,7 @@ def _finding(
     recognised: Recognised,
     unit: str = "frame",
 ) -> Finding:
-    page = rule.page
+    page = _page_of(rule, unit)
     frames = evidence.frames or tuple(dict.fromkeys(each.frame for each in evidence.facts if each.frame))
     return Finding(
         number=0,
@@ -394,7 +398,7 @@ def _finding(
         severity=evidence.severity or rule.severity,
         strength=evidence.strength or rule.strength,
         title=evidence.title or page.title,
-        summary=_FRAMES.sub(partial(_numbered, unit), evidence.summary) if unit != "frame" else evidence.summary,
+        summary=evidence.summary,
         frames=frames,
         facts=evidence.facts,
         causes=advice.causes(page, evidence, recognised),

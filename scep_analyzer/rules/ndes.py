@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from scep_analyzer.model.exchanges import HttpExchange, header, secrets_in
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import (
     AdminPage,
     Bystander,
@@ -61,7 +62,7 @@ def ndes_admin_cleartext(view: CaptureView) -> Found:
         if each.http.tls:
             continue
         yield Evidence(
-            f"{each.http.server} sends a challenge password to {each.http.client.address} over HTTP (frame {answer_frame(each.http)}).",
+            f"{each.http.server} sends a challenge password to {each.http.client.address} over HTTP ({called(answer_frame(each.http))}).",
             (_page_fact(each.http, "a challenge password (redacted)"),),
         )
 
@@ -81,7 +82,7 @@ def ndes_admin_basic_cleartext(view: CaptureView) -> Found:
         value = header(request.headers, "authorization") if request is not None else None
         if each.kind == "admin" and not each.http.tls and value is not None and value.lower().startswith("basic "):
             yield Evidence(
-                f"{each.http.client.address} logs in to {each.http.server} with Basic authentication over HTTP (frame {each.http.frame}).",
+                f"{each.http.client.address} logs in to {each.http.server} with Basic authentication over HTTP ({called(each.http.frame)}).",
                 (Fact(each.http.frame, "http.authorization", "Basic (redacted)"),),
             )
 
@@ -308,7 +309,7 @@ def ndes_admin_challenge_unused(view: CaptureView) -> Found:
             continue
         if not any(since <= one.time_ns <= since + life for one in view.memory.attempts):
             yield Evidence(
-                f"No request follows within the {page.minutes or 60} minutes for which the challenge password of frame {answer_frame(each.http)} is valid.",
+                f"No request follows within the {page.minutes or 60} minutes for which the challenge password of {called(answer_frame(each.http))} is valid.",
                 (_page_fact(each.http, "a challenge password (redacted)"),),
             )
 
@@ -514,7 +515,7 @@ def ndes_to_ca_rpc_fails(failed: FailedConnection, _transaction: Transaction | N
         frame = _troubled(view, failed.time_ns or 0)
         if frame is not None:
             yield Evidence(
-                f"The SCEP server {failed.client.address} cannot reach {failed.server} ({failed.how}); it returns an error to the client in frame {frame}.",
+                f"The SCEP server {failed.client.address} cannot reach {failed.server} ({failed.how}); it returns an error to the client in {called(frame)}.",
                 (*(Fact(each, "tcp.flags", "SYN") for each in failed.frames[:3]), Fact(frame, "answer", "a failure")),
                 transaction=next(
                     (each.transaction for each in view.memory.attempts if each.reply_frame == frame), None
@@ -546,7 +547,7 @@ def ndes_crl_fetch_fails(view: CaptureView) -> Found:
             how = f"HTTP {response.status}" if response is not None else "no response"
             target = each.http.request.target if each.http.request is not None else ""
             yield Evidence(
-                f"The SCEP server {each.http.client.address} asks {each.http.server} for {shown(target)} and gets {how}; it returns an error to the client in frame {frame}.",
+                f"The SCEP server {each.http.client.address} asks {each.http.server} for {shown(target)} and gets {how}; it returns an error to the client in {called(frame)}.",
                 (
                     Fact(each.http.frame, "http.request.uri", shown(target)),
                     Fact(answer_frame(each.http), "http.response.code", how),

@@ -6,6 +6,7 @@ from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, read
 from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import PkiMessage, Recipient
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, PROVED, WARNING, Found, rule
 from scep_analyzer.rules._views import View
@@ -97,7 +98,7 @@ def _wanted_words(view: View) -> str:
     if wanted is None:
         return ""
     certificate, frame = wanted
-    return f"; for encryption, the server offers {_subject_and_serial(certificate)} (frame {frame})"
+    return f"; for encryption, the server offers {_subject_and_serial(certificate)} ({called(frame)})"
 
 
 @rule.request(ERROR, "RFC 8894, Section 3.2.2", "certnanny/sscep#60")
@@ -129,7 +130,7 @@ def req_wrong_recipient(view: View, message: PkiMessage) -> Found:
     """
     if not view.offers:
         if _recipients(message):
-            yield NotChecked("no GetCACert response of this server is in the capture")
+            yield NotChecked(f"no GetCACert response of this server is in the {view.scene.source}")
         return
     if any(known_recipient(view, each) is not None for each in _recipients(message)):
         return
@@ -178,8 +179,8 @@ def req_recipient_stale(view: View, message: PkiMessage) -> Found:
         if each.identity is not None and each.identity in view.offered and each.identity not in view.latest:
             frame = view.offered[each.identity][1]
             yield Evidence(
-                f"The request is encrypted for {view.named(each.identity)}, offered in frame {frame} but no longer in frame "
-                f"{view.offers[-1].frame}{_wanted_words(view)}.",
+                f"The request is encrypted for {view.named(each.identity)}, offered in {called(frame)} but no longer in "
+                f"{called(view.offers[-1].frame)}{_wanted_words(view)}.",
                 (
                     view.q(_path(at), recipient_words(each)),
                     Fact(frame, "GetCACert", "offers it"),
@@ -210,7 +211,7 @@ def req_recipient_is_ca_not_ra(view: View, message: PkiMessage) -> Found:
             certificate, frame = next((one for one in ra if one[0].role == "ra-encryption"), ra[0])
             yield Evidence(
                 f"The request is encrypted for {certificate_words(match[0])}; for encryption, the server offers "
-                f"{_subject_and_serial(certificate)} (frame {frame}).",
+                f"{_subject_and_serial(certificate)} ({called(frame)}).",
                 (
                     view.q(_path(at), recipient_words(each)),
                     Fact(frame, f"keyUsage of {certificate.subject}", usage_words(certificate)),
@@ -279,7 +280,7 @@ def req_recipient_by_key_id(view: View, message: PkiMessage) -> Found:
             continue
         match = known_recipient(view, each)
         whose = (
-            f", the key of {certificate_words(match[0])} (frame {match[1]})"
+            f", the key of {certificate_words(match[0])} ({called(match[1])})"
             if match is not None
             else ", which fits no certificate that the server offers"
             if view.offers

@@ -155,7 +155,7 @@ def signer_foreign_ca(view: View, message: PkiMessage) -> Found:
     if signer is None or signer.self_issued:
         return
     if not view.offers:
-        yield NotChecked("no GetCACert response of this server is in the capture")
+        yield NotChecked(f"no GetCACert response of this server is in the {view.scene.source}")
         return
     names = {certificate.subject for certificate, _ in view.offered.values()}
     if signer.issuer not in names and signer.identity not in view.memory.issued:

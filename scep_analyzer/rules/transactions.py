@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from scep_analyzer.model.findings import Evidence, Fact, Severity
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.places import all_called, called
 from scep_analyzer.model.scep import CaCertificates, Kind, MessageType, Outcome, PkiMessage, PkiStatus
 from scep_analyzer.rules._memory import Attempt, Identity
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, WARNING, Found, rule
@@ -56,7 +57,7 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
         return
     if len(given) >= _STORM:
         yield Evidence(
-            f"{view.transaction.client} fetches the CA certificates {len(given)} times, the last time in frame {last.ans}, and never sends a PKIOperation.",
+            f"{view.transaction.client} fetches the CA certificates {len(given)} times, the last time in {called(last.ans)}, and never sends a PKIOperation.",
             tuple(each.a("GetCACert", "answered") for each in given[:4]),
             title=f"The client fetches the CA certificates {len(given)} times and never enrolls",
         )
@@ -72,7 +73,7 @@ def txn_stopped_after_cacert(view: TransactionView) -> Found:
         )
         return
     yield Evidence(
-        f"{view.transaction.client} receives the CA certificates in frame {last.ans} and sends no PKIOperation in the {seconds(end - since)} that follow.",
+        f"{view.transaction.client} receives the CA certificates in {called(last.ans)} and sends no PKIOperation in the {seconds(end - since)} that follow.",
         (last.a("GetCACert", "answered"), Fact(None, "PKIOperation", "absent")),
     )
 
@@ -98,7 +99,7 @@ def txn_no_reply(view: TransactionView) -> Found:
         return
     how = f"HTTP {decisive.status}" if decisive.answer is not None else "no response"
     yield Evidence(
-        f"PKIOperation in frame {decisive.ask} gets {how} and no CertRep{said(decisive)}.",
+        f"PKIOperation in {called(decisive.ask)} gets {how} and no CertRep{said(decisive)}.",
         (
             decisive.q("PKIOperation", "sent"),
             *((decisive.a("http.response.code", str(decisive.status)),) if decisive.answer is not None else ()),
@@ -137,7 +138,7 @@ def pending_not_polled(view: TransactionView) -> Found:
     )
     if len(view.pki) == 1 and end is not None and since is not None and not later:
         yield Evidence(
-            f"The response in frame {waiting[-1].ans} is PENDING, and no poll follows in the remaining {seconds(end - since)} of the capture.",
+            f"The response in {called(waiting[-1].ans)} is PENDING, and no poll follows in the remaining {seconds(end - since)} of the {view.scene.source}.",
             (waiting[-1].a("CertRep.signedAttrs.pkiStatus", "3"), Fact(None, "CertPoll", "absent")),
             severity=None if end - since > _STOPPED_NS else Severity.INFO,
         )
@@ -234,7 +235,7 @@ def pending_then_failure(view: TransactionView) -> Found:
     decisive = view.decisive
     if waiting and decisive is not None and decisive.refused:
         yield Evidence(
-            f"The response in frame {waiting[0].ans} is PENDING; the response in frame {decisive.ans} is FAILURE.",
+            f"The response in {called(waiting[0].ans)} is PENDING; the response in {called(decisive.ans)} is FAILURE.",
             (waiting[0].a("CertRep.signedAttrs.pkiStatus", "3"), decisive.a("CertRep.signedAttrs.pkiStatus", "2")),
             exchange=decisive.number,
         )
@@ -261,7 +262,7 @@ def poll_as_new_pkcsreq(view: TransactionView) -> Found:
     ]
     if again:
         yield Evidence(
-            f"After PENDING in frame {waiting[0].ans} the client sends PKCSReq again, in frame {again[0].ask}.",
+            f"After PENDING in {called(waiting[0].ans)} the client sends PKCSReq again, in {called(again[0].ask)}.",
             (waiting[0].a("CertRep.signedAttrs.pkiStatus", "3"), again[0].q("signedAttrs.messageType", "19")),
         )
 
@@ -458,8 +459,8 @@ def transid_reused_other_key(view: CaptureView) -> Found:
             first, *others = found.values()
             for other in others:
                 yield Evidence(
-                    f"The transactionID {shown(transaction_id, 50)} is used for key {(first.key or '')[:16]}… in frame {first.frame} and for key "
-                    f"{(other.key or '')[:16]}… in frame {other.frame}.",
+                    f"The transactionID {shown(transaction_id, 50)} is used for key {(first.key or '')[:16]}… in {called(first.frame)} and for key "
+                    f"{(other.key or '')[:16]}… in {called(other.frame)}.",
                     (
                         Fact(first.frame, "signedAttrs.transactionID", shown(transaction_id, 50)),
                         Fact(other.frame, "signedAttrs.transactionID", "the same, another key"),
@@ -490,8 +491,8 @@ def transid_changed_while_pending(view: CaptureView) -> Found:
         earlier = waiting.get(place)
         if earlier is not None and earlier.transaction_id != each.transaction_id:
             yield Evidence(
-                f"The request in frame {earlier.frame} is pending with transactionID {shown(str(earlier.transaction_id), 50)}; the request in frame "
-                f"{each.frame} has {shown(str(each.transaction_id), 50)}.",
+                f"The request in {called(earlier.frame)} is pending with transactionID {shown(str(earlier.transaction_id), 50)}; the request in "
+                f"{called(each.frame)} has {shown(str(each.transaction_id), 50)}.",
                 (
                     Fact(earlier.frame, "signedAttrs.transactionID", shown(str(earlier.transaction_id), 50)),
                     Fact(each.frame, "signedAttrs.transactionID", shown(str(each.transaction_id), 50)),
@@ -558,7 +559,7 @@ def duplicate_request(view: CaptureView) -> Found:
             continue
         two = earlier.issued is not None and each.issued is not None and earlier.issued.identity != each.issued.identity
         yield Evidence(
-            f"{each.client} sends the request of frame {earlier.frame} again in frame {each.frame}"
+            f"{each.client} sends the request of {called(earlier.frame)} again in {called(each.frame)}"
             + (", and the server issues two different certificates." if two else "."),
             (
                 Fact(earlier.frame, "pkiMessage", "SHA-256 " + earlier.message[:16]),
@@ -586,7 +587,7 @@ def replay_old_nonce(view: CaptureView) -> Found:
         earlier = seen.setdefault(each.message, each)
         if earlier.client != each.client:
             yield Evidence(
-                f"{each.client} sends the same request in frame {each.frame} that {earlier.client} sent in frame {earlier.frame}.",
+                f"{each.client} sends the same request in {called(each.frame)} that {earlier.client} sent in {called(earlier.frame)}.",
                 (Fact(earlier.frame, "ip.src", earlier.client), Fact(each.frame, "ip.src", each.client)),
                 transaction=each.transaction,
                 exchange=each.number,
@@ -613,7 +614,7 @@ def reenrol_instead_of_renew(view: CaptureView) -> Found:
         if earlier is not None and each.self_issued and each.server in renews and each.message != earlier.message:
             if each.time_ns - earlier.time_ns > _SOON_NS:
                 yield Evidence(
-                    f"{each.client} receives a certificate for {shown(each.subject)} in frame {earlier.reply_frame} and enrolls again in frame {each.frame}.",
+                    f"{each.client} receives a certificate for {shown(each.subject)} in {called(earlier.reply_frame)} and enrolls again in {called(each.frame)}.",
                     (Fact(earlier.reply_frame, "CertRep", "SUCCESS"), Fact(each.frame, "signer", "self-signed")),
                     transaction=each.transaction,
                     exchange=each.number,
@@ -641,14 +642,14 @@ def mixed_servers(view: CaptureView) -> Found:
             if sets[at] == sets[at - 2] != sets[at - 1]:
                 turn = offers[at - 2 : at + 1]
                 frames = ", ".join(str(each.frame) for each in turn)
-                said = f"{server} alternates between two sets of certificates (frames {frames})"
+                said = f"{server} alternates between two sets of certificates ({all_called([each.frame for each in turn], frames)})"
                 facts = tuple(
                     Fact(each.frame, "GetCACert", f"{len(each.content.certificates)} certificates") for each in turn
                 )
                 victims = _victims(view, server, sets[at] ^ sets[at - 1])
                 for each in victims:
                     yield Evidence(
-                        f"{said}; the request in frame {each.frame} is encrypted for {view.memory.named(each.recipient)}, which only one set contains.",
+                        f"{said}; the request in {called(each.frame)} is encrypted for {view.memory.named(each.recipient)}, which only one set contains.",
                         (Fact(each.frame, "EnvelopedData.recipientInfos", serial(each.recipient)), *facts),
                         transaction=each.transaction,
                         exchange=each.number,
@@ -711,7 +712,7 @@ def success_then_reenrol(view: CaptureView) -> Found:
     one = len({each.client for each in loops.values()}) == 1
     for each in loops.values():
         yield Evidence(
-            f"{each.client} gets SUCCESS in frame {each.reply_frame} and enrolls again; the capture contains {count(len(loops), 'such response')}.",
+            f"{each.client} gets SUCCESS in {called(each.reply_frame)} and enrolls again; the {view.scene.source} contains {count(len(loops), 'such response')}.",
             (Fact(each.reply_frame, "CertRep.signedAttrs.pkiStatus", "0"), Fact(each.frame, "PKCSReq", "again")),
             severity=Severity.ERROR,
             transaction=each.transaction,
@@ -721,7 +722,7 @@ def success_then_reenrol(view: CaptureView) -> Found:
     for earlier, each in _again(view):
         if each.number not in loops:
             yield Evidence(
-                f"{each.client} gets SUCCESS in frame {earlier.reply_frame} and enrolls again {seconds(each.time_ns - (earlier.answered_ns or each.time_ns))} later.",
+                f"{each.client} gets SUCCESS in {called(earlier.reply_frame)} and enrolls again {seconds(each.time_ns - (earlier.answered_ns or each.time_ns))} later.",
                 (Fact(earlier.reply_frame, "CertRep.signedAttrs.pkiStatus", "0"), Fact(each.frame, "PKCSReq", "again")),
                 transaction=each.transaction,
                 exchange=each.number,

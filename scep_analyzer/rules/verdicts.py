@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Finding, Strength
+from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import Kind, MessageType, Outcome, Transaction
 from scep_analyzer.model.verdicts import Check, Conclusion, Result
 from scep_analyzer.rules._views import SKEW, TransactionView, View, http_date
@@ -111,7 +112,7 @@ def _recipient(view: View) -> str | None:
     if identity is None or identity not in view.latest:
         return None
     certificate, frame = view.latest[identity]
-    return f"The request is encrypted for {view.named(certificate.identity)}, which the server sent in frame {frame}."
+    return f"The request is encrypted for {view.named(certificate.identity)}, which the server sent in {called(frame)}."
 
 
 def _url(view: View) -> str | None:

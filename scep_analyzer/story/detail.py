@@ -17,6 +17,7 @@ from scep_analyzer.model.asn1 import Node
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.content import Content, Crl, Csr, NamedValue
 from scep_analyzer.model.exchanges import Header
+from scep_analyzer.model.places import all_called, source
 from scep_analyzer.model.scep import (
     CaCapabilities,
     CaCertificates,
@@ -84,10 +85,10 @@ def exchange_lines(
         if value:
             yield Line(1, name, value)
     if http.request is None:
-        yield Line(0, "Request", "not in the capture")
+        yield Line(0, "Request", f"not in the {source(http.frame)}")
     else:
         request = http.request
-        yield Line(0, "Request", f"frames {_frames(request.frames)}, {iso(request.time_ns, digits)}")
+        yield Line(0, "Request", f"{_frames(request.frames)}, {iso(request.time_ns, digits)}")
         line = f"{request.method} {cut(request.target if secrets else without_secrets(request.target), 300)} {request.version}"
         yield Line(1, "request line", line, "HTTP (RFC 9112, 3)")
         yield from _headers(request.headers)
@@ -103,7 +104,7 @@ def exchange_lines(
         yield Line(0, "Response", "none")
         return
     response = http.response
-    yield Line(0, "Response", f"frames {_frames(response.frames)}, {iso(response.time_ns, digits)}")
+    yield Line(0, "Response", f"{_frames(response.frames)}, {iso(response.time_ns, digits)}")
     yield Line(1, "status line", f"{response.version} {response.status} {response.reason}", "HTTP (RFC 9112, 4)")
     yield from _headers(response.headers)
     yield Line(1, "body", f"{response.body.length:,} bytes{'' if response.complete else ', not whole'}")
@@ -114,7 +115,7 @@ def exchange_lines(
 
 
 def _frames(frames: tuple[int, ...]) -> str:
-    return ", ".join(map(str, frames))
+    return all_called(frames, ", ".join(map(str, frames)))
 
 
 def _headers(headers: tuple[Header, ...]) -> Iterator[Line]:

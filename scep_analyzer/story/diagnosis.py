@@ -8,7 +8,20 @@ from typing import NamedTuple
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.words import count
 from scep_analyzer.story.filters import filters_of
-from scep_analyzer.story.model import Chapter, Filters, Remark, Sentence, Story, Tone, cite, cut, joined, plain, say
+from scep_analyzer.story.model import (
+    Chapter,
+    Filters,
+    Remark,
+    Sentence,
+    Story,
+    Tone,
+    cite,
+    cut,
+    joined,
+    place,
+    plain,
+    say,
+)
 from scep_analyzer.story.times import day_and_clock
 
 _TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARN, Severity.INFO: Tone.NOTE}
@@ -118,15 +131,17 @@ def _root(story: Story, alike: list[Remark], symptoms: list[Remark]) -> Iterator
         yield Row(_others(alike, chapters), lead="Also:")
     yield Row(say(f"{root.rule} ({root.severity.value}, {root.strength.value})"), lead="Rule:")
     for fact in root.evidence[:_MOST_FACTS]:
-        where = f"frame {fact.frame}, " if fact.frame is not None else ""
-        yield Row(say(f"{where}{{}}: {{}}", fact.path, cut(fact.value, _LONGEST_VALUE)), lead="Evidence:")
+        where = say("{}, ", place(fact.frame)) if fact.frame is not None else ()
+        yield Row(where + say("{}: {}", fact.path, cut(fact.value, _LONGEST_VALUE)), lead="Evidence:")
     chapter = chapters.get(root.transaction or 0)
     yield from filter_rows(chapter.verdict.filters if chapter is not None else filters_of(root.frames))
     yield from _numbered("Cause", root.causes)
     yield from _numbered("Do", root.actions)
     if symptoms:
-        named = (f"{each.rule}{f' (frame {each.frames[0]})' if each.frames else ''}" for each in symptoms)
-        yield Row(say(", ".join(dict.fromkeys(named))), lead="Leads to:")
+        named = dict.fromkeys(
+            say(each.rule) + (say(" ({})", place(each.frames[0])) if each.frames else ()) for each in symptoms
+        )
+        yield Row(joined(named, ", "), lead="Leads to:")
     yield Row(joined([(cite(each),) for each in root.sources], "; "), lead="See:")
 
 
@@ -154,9 +169,9 @@ def _numbered(label: str, texts: tuple[str, ...]) -> Iterator[Row]:
 
 
 def _other(remark: Remark) -> Iterator[Row]:
-    where = f"frame {remark.frames[0]}: " if remark.frames else ""
+    where = say("{}: ", place(remark.frames[0])) if remark.frames else ()
     says = cut(plain(remark.says), _LONGEST)
-    yield Row(say(f"{where}{{}} [{remark.rule}, {remark.strength.value}]", says))
+    yield Row(where + say(f"{{}} [{remark.rule}, {remark.strength.value}]", says))
     if remark.severity is not Severity.INFO and remark.actions:
         yield Row(say("{}", remark.actions[0]), lead="Do:")
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from scep_analyzer.glossary import fail_info_name, message_type_name, pki_status_name
 from scep_analyzer.model.exchanges import Response, header, without_secrets
+from scep_analyzer.model.places import Place, short
 from scep_analyzer.model.scep import CaCapabilities, CaCertificates, ScepExchange
 from scep_analyzer.model.words import count
 from scep_analyzer.report import Report
@@ -77,6 +78,8 @@ def frames_of(exchange: ScepExchange) -> list[int]:
 
 def ranges(numbers: list[int]) -> str:
     """Ascending numbers, those in a row as a range."""
+    if any(isinstance(each, Place) for each in numbers):
+        return " ".join(map(short, numbers))
     pieces: list[tuple[int, int]] = []
     for number in numbers:
         if pieces and number == pieces[-1][1] + 1:

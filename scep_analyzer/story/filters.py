@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from scep_analyzer.model.places import Place
 from scep_analyzer.story.model import Filters
 
 _MOST_FRAMES = 12
@@ -11,6 +12,8 @@ _MOST_FRAMES = 12
 def filters_of(frames: Iterable[int], transaction_id: str | None = None) -> Filters:
     """The filters for some frames, the first dozen of them, and for the messages of their transaction."""
     first = sorted(set(frames))[:_MOST_FRAMES]
+    if any(isinstance(each, Place) for each in first):
+        return Filters()  # Wireshark does not read logs
     return Filters(
         by_frames(first) if first else "",
         by_transaction_id(transaction_id) if transaction_id else "",

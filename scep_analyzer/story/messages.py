@@ -19,7 +19,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.model.words import count
-from scep_analyzer.story.model import Kind, Sentence, Span, frame, ident, joined, name, say, serial
+from scep_analyzer.story.model import Kind, Sentence, Span, ident, joined, name, place, say, serial
 
 _OFFERED = ("ca", "ra", "ra-signing", "ra-encryption")
 
@@ -125,9 +125,9 @@ def _envelope(envelope: Envelope | None, transaction: Transaction | None) -> Ite
         if match is not None:
             certificate, source = match
             yield encrypted + say(
-                f" for the {ROLES.get(certificate.role or '', '')} certificate {{}}, offered in frame {{}}.",
+                f" for the {ROLES.get(certificate.role or '', '')} certificate {{}}, offered in {{}}.",
                 name(certificate.subject),
-                frame(_first(source)),
+                place(_first(source)),
             )
         else:
             stray = ", which the server did not offer" if known else ""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from scep_analyzer.model.findings import Severity, Strength
+from scep_analyzer.model.places import PLURALS, own, word
 from scep_analyzer.model.words import count
 
 
@@ -126,8 +127,13 @@ def address(text: object) -> Span:
 
 
 def frame(number: int) -> Span:
-    """A frame number."""
-    return Span(str(number), kind=Kind.FRAME, target=str(number))
+    """The number of a frame, or of a line or an entry."""
+    return Span(own(number), kind=Kind.FRAME, target=str(int(number)))
+
+
+def place(number: int) -> Sentence:
+    """A number with what it counts: frame 19, or app.log, line 19."""
+    return Span(word(number)), frame(number)
 
 
 def rule(text: str) -> Span:
@@ -435,6 +441,11 @@ class Story(NamedTuple):
     """Why the failed ones failed, the most frequent cause first."""
     verdict: Verdict | None = None
     """Where there is no transaction: what stopped it before it began, or that there is nothing."""
+
+    @property
+    def unit(self) -> str:
+        """What its numbers count: frames, or the lines or entries of what is no capture."""
+        return next((each.unit for each in self.sources if each.unit in PLURALS), "frame")
 
 
 class Turn(NamedTuple):

@@ -15,6 +15,7 @@ from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.exchanges import Request, Response
 from scep_analyzer.model.findings import Finding, Unchecked
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
+from scep_analyzer.model.places import unit_of
 from scep_analyzer.model.scep import FailedConnection, Kind, Outcome, ScepExchange, Transaction
 from scep_analyzer.model.secrets import without_secrets
 from scep_analyzer.model.words import span
@@ -50,6 +51,7 @@ from scep_analyzer.story.model import (
     serial,
 )
 from scep_analyzer.story.verdicts import RULINGS, attempts_of, counted, grouped, titled, verdict_about, verdict_of
+from scep_analyzer.story.wording import worded
 
 _MOST_PAIRS = 1_000
 """Clients and servers whose last exchanges are remembered, for sentences that refer to them."""
@@ -84,25 +86,32 @@ class Narrator:
 
     def pieces(self, events: Iterable[Event]) -> Iterator[Piece]:
         """What is to be told of each event, as soon as it is known; a story without chapters ends it."""
+        unit = "frame"
         for event in events:
-            match event:
-                case Seen():
-                    yield self._turn(event)
-                case Ended():
-                    self._leg = None
-                    self._recent.pop((event.transaction.client, event.transaction.server), None)
-                    failed = tuple(map(_attempt, event.transaction.failed_connections))
-                    yield _chapter(event, failed)
-                case Amended():
-                    remarks = remarks_of(event.findings)
-                    root = next((each for each in remarks if each.root), None)
-                    yield Learned(event.transaction, root, remarks)
-                case About(finding=finding):
-                    self._about.append(finding)
-                case Over():
-                    yield self._ending(event)
-                case Odd():  # told at its step, or at the end
-                    pass
+            if isinstance(event, Seen):
+                unit = unit_of(event.exchange.http.frame)
+            for piece in self._pieces_of(event):
+                yield worded(piece, piece.unit if isinstance(piece, Story) else unit)
+
+    def _pieces_of(self, event: Event) -> Iterator[Piece]:
+        match event:
+            case Seen():
+                yield self._turn(event)
+            case Ended():
+                self._leg = None
+                self._recent.pop((event.transaction.client, event.transaction.server), None)
+                failed = tuple(map(_attempt, event.transaction.failed_connections))
+                yield _chapter(event, failed)
+            case Amended():
+                remarks = remarks_of(event.findings)
+                root = next((each for each in remarks if each.root), None)
+                yield Learned(event.transaction, root, remarks)
+            case About(finding=finding):
+                self._about.append(finding)
+            case Over():
+                yield self._ending(event)
+            case Odd():  # told at its step, or at the end
+                pass
 
     def _turn(self, seen: Seen) -> Turn:
         exchange = seen.exchange
@@ -173,7 +182,8 @@ class Narrator:
             remarks,
         )
         about = [each for each in report.findings if each.transaction is None]
-        return story._replace(groups=grouped(chapters), verdict=None if chapters else _without_any(report, about))
+        story = story._replace(groups=grouped(chapters), verdict=None if chapters else _without_any(report, about))
+        return worded(story, story.unit)
 
     def _story(
         self,

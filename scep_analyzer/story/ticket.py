@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC
 
+from scep_analyzer.model.places import numbered_by
 from scep_analyzer.model.words import span
 from scep_analyzer.story.diagnosis import Row, filter_rows
-from scep_analyzer.story.model import Chapter, Ruling, StepKind, Story, cut, plain, say
+from scep_analyzer.story.model import Chapter, Ruling, StepKind, Story, cut, place, plain, say
 from scep_analyzer.story.times import day_and_clock
 from scep_analyzer.version import __version__
 
@@ -32,7 +33,7 @@ def ticket_lines(story: Story) -> Iterator[Row]:
         when = f", from {_when(source.first_ns)}" if source.first_ns is not None else ""
         condition = f", {source.condition}" if source.condition else ""
         yield Row(say(f"{{}}: {{}}, {source.size}{when}{condition}", source.name, source.format))
-    yield Row(say(f"Made by scep-analyzer {__version__}. Frame numbers are those of Wireshark; all times are UTC."))
+    yield Row(say(f"Made by scep-analyzer {__version__}. {numbered_by(story.unit)}; all times are UTC."))
 
 
 def _when(time_ns: int | None) -> str:
@@ -59,15 +60,15 @@ def _case(chapter: Chapter, times: int) -> Iterator[Row]:
         yield Row(say(f"{{}}{sure}", verdict.cause), lead="Cause:")
     yield Row(say("{}", cut(plain(verdict.because), _LONGEST)), lead="What happened:")
     for each in verdict.proof[:8]:
-        where = f"frame {each.frame}, " if each.frame is not None else ""
-        yield Row(say(f"{where}{{}}: {{}}", each.path, cut(each.value, _LONGEST_VALUE)), lead="Evidence:")
+        where = say("{}, ", place(each.frame)) if each.frame is not None else ()
+        yield Row(where + say("{}: {}", each.path, cut(each.value, _LONGEST_VALUE)), lead="Evidence:")
     yield from _words(chapter)
     yield Row(say("Exchanges"), 2)
     steps = chapter.steps
     for step in steps[-_MOST_STEPS:]:
-        frames = f"frame {step.frames[0]}: " if step.frames else ""
+        frames = say("{}: ", place(step.frames[0])) if step.frames else ()
         when = f"{_when(step.time_ns)}, " if step.time_ns is not None else ""
-        yield Row(say(f"{when}{frames}{_ARROWS.get(step.kind, '✗')} {{}}", step.title))
+        yield Row(say("{}{}{} {}", say(when), frames, say(_ARROWS.get(step.kind, "✗")), step.title))
     if len(steps) > _MOST_STEPS:
         yield Row(say(f"{len(steps) - _MOST_STEPS:,} steps before these are left out"))
     yield Row(say("Ruled out"), 2)
@@ -84,8 +85,8 @@ def _words(chapter: Chapter) -> Iterator[Row]:
     last = next((each for each in reversed(chapter.steps) if each.kind is StepKind.RESPONSE), None)
     if last is None:
         return
-    frame = f" (frame {last.frames[0]})" if last.frames else ""
-    yield Row(say(f"What the server said last{frame}"), 2)
+    where = say(" ({})", place(last.frames[0])) if last.frames else ()
+    yield Row(say("What the server said last") + where, 2)
     yield Row(last.title)
     for said in last.says:
         yield Row(say("{}", cut(plain(said.sentence), _LONGEST)))
