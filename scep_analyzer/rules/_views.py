@@ -16,6 +16,7 @@ from scep_analyzer.model.packets import CaptureFacts, Notices
 from scep_analyzer.model.places import SOURCES
 from scep_analyzer.model.scep import (
     Bystander,
+    CaCertificates,
     FailedConnection,
     MessageType,
     PkiMessage,
@@ -25,7 +26,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
-from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of
+from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of, leg_of
 from scep_analyzer.rules._words import certificate_words
 from scep_analyzer.rules.products import Product, Recognised, together
 from scep_analyzer.rules.server_words import spoken
@@ -123,8 +124,24 @@ _MOST_LEGS = 8
 """A message is on that many legs at once at most; one that is sent again for days must not be held against all its copies."""
 
 
+class Company:
+    """What the exchanges of one transaction say taken together: asked for each of them, worked out once."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        exchanges = transaction.exchanges
+        self.legs: Collection[Leg] = dict.fromkeys(map(leg_of, exchanges))
+        self.operations = frozenset(each.operation for each in exchanges)
+        self.gives_certificates = any(isinstance(each.response, CaCertificates) for each in exchanges)
+        self.asked = [
+            each.request
+            for each in exchanges
+            if each.request is not None and each.request.message_type == MessageType.PKCSReq
+        ]
+        """Its PKCSReqs."""
+
+
 class View:
-    """One exchange; ``legs`` are those of its transaction."""
+    """One exchange, and the company in which it is."""
 
     def __init__(
         self,
@@ -133,9 +150,9 @@ class View:
         transaction: Transaction | None,
         memory: Memory,
         scene: Scene,
-        legs: Collection[Leg],
+        company: Company,
     ) -> None:
-        self._legs = legs
+        self.company = company
         self.exchange, self.number, self.transaction = exchange, number, transaction
         self.memory, self.scene = memory, scene
         self.http = exchange.http
@@ -325,7 +342,7 @@ class View:
     def offers(self) -> list[Offer]:
         """The certificate sets that this server had given by then, in order."""
         # Behind a proxy the certificates may have been fetched over the other leg.
-        return self.memory.offers(self.exchange, self._legs)
+        return self.memory.offers(self.exchange, self.company.legs)
 
     @cached_property
     def offered(self) -> dict[Identity, tuple[Certificate, int]]:
@@ -347,7 +364,7 @@ class View:
     @cached_property
     def capabilities(self) -> Capabilities | None:
         """What the server had last said it can do; None where it had not."""
-        found = self.memory.capabilities(self.exchange, self._legs)
+        found = self.memory.capabilities(self.exchange, self.company.legs)
         return found[-1] if found else None
 
     def offers_word(self, *words: str) -> bool | None:

@@ -237,9 +237,7 @@ def cacert_ra_type_without_ra(view: View, offer: CaCertificates) -> Found:
     """
     if view.content_type == "application/x-x509-ca-ra-cert" and offer.form != "x509" and not _ras(offer):
         agent = (view.request_header("user-agent") or "").lower()
-        stopped = view.transaction is not None and all(
-            each.operation != "PKIOperation" for each in view.transaction.exchanges
-        )
+        stopped = view.transaction is not None and "PKIOperation" not in view.company.operations
         apple = any(each in agent for each in _APPLE)
         yield Evidence(
             f"The response has the type x-x509-ca-ra-cert and contains no RA certificate: {count(len(offer.certificates), 'CA certificate')}"
@@ -345,7 +343,7 @@ def _given_or_used(view: View) -> tuple[Certificate, ...]:
         return content.certificates
     if message is None or message.envelope is None or whole is None:
         return ()
-    if any(isinstance(each.response, CaCertificates) for each in whole.exchanges):
+    if view.company.gives_certificates:
         return ()  # reported with that response
     recipients = (view.offered.get(each.identity) for each in message.envelope.recipients if each.identity is not None)
     return tuple(found[0] for found in recipients if found is not None)

@@ -66,9 +66,7 @@ def caps_not_asked(view: View, message: PkiMessage) -> Found:
     """
     if message.message_type in (MessageType.CertPoll, None) or view.transaction is None:
         return
-    if view.memory.asked(view.exchange, "GetCACaps") is not None or any(
-        each.operation == "GetCACaps" for each in view.transaction.exchanges
-    ):
+    if view.memory.asked(view.exchange, "GetCACaps") is not None or "GetCACaps" in view.company.operations:
         return
     facts = view.facts
     if not view.scene.whole or (facts is not None and not facts.connection.opening_seen):

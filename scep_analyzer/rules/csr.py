@@ -824,13 +824,8 @@ def poll_issuer_subject_mismatch(view: View, content: Content) -> Found:
     if content.kind != "issuer-and-subject" or view.transaction is None:
         return
     cas = {certificate.subject for certificate, _ in view.offered.values() if certificate.is_ca}
-    pending = [
-        each.request
-        for each in view.transaction.exchanges
-        if each.request is not None and each.request.message_type == MessageType.PKCSReq
-    ]
     subjects = set()
-    for message in pending:
+    for message in view.company.asked:
         inside = message.envelope.content if message.envelope is not None else None
         if inside is not None and inside.csr is not None:
             subjects.add(inside.csr.subject)

@@ -23,9 +23,9 @@ from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.model.verdicts import Check
 from scep_analyzer.rules import absence, advice, causes
-from scep_analyzer.rules._memory import Memory, leg_of
+from scep_analyzer.rules._memory import Memory
 from scep_analyzer.rules._rule import Page, Rule
-from scep_analyzer.rules._views import CaptureView, Scene, Trait, TransactionView, View
+from scep_analyzer.rules._views import CaptureView, Company, Scene, Trait, TransactionView, View
 from scep_analyzer.rules.catalogue import RULES
 from scep_analyzer.rules.causes import End
 from scep_analyzer.rules.inputs import BODIES, lacking
@@ -149,9 +149,9 @@ class Judge:
         for each in self.scene.bystanders[self._beside :]:
             self.memory.products.beside(each)
         self._beside = len(self.scene.bystanders)
-        legs = dict.fromkeys(map(leg_of, transaction.exchanges))
+        company = Company(transaction)
         views = [
-            View(each, at, transaction, self.memory, self.scene, legs)
+            View(each, at, transaction, self.memory, self.scene, company)
             for each, at in zip(transaction.exchanges, numbers, strict=True)
         ]
         whole = TransactionView(transaction, number, views, self.memory, self.scene)

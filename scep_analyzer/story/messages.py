@@ -21,13 +21,16 @@ from scep_analyzer.model.verdict import Verdict
 from scep_analyzer.model.words import count
 from scep_analyzer.story.model import Kind, Sentence, Span, ident, joined, name, place, say, serial
 
+Offered = Mapping[tuple[str, str], tuple[Certificate, ScepExchange]]
+"""Certificates by issuer and serial number, and the exchange in which the server offered them."""
+
 _OFFERED = ("ca", "ra", "ra-signing", "ra-encryption")
 
 
 class Surroundings(NamedTuple):
-    """What a sentence about one exchange may refer to: its transaction, and which exchange issued a certificate."""
+    """What a sentence about one exchange may refer to: what its transaction offered, and which exchange issued a certificate."""
 
-    transaction: Transaction | None = None
+    offered: Offered = MappingProxyType({})
     issued_in: Mapping[tuple[str, str], int] = MappingProxyType({})
     secrets: bool = False
     """Whether challenge passwords may be shown."""
@@ -59,7 +62,7 @@ def message_notes(message: PkiMessage, around: Surroundings) -> Iterator[Sentenc
         yield from _identifiers(message)
         yield _signature(message, around)
         yield from _verdicts(message)
-    yield from _envelope(message.envelope, around.transaction)
+    yield from _envelope(message.envelope, around.offered)
     yield from _inside(message.envelope, around)
     yield from _others(message)
 
@@ -109,10 +112,9 @@ def _signature(message: PkiMessage, around: Surroundings) -> Sentence:
     )
 
 
-def _envelope(envelope: Envelope | None, transaction: Transaction | None) -> Iterator[Sentence]:
+def _envelope(envelope: Envelope | None, known: Offered) -> Iterator[Sentence]:
     if envelope is None:
         return
-    known = offered(transaction)
     encrypted = say("Encrypted ({})", envelope.content_encryption_algorithm or "?")
     if not envelope.recipients:
         yield encrypted + say("; the envelope names no recipient.")
@@ -289,11 +291,11 @@ def refusal(reply: PkiMessage) -> Sentence:
     return joined(parts, ", ") or say("FAILURE, without a reason")
 
 
-def offered(transaction: Transaction | None) -> dict[tuple[str, str], tuple[Certificate, ScepExchange]]:
+def offered(transaction: Transaction) -> Offered:
     """The certificates that the server offered in this transaction, and in which exchange."""
     return {
         certificate.identity: (certificate, each)
-        for each in (transaction.exchanges if transaction is not None else ())
+        for each in transaction.exchanges
         if isinstance(each.response, CaCertificates)
         for certificate in each.response.certificates
     }

@@ -23,7 +23,7 @@ from scep_analyzer.report import Report, link_type_name
 from scep_analyzer.story import exchanges as sentences
 from scep_analyzer.story.filters import filters_of
 from scep_analyzer.story.ladder import ladder_of
-from scep_analyzer.story.messages import Surroundings, key_words
+from scep_analyzer.story.messages import Offered, Surroundings, key_words, offered
 from scep_analyzer.story.model import (
     Card,
     Chapter,
@@ -125,7 +125,7 @@ class Narrator:
         self._note_issued(exchange, seen.number)
         between = None if leg == self._leg else (leg[0], str(leg[1]))
         self._leg = leg
-        steps = self._steps(exchange, seen.number, _so_far(leg, recent), recent[0].http.time_ns, ())
+        steps = self._steps(exchange, seen.number, offered(_so_far(leg, recent)), recent[0].http.time_ns, ())
         self._forget()
         return Turn(between, steps)
 
@@ -166,8 +166,9 @@ class Narrator:
                 ((each.time_ns or 0, each.frames[0]), (_attempt(each),)) for each in transaction.failed_connections
             ]
             numbered = [(at, report.exchanges[at - 1]) for at in ended.exchanges]
+            known = offered(transaction)
             for at, exchange in numbered:
-                told = self._steps(exchange, at, transaction, transaction.started_ns, at_step.get(at, ()))
+                told = self._steps(exchange, at, known, transaction.started_ns, at_step.get(at, ()))
                 steps.append(((exchange.http.time_ns or 0, exchange.http.frame), told))
             steps.sort(key=lambda each: each[0])
             in_order = tuple(step for _, theirs in steps for step in theirs)
@@ -215,14 +216,14 @@ class Narrator:
         self,
         exchange: ScepExchange,
         number: int,
-        transaction: Transaction,
+        known: Offered,
         start_ns: int | None,
         remarks: Sequence[Remark],
     ) -> tuple[Step, ...]:
-        """A request and its response. ``transaction`` is what a sentence may refer to; what was found stands at the last of them."""
+        """A request and its response. ``known`` are the certificates that it may refer to; what was found stands at the last of them."""
         if len(self._said) < _MOST_TOLD:
             self._said.update(exchange.anomalies)
-        http, around = exchange.http, Surroundings(transaction, self._issued_in, self._secrets)
+        http, around = exchange.http, Surroundings(known, self._issued_in, self._secrets)
         client, server = http.client.address, str(http.server)
         if http.request is not None:
             asked = self._asked(exchange, number, http.request, around, start_ns)
