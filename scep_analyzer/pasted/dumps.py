@@ -15,17 +15,18 @@ from scep_analyzer.pasted.pieces import Notes, Piece, Then
 from scep_analyzer.pasted.sense import STARTS, chosen
 
 _OFFSET = (
-    rb"([ \t>|]*)(?:(0[xX])?([0-9A-Fa-f]{3,16})h?(?::|[ \t]{0,2}\||[ \t]-(?=[ \t])|(?=[ \t]))|()(\d{1,2}):(?=[ \t]))"
+    rb"([ \t>|+-]*)(?:(0[xX])?([0-9A-Fa-f]{3,16})h?(?::|[ \t]{0,2}\||[ \t]-(?=[ \t])|(?=[ \t]))|()(\d{1,2}):(?=[ \t]))"
 )
 _ROW = re.compile(_OFFSET + rb"(?=[ \t]*[0-9A-Fa-f]{2})")
 _CELL_ROW = re.compile(
-    rb"([ \t>|]*)()([0-9A-Fa-f]{6,16})(?=:?(?:[ \t]+-?\d{1,22})+[ \t]*(?:>.*<)?[ \t]*\Z"
+    rb"([ \t>|+-]*)()([0-9A-Fa-f]{6,16})(?=:?(?:[ \t]+-?\d{1,22})+[ \t]*(?:>.*<)?[ \t]*\Z"
     rb"|(?:   [!-~ ]|  \\[0abfnrtv]| [0-3][0-7]{2})+[ \t]*\Z)"
 )
-_TOTAL = re.compile(rb"[ \t>]*([0-9A-Fa-f]{6,16})[ \t]*")
-_STAR = re.compile(rb"[ \t>]*\*[ \t]*")
+_TOTAL = re.compile(rb"[ \t>|+-]*([0-9A-Fa-f]{6,16})[ \t]*")
+_STAR = re.compile(rb"[ \t>|+-]*\*[ \t]*")
 _WORDS = re.compile(rb"[0-9A-Fa-f]+|-(?= ?[0-9A-Fa-f])|[^\s0-9A-Fa-f-]|-")
 _BESIDE = re.compile(rb"(?<!\s)\s{2,}(?=\S*[^0-9A-Fa-f\s]|\|)|\s\||\s>")
+_CELL = re.compile(rb"\S+")
 _NAMES = re.compile(
     rb"(?m)^[0-9A-Fa-f]{7,8}(?=.*[ \t](?:soh|stx|etx|ack|dle)\b)(?:[ \t]+(?:[a-z]{2,3}\d?|[!-~])){8,16}[ \t]*$"
 )
@@ -161,7 +162,7 @@ def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
         start=rows[0].start,
         end=rows[reading.used - 1].end,
         content=b"" if unclear else reading.content,
-        indented=rows[0].key.strip(b">|0123456789") != b"",
+        indented=rows[0].key.strip(b">|+-0123456789") != b"",
         notes=reading.notes,
         late=rows[0].offset.decode() if int(rows[0].offset, 16) and len(rows) >= _LEAST_ROWS else None,
         unclear=unclear,
@@ -320,7 +321,12 @@ def _in_cells(
         count = following - offsets[number] if following is not None else None
         if count is not None and not 0 < count <= _LONGEST_REPEAT:
             return None
-        taken = cells.read(row.rest, count if count is not None and count <= usual else None)
+        rest = row.rest if count is not None or not number else _whole_cells(row.rest, rows[0].rest)
+        taken = (
+            cells.read(rest, count if count is not None and count <= usual else None)
+            if rest.strip() or count is not None
+            else b""
+        )
         if taken is None:
             return None
         if count is None:
@@ -340,6 +346,12 @@ def _in_cells(
             return None
         content += taken[:count]
     return _Reading(content, exact, len(rows), ())
+
+
+def _whole_cells(row: bytes, first: bytes) -> bytes:
+    """The last row of a paste that ends inside a number, without it: numbers end where those of the first row do."""
+    ends = [match.end() for match in _CELL.finditer(first) if match.end() <= len(row.rstrip())]
+    return row[: ends[-1]] if ends else b""
 
 
 # -- the reader --------------------------------------------------------------------------------------------------------

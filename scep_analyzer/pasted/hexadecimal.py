@@ -10,7 +10,9 @@ from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import DOTS, SHORTENED, Notes, Piece, Then
 from scep_analyzer.pasted.sense import chosen, rank
 
-_HEX_LINE = re.compile(rb"([ \t]*)<?((?:0[xX])?[0-9A-Fa-f]+(?:[ \t:,-]{1,8}(?:0[xX])?[0-9A-Fa-f]+)*[,:;]?)>?[ \t]*")
+_HEX_LINE = re.compile(
+    rb"([ \t]*)<?((?:0[xX])?[0-9A-Fa-f]+(?:h?[ \t:,.-]{1,8}(?:0[xX])?[0-9A-Fa-f]+)*h?[,:;]?)>?[ \t]*"
+)
 _NUMBER_LINE = re.compile(rb"([ \t]*)(-?\d{1,22}(?:[ \t,;]{1,24}-?\d{1,22})*[,;]?)[ \t]*")
 _NO_BYTES = re.compile(rb"(?<=[ \t,])(?:0[xX](?:[ \t,]+|\Z))+\Z")
 """What hexdump -e writes for the bytes that the last row has not."""
@@ -18,7 +20,7 @@ _LEAST_DIGITS = 16
 _LEAST_NUMBERS = 8
 _BEGINS = re.compile(rb"30(?:80|81..|82....|83......)06092a864886f70d0107", re.IGNORECASE)
 _TOKENS = re.compile(rb"[\s:,;]+")
-_SEPARATORS = re.compile(rb"[ \t:,;-]+|0[xX](?=[0-9A-Fa-f])")
+_SEPARATORS = re.compile(rb"h?[ \t:,;.-]+|h\Z|0[xX](?=[0-9A-Fa-f])")
 _TAIL = re.compile(rb"[0-9A-Fa-f][0-9A-Fa-f :]{14,}[0-9A-Fa-f]?\s*\Z")
 _RUN = re.compile(
     rb"(?:(?<![0-9A-Za-z])|(?<=\\x)|(?<=0x))(?:30(?=8)|47455420|504[fF]5354|48545450)[0-9A-Fa-f]{24,}(?![0-9A-Za-z])"
@@ -26,7 +28,7 @@ _RUN = re.compile(
 _NSDATA = re.compile(rb"<((?:[0-9a-f]{8}\s{1,8}){4,}[0-9a-f]{1,8})>")
 """How Apple's programs describe NSData."""
 _NUMBERS = re.compile(
-    rb"[{\[(]\s*(-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})(?:[,\s]\s*-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})){7,}),?\s*[}\])]?"
+    rb"(?:[{\[(=]|<<)\s*(-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})(?:[,\s]\s*-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})){7,}),?\s*(?:[}\])]|>>)?"
 )
 _NUMBER = re.compile(rb"-?(?:0[xX][0-9A-Fa-f]{1,2}|\d{1,3})")
 _ARRAY_NAME = re.compile(rb"(\w+?)_\d+\s*\[\s*\d*\s*\]\s*=\s*\Z")

@@ -126,7 +126,7 @@ def _has_hex(data: bytes) -> bool:
 
 def _has_numbers(data: bytes) -> bool:
     """Whether there are eight numbers in a row, or sixteen digits of one; or characters with escapes, as od -c writes them."""
-    return b"h" * 16 in data.translate(_AS_HEX, b" :,xX\t-|\r\n") or b"\n00000" in data or data.startswith(b"00000")
+    return b"h" * 16 in data.translate(_AS_HEX, b" :,.hxX\t-|\r\n") or b"\n00000" in data or data.startswith(b"00000")
 
 
 READERS = (
@@ -134,6 +134,8 @@ READERS = (
     Reader("gzip", _starts(b"\x1f\x8b"), _unpacked),
     Reader("DER", wire.begins_as_der, wire.der),
     Reader("JSON", _starts(b"{", b"[", b" ", b"\t", b"\r", b"\n"), structured.json_texts),
+    Reader("quoted-printable", markup.is_quoted_printable, markup.quoted_printable),
+    Reader("HTML with line breaks", lambda data: b"<br" in data[:200_000].lower(), markup.broken_lines),
     Reader("lines of a log", _has(b"] ", b": ", b"| ", b"Z ", b" F ", b":00 "), wrapped.prefixed),
     Reader("curl -v", wrapped.is_of_curl, wrapped.of_curl),
     Reader("numbered lines", _has(b"2"), wrapped.numbered),
@@ -145,7 +147,7 @@ READERS = (
     Reader("PEM", _has(b"-----BEGIN "), text.pem),
     Reader("HTTP", _has(b"HTTP/1."), wire.http),  # after the dumps: the text beside one looks like HTTP, too
     Reader("words of programs", _has(b"status", b"bytes", b"NULS"), programs.said),
-    Reader("array of numbers", _has(b"{", b"[", b"("), hexadecimal.arrays),
+    Reader("array of numbers", _has(b"{", b"[", b"(", b"=", b"<<"), hexadecimal.arrays),
     Reader("escaped bytes", _has(b"\\x", b"\\X", b"\\0", b"\\2"), escapes.escapes),
     Reader(
         "URL",
@@ -154,6 +156,7 @@ READERS = (
         ),
         text.urls,
     ),
+    Reader("percent-encoded", _has(b"%"), text.percent_encoded),
     Reader("numbers", _has_numbers, hexadecimal.plain),
     Reader("hex in a log", _has_hex, hexadecimal.behind_prefixes),
     Reader("hex in a line", _has_hex, hexadecimal.runs),
@@ -279,10 +282,8 @@ def read_pasted(data: bytes) -> Pasted:
     """Find every message in an input; DecodeError where there is none, which says what else is there."""
     if len(data) >= LIMIT:
         raise DecodeError(f"{LIMIT:,} bytes and more, which no message has; give only the part with the message")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # Windows PowerShell writes UTF-16
-        data = data.decode("utf-16", "replace").encode("latin-1", "replace")
     reading = _Reading()
-    reading.read(markup.without_colors(data.removeprefix(b"\xef\xbb\xbf")), _Within())
+    reading.read(markup.without_colors(markup.as_text(data)), _Within())
     told = _counted(reading.told)
     if not reading.found:
         nothing = "no SCEP message is in it"

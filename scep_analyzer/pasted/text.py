@@ -160,6 +160,23 @@ def _joined_lines(data: bytes) -> Iterator[tuple[int, int, bytes, bool]]:
         yield first, last, b"".join(parts), broken
 
 
+_PERCENT = re.compile(rb"(?:%[0-9A-Fa-f]{2}[A-Za-z0-9._~*!'()-]{0,64}){12,}")
+_INNER_URL = re.compile(rb"(?i)https?%3A%2F%2F[A-Za-z0-9%._~*!'()-]{16,}")
+
+
+def percent_encoded(data: bytes) -> Iterator[Piece]:
+    """Bytes that are percent-encoded themselves, without base64; and a URL within a URL."""
+    for pattern in (_INNER_URL, _PERCENT):
+        for match in pattern.finditer(data):
+            yield Piece(
+                start=match.start(),
+                end=match.end(),
+                content=unquote_to_bytes(match[0]),
+                form="" if pattern is _INNER_URL else "percent-encoded bytes",
+                then=Then.AGAIN,
+            )
+
+
 # -- base64 ------------------------------------------------------------------------------------------------------------
 
 _DIGIT = rb"(?:[A-Za-z0-9+/_-]|%2[BbFf]|\\/)"
@@ -225,9 +242,13 @@ def _continued(lines: list[tuple[int, int, bytes]], number: int, parts: list[byt
     last, width = number, 0
     needed = _digits_needed(parts[0])
     have = _length(parts)
+    doubled = number + 1 < len(lines) and not lines[number + 1][2].strip()
+    """Whether line ends were doubled: every other line is empty."""
     for following in range(number + 1, len(lines)):
         if have >= needed or (parts[-1][-1:] in (b"=", b"D", b"d") and parts[-1].lower().endswith((b"=", b"%3d"))):
             break
+        if doubled and not lines[following][2].strip() and following == last + 1:
+            continue
         match = _LINE_OF_BASE64.fullmatch(lines[following][2])
         if match is None or (width and len(match[1]) > width):
             break

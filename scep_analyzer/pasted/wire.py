@@ -1,5 +1,6 @@
 """Bytes as they were on the wire or in a file: DER, HTTP messages, IP packets."""
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -74,8 +75,17 @@ def der(data: bytes) -> Iterator[Piece]:
 
 
 def begins_as_der(data: bytes) -> bool:
-    """Whether the first bytes are those of a SEQUENCE and no text: its length is there, and does not look like a digit."""
-    return data[:1] == b"\x30" and any(byte > 0x7F or byte < 9 for byte in data[1:64])
+    """Whether the first bytes are those of a SEQUENCE and no text, which may begin with the digit 0 as well."""
+    if data[:1] != b"\x30":
+        return False
+    start = data[1:64]
+    if any(byte < 9 or 13 < byte < 27 for byte in start):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def somewhere(data: bytes) -> Iterator[Piece]:
