@@ -18,10 +18,13 @@ _OFFSET = (
     rb"([ \t>|+-]*)(?:(0[xX])?([0-9A-Fa-f]{3,16})h?(?::|[ \t]{0,2}\||[ \t]-(?=[ \t])|(?=[ \t]))|()(\d{1,2}):(?=[ \t]))"
 )
 _ROW = re.compile(_OFFSET + rb"(?=[ \t]*[0-9A-Fa-f]{2})")
-_CELL_ROW = re.compile(
-    rb"([ \t>|+-]*)()([0-9A-Fa-f]{6,16})(?=:?(?:[ \t]+-?\d{1,22})+[ \t]*(?:>.*<)?[ \t]*\Z"
-    rb"|(?:   [!-~ ]|  \\[0abfnrtv]| [0-3][0-7]{2})+[ \t]*\Z)"
+_CELL_REST = (
+    rb":?(?:[ \t]+-?\d{1,22})+[ \t]*(?:>.*<)?[ \t]*\Z"
+    rb"|(?:   [!-~ ]|  \\[0abfnrtv]| [0-3][0-7]{2})+[ \t]*\Z"
 )
+_CELL_ROW = re.compile(rb"([ \t>|+-]*)()([0-9A-Fa-f]{6,16})(?=" + _CELL_REST + rb")")
+_CELLS = re.compile(_CELL_REST + rb"|[ \t]*[01]{8}(?:[ \t]|\Z)")
+"""What a row of other numbers than hex looks like behind its offset."""
 _TOTAL = re.compile(rb"[ \t>|+-]*([0-9A-Fa-f]{6,16})[ \t]*")
 _STAR = re.compile(rb"[ \t>|+-]*\*[ \t]*")
 _WORDS = re.compile(rb"[0-9A-Fa-f]+|-(?= ?[0-9A-Fa-f])|[^\s0-9A-Fa-f-]|-")
@@ -139,7 +142,7 @@ def _goes_on(rows: list[_Row], row: _Row) -> bool:
 def _dump(rows: list[_Row], total: bytes | None) -> Iterator[Dump]:
     """The dump that rows are; nothing where their offsets are none."""
     readings: dict[str, _Reading] = {}
-    for base in _BASES:
+    for base in _BASES if len(rows) > 1 or total is not None else _BASES[:1]:
         try:
             offsets = [int(row.offset, base) for row in rows]
             length = int(total, base) if total is not None else None
@@ -181,7 +184,7 @@ def _readings(
         size = len(next(iter(_words_in(rows[0].rest, 1)))) // 2
         if size > 1:
             yield "hex of a little-endian machine", _in_hex(rows, offsets, length, total, exact, size=size)
-    if len(rows[0].offset) < 6:
+    if len(rows[0].offset) < 6 or not _CELLS.match(rows[0].rest):
         return
     for cells in CELLS:
         reading = _in_cells(cells, rows, offsets, length, total)
