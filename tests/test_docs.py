@@ -17,7 +17,7 @@ OTHER_WORDS = {  # kebab-case words in the stages that are no anomaly codes
     "end-of-capture", "ra-signing", "ra-encryption", "get-cert", "get-crl", "ca-certificates", "http-error", "connection-failed",
     "key-transport", "key-agreement", "content-type", "content-length", "content-lenght", "content-encoding", "transfer-encoding",
     "x-gzip", "x-pkcs7", "x-x509", "x-pki-message", "pkix-cert", "utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be",
-    "utf-32-be", "no-permission", "cache-full", "apt-get",
+    "utf-32-be", "no-permission", "cache-full", "apt-get", "quoted-printable", "percent-encoded",
     "2ed6006e-4729-4609-b423-3ee7bcd678ef", "4d4f80d9-c8bd-4d73-bb5b-19c90402c5ac",  # providers of Windows traces
 }  # fmt: skip
 

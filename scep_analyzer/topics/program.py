@@ -102,6 +102,7 @@ ANOMALIES = (
     ("scep", "content-info-missing", "(`decode`) SignedData or EnvelopedData without the ContentInfo around it"),
     ("scep", "hex-odd", "(`decode`) the hex ends inside a byte"),
     ("scep", "hex-row-short", "(`decode`) a row of a hex dump has fewer bytes than its offset says"),
+    ("scep", "hex-rows-missing", "(`decode`) rows of a hex dump are missing; reading ends before them"),
     ("scep", "hex-words-little-endian", "(`decode`) a hex dump shows 16-bit words of a little-endian machine"),
     ("scep", "pem-end-missing", "(`decode`) PEM without its END line"),
     ("scep", "sequence-missing", "a PKCS #10 request without the SEQUENCE around it (.NET); in an envelope that a key opens, or with `decode`"),
