@@ -101,6 +101,8 @@ ANOMALIES = (
     ("scep", "body-cut", "(`decode`) the body of an HTTP message is shorter than its Content-Length"),
     ("scep", "content-info-missing", "(`decode`) SignedData or EnvelopedData without the ContentInfo around it"),
     ("scep", "hex-odd", "(`decode`) the hex ends inside a byte"),
+    ("scep", "hex-rows-missing", "(`decode`) rows of a dump are missing between two offsets; reading ends before them"),
+    ("scep", "text-shortened", "(`decode`) the text has dots instead of bytes; what comes before them is read"),
     ("scep", "hex-row-short", "(`decode`) a row of a hex dump has fewer bytes than its offset says"),
     ("scep", "hex-words-little-endian", "(`decode`) a hex dump shows 16-bit words of a little-endian machine"),
     ("scep", "pem-end-missing", "(`decode`) PEM without its END line"),
