@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 Notes = tuple[tuple[str, str], ...]
 DOTS = b"...", b"\xe2\x80\xa6", b"[...]"
-SHORTENED = "shortened", "the text goes on with dots: who wrote it left out the rest"
+SHORTENED = "text-shortened", "the text goes on with dots: who wrote it left out the rest"
 
 
 class Then(Enum):

@@ -102,4 +102,4 @@ def test_shortened_text_is_not_joined(form: str, dots: str) -> None:
     digits = TEXT if form == "base64" else REQUEST.hex()
     (found,) = read_pasted(f"body: {digits[:400]}{dots}{digits[-40:]}".encode()).found
     assert found.encoded == REQUEST[: 400 * 6 // 8 if form == "base64" else 200]
-    assert "shortened" in [code for code, _ in found.notes]
+    assert "text-shortened" in [code for code, _ in found.notes]
