@@ -113,8 +113,15 @@ def staged(
     files: CaptureFiles, flows: Flows, decoder: Decoder, limits: Limits = LIMITS, chosen: Chosen | None = None
 ) -> Iterator[Item]:
     """All stages over these files."""
-    pairing = Pairing(limits, flows.expect, flows.hurry) if flows.regular is not None else Pairing(limits)
-    return pairing.over(Reassembler(limits).over(_segments(files, flows, decoder, chosen)))
+    if flows.regular is None:
+        return Pairing(limits).over(Reassembler(limits).over(_segments(files, flows, decoder, chosen)))
+    reassembler = Reassembler(limits, flows.hurry)
+
+    def expect(number: int, sender: Endpoint, size: int, tail: bytes | None) -> None:
+        flows.expect(number, sender, 0 if reassembler.is_crowded else size, tail)
+
+    pairing = Pairing(limits, expect, flows.hurry)
+    return pairing.over(reassembler.over(_segments(files, flows, decoder, chosen)))
 
 
 def _segments(

@@ -168,6 +168,8 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
     ) -> None:
         self._limits = limits
         self._expect, self._hurry = expect, hurry
+        self._pressed = False
+        """So little is left of what all bodies may take that nothing may wait."""
         self._conversations: dict[int, _Conversation] = {}
         self._open: dict[int, tuple[int, int]] = {}
         """Time and frame of the oldest SCEP request of each connection that waits for its response."""
@@ -222,10 +224,12 @@ class Pairing(Stage[StreamEvent | ConnectionFailure | ConnectionFacts, Out]):
         direction, size, tail = item.direction, 0, None
         if conversation.decided:
             size, tail = conversation.parser_of(direction is Direction.FROM_CLIENT).unending()
-        if self._budget.left < _MARGIN_BYTES:
+        pressed = self._budget.left < _MARGIN_BYTES
+        if pressed:
             size = 0
-            if self._hurry is not None:
+            if not self._pressed and self._hurry is not None:
                 self._hurry()
+        self._pressed = pressed
         if size < _WORTH_BYTES:
             if direction not in conversation.expected:
                 return

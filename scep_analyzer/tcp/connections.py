@@ -1,7 +1,7 @@
 """Segments → connections → stream events."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS, Limits
@@ -62,10 +62,13 @@ class Reassembler(Stage[Segment | Joined, Event]):
 
     A hole is waited for until the connection ends, the receiver has acknowledged it and ``hole_age_ns`` have passed, or a
     limit is reached; then it is a Gap. Checksums are not looked at: captures on the sending host hold unfinished ones.
+    ``on_crowd`` is called where half as many connections are open as may be: no segments must wait to be joined from then on, because
+    the longest idle connection will have to be known.
     """
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(self, limits: Limits = LIMITS, on_crowd: Callable[[], None] | None = None) -> None:
         self._limits = limits
+        self._on_crowd = on_crowd
         self._tracked: OrderedDict[int, _Tracked] = OrderedDict()
         self._ended: OrderedDict[int, None] = OrderedDict()
         """Connections that are over, whose last segments may still come by."""
@@ -135,6 +138,11 @@ class Reassembler(Stage[Segment | Joined, Event]):
         stream.next += at
         return Pieces(tracked.connection, stream.direction, content, tuple(pieces))
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many connections are open that segments must not wait to be joined."""
+        return len(self._tracked) > self._limits.followed_connections // 2
+
     def finish(self) -> Iterator[Event | Anomaly]:
         """The capture ends: everything still open is closed, in the order of the connections."""
         for number in sorted(self._tracked):
@@ -169,6 +177,8 @@ class Reassembler(Stage[Segment | Joined, Event]):
             given += self._over(earlier, "reused", item)
         self._tracked[item.stream] = tracked
         self._by_key[from_client] = item.stream
+        if self._on_crowd is not None and len(self._tracked) == self._limits.followed_connections // 2 + 1:
+            self._on_crowd()
         if len(self._tracked) > self._limits.followed_connections:
             given += self._over(next(iter(self._tracked)), "limit", None)
             detail = f"more than {self._limits.followed_connections:,} connections are followed at a time: the longest idle is closed"
