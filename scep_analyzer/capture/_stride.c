@@ -307,12 +307,16 @@ static PyMethodDef METHODS[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* What Python and the compiled part agree on; counted up in both (skim.py) when it changes, so that one built before is not used. */
+#define CONTRACT 2
+
 static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, "scep_analyzer.capture._stride", "The compiled part of skim.py.", 0, METHODS, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__stride(void) {
     PyObject *module = PyModule_Create(&MODULE);
-    if (module != NULL && (table_added(module) < 0 || looks_added(module) < 0))
+    if (module != NULL && (table_added(module) < 0 || looks_added(module) < 0 ||
+                           PyModule_AddIntConstant(module, "CONTRACT", CONTRACT) < 0))
         Py_CLEAR(module);
     return module;
 }

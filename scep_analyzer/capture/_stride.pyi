@@ -4,6 +4,8 @@ from array import array
 from collections.abc import Callable, Iterable
 from typing import Any
 
+CONTRACT: int
+
 def form_of(
     big_endian: bool,
     header: int,

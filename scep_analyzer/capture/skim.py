@@ -28,8 +28,9 @@ try:
 except ImportError:  # installed without a compiler
     _stride = None  # type: ignore[assignment]  # whoever calls it asks COMPILED, or has a form that it made
 
-COMPILED = _stride is not None
-"""Whether the compiled part was built. The report is the same without it."""
+_CONTRACT = 2
+COMPILED = getattr(_stride, "CONTRACT", 0) == _CONTRACT
+"""Whether the compiled part was built, and from these sources. The report is the same without it."""
 
 
 def regular() -> Callable[..., Any] | None:

@@ -2,6 +2,8 @@
 
 import random
 import struct
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,3 +154,14 @@ def test_a_block_of_another_interface_is_left() -> None:
     assert stride.over(form, bytearray(block), 0, 1 << 20, len(block), 0)[:2] == (0, 0)
     block = block[:8] + b"\1" + block[9:]
     assert stride.over(form, bytearray(block), 0, 1 << 20, len(block), 0) == (len(block), 1, *[1_000_000] * 3, None)
+
+
+def test_a_part_that_was_built_from_other_sources_is_not_used() -> None:
+    program = """
+import sys, types
+sys.modules["scep_analyzer.capture._stride"] = types.ModuleType("_stride")  # as built before there was a contract
+from scep_analyzer.capture import skim
+print(skim.COMPILED, skim.regular())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False None\n"
