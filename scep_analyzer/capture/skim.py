@@ -202,6 +202,11 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
     return _Shared(layouts, {}, max(sizes) + 60)
 
 
+@cache
+def _initials(starts: frozenset[bytes]) -> frozenset[int]:
+    return frozenset(each[0] for each in starts)
+
+
 class Skim:
     """The tight pass over one file. ``plans`` maps an interface (empty bytes for pcap) to its plan.
 
@@ -226,7 +231,7 @@ class Skim:
         self._interface = b""
         self._tame, self._starts, self._udp_ports, self._take = tame, starts, frozenset(udp_ports), take
         self._names = names
-        self._initials = frozenset(each[0] for each in starts)
+        self._initials = _initials(starts)
 
     def plan(self, record: Record, link_type: int) -> None:
         """Make ready for the records of an interface, where its link type has plain ones."""

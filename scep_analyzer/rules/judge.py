@@ -272,7 +272,8 @@ class Judge:
         """How often each rule was applied and found nothing, also where it had nothing to look at."""
         applied: Counter[str] = Counter()
         for (subject, lacks), times in self._ran.items():
-            applied.update({each.id: times for each in _BY_SUBJECT[subject] if lacking(each, lacks) is None})
+            for rule in _judging(subject, lacks):
+                applied[rule] += times
         applied.subtract(self._not_passed)
         return tuple(Applied(rule, times) for rule, times in sorted(applied.items()) if times)
 
@@ -334,6 +335,13 @@ class Judge:
 def _lacking(subject: str, lacks: frozenset[str]) -> tuple[Rule, ...]:
     """The rules that an input of this kind has nothing for."""
     return tuple([each for each in _BY_SUBJECT[subject] if lacking(each, lacks) is not None]) if lacks else ()
+
+
+@cache
+def _judging(subject: str, lacks: frozenset[str]) -> tuple[str, ...]:
+    """The rules that an input of this kind has something for, by their ids."""
+    left_out = _lacking(subject, lacks)
+    return tuple([each.id for each in _BY_SUBJECT[subject] if each not in left_out])
 
 
 @cache
