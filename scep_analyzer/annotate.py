@@ -34,6 +34,8 @@ _MOST_BYTES = 65_532
 _PIECE = 1 << 20
 _LITTLE, _BIG = b"\x4d\x3c\x2b\x1a", b"\x1a\x2b\x3c\x4d"
 _PACKETS = frozenset({ENHANCED_PACKET, OBSOLETE_PACKET, SIMPLE_PACKET})
+_OURS = _PACKETS | {SECTION_HEADER, *NUMBERED_FOREIGN_BLOCKS}
+"""Blocks that are counted, or may carry a comment of ours; all others are copied unread."""
 _OPTIONS_AT = {SECTION_HEADER: 24, ENHANCED_PACKET: 28, OBSOLETE_PACKET: 28}
 """Where the options begin, for packets without their data: block header and fixed fields."""
 _END_OF_OPTIONS = b"\0\0\0\0"
@@ -147,16 +149,30 @@ def _pcapng_blocks(source: Source) -> Iterator[Block]:
         if length < 12 or length > limit:
             break
         left = 8 + (length - 8 + 3 & ~3)
-        if kind in _PACKETS or kind == SECTION_HEADER or kind in NUMBERED_FOREIGN_BLOCKS:
+        if kind in _OURS:
             encoded = source.read(left)
             whole = len(encoded) == left and length % 4 == 0 and encoded[-4:] == encoded[4:8]
             yield Block(kind if whole or kind != SECTION_HEADER else None, order, encoded)
             continue
+        left = max(left, _others_at_hand(source, order))
         while left > 0 and (piece := source.read(min(left, _PIECE))):
             left -= len(piece)
             yield Block(None, order, piece)
     while piece := source.read(_PIECE):
         yield Block(None, order, piece)
+
+
+def _others_at_hand(source: Source, order: str) -> int:
+    """The bytes of the whole blocks without comments of ours that follow one another in the buffer: they are copied as one."""
+    read = struct.Struct(order + "II").unpack_from
+    view, at, end = source.view, source.at, source.filled
+    while end - at >= 12:
+        kind, length = read(view, at)
+        size = 8 + (length - 8 + 3 & ~3)
+        if kind in _OURS or not 12 <= length <= BOUNDS.block_bytes or size > end - at:
+            break
+        at += size
+    return at - source.at
 
 
 def _pcap_blocks(source: Source) -> Iterator[Block]:
