@@ -204,14 +204,14 @@ def _is_secret_name(name: str) -> bool:
     return any(each in plain for each in _CERTAIN) or any(each.lower() in _WORDS for each in _NAME_PARTS.findall(name))
 
 
-@remembered(64, 8192)  # a target is asked about by many rules and by each output, one after the other
+@remembered(16, 65536)  # a target is asked about by many rules and by each output, one after the other
 def secrets_in(target: str) -> tuple[str, ...]:
     """The names of a request target's parameters that are secrets, and ``userinfo`` for a user and password before the host."""
     names = tuple([name for _, _, name, _ in _found(target)])
     return (*names, "userinfo") if _without_userinfo(target) != target else names
 
 
-@remembered(64, 8192)
+@remembered(16, 65536)
 def without_secrets(target: str) -> str:
     """A request target, a URL or a text with URLs, the values of secret parameters and users and passwords left out."""
     pieces: list[str] = []
@@ -248,7 +248,7 @@ def _without_segments(text: str) -> str:
     return "".join([*pieces, text[kept:]])
 
 
-@remembered(8, 8192)
+@remembered(8, 65536)
 def _found(target: str) -> tuple[tuple[int, int, str, str], ...]:
     return tuple(_secret_parameters(target))
 
