@@ -202,6 +202,10 @@ def _layouts(order: str, codes: str, before_packet: int, link_type: int) -> _Sha
     return _Shared(layouts, {}, max(sizes) + 60)
 
 
+_LARGEST = 2**63 - 1
+"""What the compiled part can count to. A pcapng file may claim that its clock began 300 billion years ago; Python counts further."""
+
+
 @cache
 def _initials(starts: frozenset[bytes]) -> frozenset[int]:
     return frozenset(each[0] for each in starts)
@@ -242,13 +246,14 @@ class Skim:
             self.plans[record.interface] = Plan(record, self._shared[form], {}, self._form(record, _LINKS[link_type]))
 
     def _form(self, record: Record, links: tuple[_Link, ...]) -> object:
-        if not COMPILED:
+        multiply = 0 if record.multiply % record.divide else record.multiply // record.divide
+        if not COMPILED or max(multiply, abs(record.offset_ns)) > _LARGEST:
             return None
         return _stride.form_of(
             record.order == ">",
             record.header,
             record.unit,
-            0 if record.multiply % record.divide else record.multiply // record.divide,
+            multiply,
             record.offset_ns,
             record.interface,
             record.comment,

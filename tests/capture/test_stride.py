@@ -13,6 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from scep_analyzer.capture import skim
+from scep_analyzer.cli import main
 from scep_analyzer.engines.builtin import BuiltinEngine
 from tests import files
 from tests.builders import wire
@@ -161,7 +162,21 @@ def test_a_part_that_was_built_from_other_sources_is_not_used() -> None:
 import sys, types
 sys.modules["scep_analyzer.capture._stride"] = types.ModuleType("_stride")  # as built before there was a contract
 from scep_analyzer.capture import skim
+from scep_analyzer.cli import main
 print(skim.COMPILED, skim.regular())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False None\n"
+
+
+@pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63), 9_223_372_036, 9_223_372_037])
+def test_the_offset_of_a_clock_may_be_any(seconds: int, tmp_path: Path) -> None:
+    """if_tsoffset (draft-ietf-opsawg-pcapng, Section 4.2) has 64 bits of seconds, which are more in nanoseconds."""
+    option = struct.pack("<HHqHH", 14, 8, seconds, 0, 0)
+    length = 20 + len(option)
+    interface = struct.pack("<IIHHI", 1, length, 1, 0, 0) + option + struct.pack("<I", length)
+    section = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    packet = struct.pack("<IIIIIII", 6, 32 + 60, 0, 0, 1, 60, 60) + bytes(60) + struct.pack("<I", 92)
+    path = tmp_path / "odd.pcapng"
+    path.write_bytes(section + interface + packet)
+    assert main(["timeline", "-f", "jsonl", "--engine", "builtin", str(path)]) == 0
