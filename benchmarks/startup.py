@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 9
@@ -24,13 +25,34 @@ def as_installed() -> None:
     compileall.compile_dir(ROOT / "scep_analyzer", quiet=1)
 
 
-def once(command: list[str]) -> tuple[float, float]:
-    """Seconds and megabytes (largest resident size) of one run."""
+class Cost(NamedTuple):
+    """Elapsed and processor seconds of a run with its children, the megabytes of its largest process, and its exit code."""
+
+    wall: float
+    busy: float
+    size: float
+    code: int
+
+
+def cost(command: list[str]) -> Cost:
+    """Run a command, its output thrown away."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Cost(
+        wall=seconds,
+        busy=used.ru_utime + used.ru_stime,
+        size=used.ru_maxrss / 1024,
+        code=process.returncode,
+    )
+
+
+def once(command: list[str]) -> tuple[float, float]:
+    """Seconds and megabytes (largest resident size) of one run."""
+    done = cost(command)
+    return done.wall, done.size
 
 
 def main() -> None:

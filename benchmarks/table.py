@@ -7,18 +7,15 @@ children, user and system. Captures are those of ``benchmarks/large.py``, and on
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.large import CAPTURES, TSHARK, made
-from benchmarks.startup import ENVIRONMENT, ROOT, as_installed
+from benchmarks.startup import ROOT, Cost, as_installed, cost
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 PROGRAM = [sys.executable, "-m", "scep_analyzer", "timeline"]
@@ -27,29 +24,17 @@ _FILES = 200
 """Small captures in the folder that ``--jobs`` reads: what one more costs, not what the start costs."""
 
 
-class Cost(NamedTuple):
-    """Elapsed and processor seconds of a run with its children, and the megabytes of its largest process."""
-
-    wall: float
-    busy: float
-    size: float
-
-
-def cost(command: list[str]) -> Cost:
-    """Run a command that must succeed, its output thrown away."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+def succeeding(command: list[str]) -> Cost:
+    """The cost of a command that must succeed."""
+    done = cost(command)
+    if done.code:
+        raise SystemExit(f"{' '.join(command)} ended with {done.code}")
+    return done
 
 
 def turns(*commands: list[str]) -> list[list[Cost]]:
     """The costs of each command, the commands taking turns."""
-    rounds = [[cost(each) for each in commands] for _ in range(ROUNDS)]
+    rounds = [[succeeding(each) for each in commands] for _ in range(ROUNDS)]
     return [list(each) for each in zip(*rounds, strict=True)]
 
 
