@@ -48,14 +48,15 @@ class Analysis:
         frames: frozenset[int] | None = None,
     ) -> None:
         if isinstance(engine, str):
-            engine = open_capture(
-                engine, Reading(paths=paths, on_bytes=on_bytes, secrets=secrets, limits=limits, frames=frames)
-            )
+            # Neither keys nor the bytes of messages travel between processes.
+            through = partial(decoded, limits=limits) if not keys and keep is None else None
+            reading = Reading(paths, on_bytes, secrets, limits, frames=frames, through=through)
+            engine = open_capture(engine, reading)
         self.engine: Engine = engine
         self._secrets, self._limits = secrets, limits
         self._keys, self._keep = keys, keep
         self._paths = paths
-        self._undone = False
+        self._undone = self._undecoded = False
 
     def report(self) -> "Report":
         """Read the capture to its end."""
@@ -149,20 +150,41 @@ class Analysis:
             yield from self._decoded(item)
         yield from self._last()
 
-    def _decoded(self, item: Found) -> "Iterator[Item]":
-        if isinstance(item, Anomaly | Tick):
-            yield item
-        else:
+    def _decoded(self, item: "Found | Item") -> "Iterator[Item]":
+        if isinstance(item, HttpExchange | ConnectionFailure):
+            self._undecoded = True
             # A key that has decrypted TLS was of use, though it may open no envelope.
             self._undone |= isinstance(item, HttpExchange) and item.tls and bool(self._secrets.rsa_keys)
             yield from self._interpreter.feed(item)
+        else:  # among them what the process that reads has decoded
+            yield item
 
     def _last(self) -> "Iterator[Item]":
-        for earlier in self.engine.exchanges_at(self._interpreter.endpoints):
-            yield from self._interpreter.revisit(earlier)
-        for last in self._interpreter.finish():
+        if not (self._undecoded or self._keys):
+            return  # all was decoded by the process that reads, or there was nothing
+        for last in decoded_last(self.engine, self._interpreter):
             if not (self._undone and isinstance(last, Anomaly) and last.code == "key-fits-nothing"):
                 yield last
+
+
+def decoded(engine: Engine, limits: Limits) -> "Iterator[Item]":
+    """All that an engine finds, decoded: what the process that reads a large capture does with it."""
+    from scep_analyzer.scep.exchanges import Interpreter
+
+    interpreter = Interpreter(limits)
+    for item in engine.exchanges():
+        if isinstance(item, HttpExchange | ConnectionFailure):
+            yield from interpreter.feed(item)
+        else:
+            yield item
+    yield from decoded_last(engine, interpreter)
+
+
+def decoded_last(engine: Engine, interpreter: "Interpreter") -> "Iterator[Item]":
+    """What a second pass brings, at paths that turned out to be SCEP's, and what is known at the end."""
+    for earlier in engine.exchanges_at(interpreter.endpoints):
+        yield from interpreter.revisit(earlier)
+    yield from interpreter.finish()
 
 
 def _when(item: "ScepExchange | FailedConnection") -> tuple[int, int]:

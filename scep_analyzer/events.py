@@ -132,6 +132,7 @@ class Run:
         elif isinstance(item, Anomaly):
             yield self._odd(item)
         elif isinstance(item, Tick):
+            self.judge.scene.passed(item.time_ns)
             yield from self._ended(self._grouper.tick(item.time_ns))
         else:
             self.judge.notice(item)

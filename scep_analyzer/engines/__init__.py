@@ -61,6 +61,8 @@ class Reading(NamedTuple):
     """The frames that a display filter has chosen; None: all."""
     apart: bool = True
     """Whether a large capture may be read in a process of its own."""
+    through: Callable[[BuiltinEngine], Iterator[Any]] | None = None
+    """What such a process does with the exchanges: its engine then gives what comes of that. It must be possible to send it there."""
 
 
 def _builtin(reading: Reading) -> Engine:
@@ -110,7 +112,7 @@ def _apart(reading: Reading) -> Engine | None:
         return None
     from scep_analyzer.engines.apart import ApartEngine
 
-    return ApartEngine(reading.paths, reading.on_bytes, limits=reading.limits)
+    return ApartEngine(reading.paths, reading.on_bytes, limits=reading.limits, through=reading.through)
 
 
 def _may_decrypt(reading: Reading) -> bool:

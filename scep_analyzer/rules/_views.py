@@ -70,6 +70,10 @@ class Scene:
     keylog: bytes | None = field(default=None, repr=False)
     """TLS secrets that were given beside the capture."""
     http_requests: int = 0
+    over: bool = False
+    """Whether all of the capture has been read."""
+    seen_ns: int | None = None
+    """The latest moment that was told while reading: when an exchange's request was sent, or that of the clock where it is live."""
     _lacking: tuple[int, frozenset[str]] = (0, frozenset())
 
     @property
@@ -102,6 +106,11 @@ class Scene:
         """What kind of input this is: an access log, a HAR file, a capture."""
         return self.captures[0].called if self.captures else "a capture"
 
+    def passed(self, time_ns: int | None) -> None:
+        """It is this late now."""
+        if time_ns is not None and (self.seen_ns is None or time_ns > self.seen_ns):
+            self.seen_ns = time_ns
+
     @property
     def packets(self) -> int:
         """Packets read so far, all files together."""
@@ -109,7 +118,9 @@ class Scene:
 
     @property
     def last_ns(self) -> int | None:
-        """The time of the last packet."""
+        """The time of the last packet; while the capture is read, of the latest request, which is the same whatever reads it."""
+        if not self.over:
+            return self.seen_ns
         times = [each.last_time_ns for each in self.captures if each.last_time_ns is not None]
         return max(times, default=None)
 

@@ -105,6 +105,7 @@ class Judge:
     def see(self, exchange: ScepExchange, number: int) -> None:
         """Take an exchange."""
         self._exchanges += 1
+        self.scene.passed(exchange.http.time_ns)
         self.memory.see(exchange, number)
 
     def notice(self, item: FailedConnection | Bystander | ConnectionFacts) -> None:
@@ -140,6 +141,7 @@ class Judge:
     ) -> None:
         """Take what is known once the capture has been read."""
         scene = self.scene
+        scene.over = True
         scene.anomalies, scene.handshakes = list(anomalies), list(handshakes)
         scene.notices, scene.http_requests = notices, http_requests
 

@@ -25,7 +25,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.secrets import field_without_secrets, without_secrets
 from scep_analyzer.model.stage import Stage
-from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
+from scep_analyzer.model.streams import ConnectionFailure
 from scep_analyzer.model.told_secrets import WITHHELD, may_hold_secret, withheld_in_doubt
 from scep_analyzer.scep.admin_pages import read_admin_page
 from scep_analyzer.scep.ca_certificates import read_ca_certificates, role_of, with_role
@@ -36,7 +36,7 @@ from scep_analyzer.scep.messages import check_signed_set, from_signed, is_pki_me
 from scep_analyzer.scep.operations import Query, read_query
 from scep_analyzer.scep.sniffing import kind_of
 
-Out = ScepExchange | FailedConnection | Bystander | ConnectionFacts
+Out = ScepExchange | FailedConnection | Bystander
 EndpointPath = tuple[Endpoint, str]
 
 # Types that only SCEP uses. application/x-x509-ca-cert is left out: web servers give CA certificates (AIA) under it.
@@ -74,7 +74,7 @@ class _Read:
     encoded: bytes | None = None
 
 
-class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]):
+class Interpreter(Stage[HttpExchange | ConnectionFailure, Out]):
     """HTTP exchanges → SCEP exchanges; the others are left.
 
     An exchange is SCEP's by its operation, its content type or body, or because its server and path carry SCEP elsewhere in
@@ -98,11 +98,8 @@ class Interpreter(Stage[HttpExchange | ConnectionFailure | ConnectionFacts, Out]
         self._by_path: set[tuple[int, int]] = set()
         """Exchanges that are listed for their path alone."""
 
-    def feed(self, item: HttpExchange | ConnectionFailure | ConnectionFacts) -> Iterator[Out | Anomaly]:
+    def feed(self, item: HttpExchange | ConnectionFailure) -> Iterator[Out | Anomaly]:
         """Take one HTTP exchange."""
-        if isinstance(item, ConnectionFacts):
-            yield item
-            return
         if isinstance(item, ConnectionFailure):
             connection = item.connection
             yield FailedConnection(

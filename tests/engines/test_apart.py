@@ -1,21 +1,25 @@
 """The builtin engine in a process of its own gives what it gives in this one, and says so when that process ends."""
 
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from scep_analyzer import engines
-from scep_analyzer.analysis import Analysis
+from scep_analyzer.analysis import Analysis, decoded
 from scep_analyzer.engines import Reading, open_capture
-from scep_analyzer.engines.apart import ApartEngine
+from scep_analyzer.engines.apart import ApartEngine, _bytes_of
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.model.anomalies import AnalyzerError, InputError
+from scep_analyzer.model.limits import LIMITS
+from scep_analyzer.model.scep import CaCertificates
 from scep_analyzer.render import json_v1
 from tests.conftest import CAPTURES, ROOT, Result
 
@@ -31,6 +35,23 @@ def test_both_give_the_same(path: Path) -> None:
     assert apart.http_requests == here.http_requests
     assert apart.notices() == here.notices()
     assert list(apart.handshakes(None)) == list(here.handshakes(None))
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_exchanges_decoded_there_are_those_decoded_here(path: Path) -> None:
+    here = list(decoded(BuiltinEngine([str(path)]), LIMITS))
+    assert list(ApartEngine([str(path)], through=partial(decoded, limits=LIMITS)).exchanges()) == here
+
+
+def test_a_certificate_that_comes_again_is_held_once() -> None:
+    """The memory of a capture in which a server gives the same certificates ten thousand times depends on it."""
+    path = str(ROOT / "captures" / "scenarios" / "ndes-get-enrollment.pcap")
+    analysis = Analysis([path], ApartEngine([path], through=partial(decoded, limits=LIMITS)))
+    [given] = [each.response for each in analysis.report().exchanges if isinstance(each.response, CaCertificates)]
+    assert "_interpreter" not in vars(analysis)  # nothing was left to decode
+    for again in (pickle.loads(_bytes_of([given])) for _ in range(2)):
+        assert again == [given]
+        assert [id(each) for each in again[0].certificates] == [id(each) for each in given.certificates]
 
 
 def test_it_can_be_started_anew_instead_of_copied(monkeypatch: pytest.MonkeyPatch) -> None:
