@@ -1,7 +1,7 @@
 """``diagnose``: findings only, root causes first; the exit code says whether there is one to act on."""
 
 import argparse
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from scep_analyzer.cli.filters import add_filter_arguments, expected, told
 from scep_analyzer.cli.options import add_common_arguments
@@ -10,8 +10,10 @@ from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.render import renderer
-from scep_analyzer.report import Report
-from scep_analyzer.story.model import Story
+
+if TYPE_CHECKING:
+    from scep_analyzer.report import Report
+    from scep_analyzer.story.model import Story
 
 FOUND = 1
 FORMATS = ("text", "json", "jsonl", "csv", "markdown")
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(
-    report: Report, story: Story, only: frozenset[int] | None, stream: TextIO, options: argparse.Namespace
+    report: "Report", story: "Story", only: frozenset[int] | None, stream: TextIO, options: argparse.Namespace
 ) -> None:
     form = Severity.WARNING if options.format in ("text", "markdown") else Severity.INFO
     look = look_of(options, stream, form)

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scep_analyzer.analysis import Analysis
 from scep_analyzer.capture.files import STANDARD_INPUT, expand
@@ -11,7 +12,9 @@ from scep_analyzer.cli.progress import progress
 from scep_analyzer.model.anomalies import AnalyzerError, InputError
 from scep_analyzer.model.limits import LIMITS, Limits
 from scep_analyzer.model.scep import Kept
-from scep_analyzer.report import Report
+
+if TYPE_CHECKING:
+    from scep_analyzer.report import Report
 
 
 def analysis_of(
@@ -36,13 +39,13 @@ def analysis_of(
 
 def report_of(
     paths: Sequence[str], options: argparse.Namespace, *, keep: Callable[[bytes], Kept] | None = None
-) -> Report:
+) -> "Report":
     """Read a capture to its end, with progress on a terminal."""
     with progress(paths) as on_bytes:
         return analysis_of(paths, options, on_bytes, keep=keep).report()
 
 
-def one_report(path: str, options: argparse.Namespace) -> Report:
+def one_report(path: str, options: argparse.Namespace) -> "Report":
     """Read a capture that is one file and will be read again to its end, with progress on a terminal."""
     if path == STANDARD_INPUT:
         raise AnalyzerError("the capture is read twice; save standard input to a file and give that")

@@ -11,10 +11,10 @@ from scep_analyzer.cli.reading import report_of
 from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.words import count
-from scep_analyzer.report import Report
 
 if TYPE_CHECKING:
     from scep_analyzer.render.page import Depth
+    from scep_analyzer.report import Report
     from scep_analyzer.story.detail import Line
 
 
@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture, write the page."""
-    from scep_analyzer.render.page import Page
-
     _refuse_captures(options)
     report = report_of(options.capture, options)
+    from scep_analyzer.render.page import Page  # only now: a large capture is being read before this is imported
+
     story, _ = told(options, report)
     page = Page(depth_of(report, secrets=options.show_secrets))
     path = None if options.output == "-" else options.output
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     return expected(options, story)
 
 
-def depth_of(report: Report, *, secrets: bool) -> "Depth":
+def depth_of(report: "Report", *, secrets: bool) -> "Depth":
     """The fields of an exchange, by its number."""
     from scep_analyzer.cms.extensions import extensions_of
     from scep_analyzer.story.detail import certificates_in, exchange_lines

@@ -16,10 +16,10 @@ from scep_analyzer.model.anomalies import AnalyzerError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.limits import AT_ONCE
 from scep_analyzer.render import renderer
-from scep_analyzer.report import Files, Report
 
 if TYPE_CHECKING:
     from scep_analyzer.events import Event
+    from scep_analyzer.report import Files, Report
 
 FORMATS = ("text", "json", "jsonl", "markdown", "mermaid")
 
@@ -96,7 +96,7 @@ def _one(options: argparse.Namespace) -> int:
         return _whole(report, stream, options)
 
 
-def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
+def _whole(report: "Report", stream: TextIO, options: argparse.Namespace) -> int:
     """Write what the options choose of a report; gives the exit code."""
     if options.format == "json" and not chooses(options):
         story, only = None, None
@@ -108,6 +108,8 @@ def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
         least = least_of(options, Severity.INFO)
         stream.writelines(json_v1.pieces(report, secrets=options.show_secrets, least=least, only=only))
     elif options.format == "jsonl":
+        from scep_analyzer.report import Files
+
         files = Files(report.captures, options.first)
         write_lines(options, report.again(only), files, stream, at_once=False)
     elif story is not None:
@@ -117,6 +119,8 @@ def _whole(report: Report, stream: TextIO, options: argparse.Namespace) -> int:
 
 
 def _lines(options: argparse.Namespace, analysis: Analysis, stream: TextIO) -> None:
+    from scep_analyzer.report import Files  # imported while another process reads, where the capture is large
+
     at_once = STANDARD_INPUT in options.capture
     write_lines(options, analysis.events(), Files(analysis.engine.facts, options.first), stream, at_once=at_once)
 
@@ -141,7 +145,7 @@ def tell(options: argparse.Namespace, events: "Iterable[Event]", stream: TextIO)
 
 
 def write_lines(
-    options: argparse.Namespace, events: "Iterable[Event]", files: Files, stream: TextIO, *, at_once: bool
+    options: argparse.Namespace, events: "Iterable[Event]", files: "Files", stream: TextIO, *, at_once: bool
 ) -> None:
     """Write a run as JSON Lines; ``at_once`` hands every value on as it comes, where the capture may still grow."""
     from scep_analyzer.render import jsonl

@@ -5,10 +5,12 @@ A renderer decides how things look, and escapes for its own medium; what is told
 
 from datetime import UTC, timezone
 from importlib import import_module
-from typing import NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
 from scep_analyzer.model.findings import Severity
-from scep_analyzer.story.model import Piece, Story
+
+if TYPE_CHECKING:
+    from scep_analyzer.story.model import Piece, Story
 
 
 class Look(NamedTuple):
@@ -36,14 +38,14 @@ class Renderer(Protocol):
     name: str
     media_type: str
 
-    def whole(self, story: Story, out: TextIO, look: Look) -> None:
+    def whole(self, story: "Story", out: TextIO, look: Look) -> None:
         """Draw all of it."""
 
 
 class Streaming(Renderer, Protocol):
     """Draws a story in pieces, too, while it happens."""
 
-    def piece(self, piece: Piece, out: TextIO, look: Look) -> None:
+    def piece(self, piece: "Piece", out: TextIO, look: Look) -> None:
         """Draw what has become known."""
 
 

@@ -54,6 +54,34 @@ def test_a_short_run_imports_what_it_uses(arguments: tuple[str, ...]) -> None:
     assert sorted(_UNUSED.keys() & modules) == []
 
 
+def test_a_large_capture_is_being_read_before_what_judges_it_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys; from scep_analyzer.engines import apart; from scep_analyzer.cli import main\n"
+        "class Started(Exception): pass\n"
+        "def start(*_, **__): raise Started(' '.join(sys.modules))\n"
+        "apart.ApartEngine = start\n"
+        "import multiprocessing; multiprocessing.cpu_count = lambda: 2\n"
+        "try: main(sys.argv[1:])\n"
+        "except Started as told: print(told)"
+    )
+    path = tmp_path / "large.pcap"
+    path.write_bytes(CAPTURE.read_bytes() + bytes(12_000_000))
+    for command in (["timeline"], ["timeline", "-f", "jsonl"], ["diagnose"], ["report", "-o", str(tmp_path / "page")]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *command, str(path)], capture_output=True, text=True, cwd=ROOT, check=True
+        )
+        begun = set(done.stdout.split())
+        assert "scep_analyzer.engines.builtin" in begun
+        later = {
+            "scep_analyzer.rules",
+            "scep_analyzer.story",
+            "scep_analyzer.cms",
+            "scep_analyzer.report",
+            "asn1crypto",
+        }
+        assert later & begun == set(), command
+
+
 def test_help_imports_no_analysis() -> None:
     modules = _imported("--help")
     assert "scep_analyzer.cli" in modules
