@@ -12,6 +12,7 @@ from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.engines import builtin
 from scep_analyzer.http1 import exchanges
 from scep_analyzer.link.decode import Decoder
+from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import Joined, Segment, reversed_key
 from scep_analyzer.sieve.flows import Flows
@@ -121,6 +122,23 @@ def test_what_is_odd_in_the_middle_of_a_run(odd: Any, tmp_path: Path) -> None:
     compiled, plain = native.both(path)
     assert compiled == plain
     assert any(isinstance(each, Joined) for each in _segments(path)[0])
+
+
+@pytest.mark.parametrize("length", [2**31, 2**63, 2**64 + 1, 10**300], ids=lambda length: f"{length:.0e}")
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_may_say_that_it_has_any_length(length: int, chunked: bool, tmp_path: Path) -> None:
+    """A number of the wire may be larger than any of C's; found by fuzzing."""
+    talk = Talk().opened()
+    head = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % length if chunked else b"Content-Length: %d\r\n\r\n" % length
+    talk.pieces(b"POST /scep?operation=PKIOperation HTTP/1.1\r\nHost: a\r\n" + head, 40)
+    talk.pieces(b"0" * 4_000, 500)
+    path = _written(tmp_path, talk)
+    compiled, plain = native.both(path)
+    assert compiled == plain
+    found = builtin.BuiltinEngine([str(path)]).exchanges()
+    [request] = [each.request for each in found if isinstance(each, HttpExchange)]
+    assert request is not None
+    assert not request.complete
 
 
 def test_what_is_no_scep_never_comes_to_the_sieve(tmp_path: Path) -> None:
