@@ -50,8 +50,10 @@ class Analysis:
         if isinstance(engine, str):
             # Neither keys nor the bytes of messages travel between processes.
             through = partial(decoded, limits=limits) if not keys and keep is None else None
-            reading = Reading(paths, on_bytes, secrets, limits, frames=frames, through=through)
-            engine = open_capture(engine, reading)
+            engine = open_capture(
+                engine,
+                Reading(paths=paths, on_bytes=on_bytes, secrets=secrets, limits=limits, frames=frames, through=through),
+            )
         self.engine: Engine = engine
         self._secrets, self._limits = secrets, limits
         self._keys, self._keep = keys, keep

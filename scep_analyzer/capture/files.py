@@ -1,7 +1,6 @@
 """Paths → packets: the kind of each file by its first bytes, several files as one in time order."""
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from scep_analyzer.capture.skim import Skim
 from scep_analyzer.capture.source import Source
 from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.packets import CaptureFacts, Packet, Segments
+from scep_analyzer.model.patterns import lazily
 
 STANDARD_INPUT = "-"
 UNKNOWN = "read by tshark"
@@ -30,9 +30,9 @@ _CAPTURES = (".pcap", ".pcapng", ".cap", ".ntar", ".dmp", ".snoop", ".trc")
 ENDINGS_OF_CAPTURES = tuple(
     each + packed for each in _CAPTURES for packed in ("", ".gz", ".zst", ".lz4", ".xz", ".bz2")
 )
-_ROTATED = re.compile(r"\.p?cap(ng)?\d+$")
+_ROTATED = lazily(r"\.p?cap(ng)?\d+$")
 """As `tcpdump -C` names them: x.pcap, x.pcap1, x.pcap2."""
-_BESIDE_CAPTURES = re.compile(
+_BESIDE_CAPTURES = lazily(
     r"(?:\.(?:har|saz|zip|tar|tgz|txz|tbz2?)|\.log(?:[.-]\d+)*|access[._-]log[.\d-]*)(?:\.(?:gz|zst|lz4|xz|bz2))?$"
 )
 """Archives, recordings and logs, also rotated ones: u_ex260302.log, access.log.2.gz, access_log-20260302."""

@@ -23,14 +23,15 @@ from scep_analyzer.cms.verification import check_attributes, check_digest, check
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.remembered import remembered
 from scep_analyzer.model.verdict import Verdict
 
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 _MESSAGE_DIGEST = "1.2.840.113549.1.9.4"
 # First bytes of the elements of a SignedData and of a SignerInfo (RFC 5652, Sections 5.1 and 5.3).
-_FORM = re.compile(rb"\x02\x31\x30\xa0?\xa1?\x31")
-_SIGNER_FORM = re.compile(rb"\x02[\x30\x80]\x30\xa0?\x30[\x04\x24]\xa1?", re.DOTALL)
+_FORM = lazily(rb"\x02\x31\x30\xa0?\xa1?\x31")
+_SIGNER_FORM = lazily(rb"\x02[\x30\x80]\x30\xa0?\x30[\x04\x24]\xa1?", re.DOTALL)
 _CONTENT_TYPE = "1.2.840.113549.1.9.3"
 
 Notes = list[tuple[str, str]]

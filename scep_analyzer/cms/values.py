@@ -11,6 +11,7 @@ from asn1crypto import core
 
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.patterns import lazily
 
 UTC_TIME, GENERALIZED_TIME = 23, 24
 _LONGEST_TIME = 40
@@ -20,8 +21,8 @@ _LONGEST_NUMBER = 64
 # X.680, Clauses 46 and 47: UTCTime leaves out the century, and may leave out the seconds; both may carry a zone.
 _REST = r"(\d\d)(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,]\d{1,9})?)?)?(?:Z|([+-])(\d\d)(\d\d)?)?"
 _TIMES = {
-    UTC_TIME: re.compile(r"(\d\d)" + _REST, re.ASCII),
-    GENERALIZED_TIME: re.compile(r"(\d{4})" + _REST, re.ASCII),
+    UTC_TIME: lazily(r"(\d\d)" + _REST, re.ASCII),
+    GENERALIZED_TIME: lazily(r"(\d{4})" + _REST, re.ASCII),
 }
 
 

@@ -1,7 +1,7 @@
 """The engine in this process: capture → link → sieve → tcp → http1."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scep_analyzer.capture.files import CaptureFiles
 from scep_analyzer.capture.skim import Skim, regular
@@ -16,10 +16,11 @@ from scep_analyzer.model.packets import CaptureFacts, Endpoint, Notices, Packet,
 from scep_analyzer.model.streams import ConnectionFacts, ConnectionFailure
 from scep_analyzer.model.tls import Handshake
 from scep_analyzer.sieve.flows import Flows
-from scep_analyzer.sieve.handshakes import HandshakeFlows
 from scep_analyzer.sieve.heads import FIRST_BYTES
 from scep_analyzer.tcp.connections import Reassembler
-from scep_analyzer.tls.handshakes import Handshakes
+
+if TYPE_CHECKING:
+    from scep_analyzer.sieve.handshakes import HandshakeFlows
 
 _TUNNELS = frozenset(port.to_bytes(2, "big") for port in BY_UDP_PORT)
 
@@ -90,6 +91,9 @@ class BuiltinEngine:
         met = {each.address for each in self._flows.tls_servers}
         wanted = met if addresses is None else met.intersection(addresses)
         if wanted and self._files.can_be_read_again:
+            from scep_analyzer.sieve.handshakes import HandshakeFlows
+            from scep_analyzer.tls.handshakes import Handshakes
+
             flows, decoder = HandshakeFlows(None if addresses is None else wanted), Decoder(_AGAIN)
             chosen = None if self._frames is None else Chosen(self._frames)
             segments = _segments(self._opened(flows, decoder), flows, decoder, chosen)
@@ -98,13 +102,13 @@ class BuiltinEngine:
                     yield item
 
     def _opened(
-        self, flows: Flows | HandshakeFlows, decoder: Decoder, on_bytes: Callable[[int], None] | None = None
+        self, flows: "Flows | HandshakeFlows", decoder: Decoder, on_bytes: Callable[[int], None] | None = None
     ) -> CaptureFiles:
         skim = (lambda: tight(flows, decoder)) if self._sieve and self._frames is None else None
         return CaptureFiles(self._paths, on_bytes, skim, self._streams)
 
 
-def tight(flows: Flows | HandshakeFlows, decoder: Decoder) -> Skim:
+def tight(flows: "Flows | HandshakeFlows", decoder: Decoder) -> Skim:
     """The tight pass over one file."""
     return Skim(flows.tame, FIRST_BYTES, _TUNNELS, flows.feed, decoder.notices.dns_of, flows.regular)
 
@@ -125,7 +129,7 @@ def staged(
 
 
 def _segments(
-    files: CaptureFiles, flows: Flows | HandshakeFlows, decoder: Decoder, chosen: Chosen | None
+    files: CaptureFiles, flows: "Flows | HandshakeFlows", decoder: Decoder, chosen: Chosen | None
 ) -> Iterator[Segments | Anomaly]:
     """Segments of the connections that are followed. What the tight pass has read has been through ``flows`` already."""
     for item in files.packets():

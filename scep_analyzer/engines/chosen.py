@@ -1,13 +1,16 @@
 """Packets that a display filter has chosen: the others are counted, and what they may have held is not said to be missing."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.limits import LIMITS
 from scep_analyzer.model.packets import CaptureFacts, Packet, Segment, Segments
 from scep_analyzer.sieve.flows import Flows
-from scep_analyzer.sieve.handshakes import HandshakeFlows
+
+if TYPE_CHECKING:
+    from scep_analyzer.sieve.handshakes import HandshakeFlows
 
 _MOST_NAMED = 5
 
@@ -23,7 +26,7 @@ class Chosen:
         self._left: set[int] = set()
 
     def through(
-        self, packet: Packet, facts: CaptureFacts, flows: Flows | HandshakeFlows, decoder: Decoder
+        self, packet: Packet, facts: CaptureFacts, flows: "Flows | HandshakeFlows", decoder: Decoder
     ) -> Iterator[Segments | Anomaly]:
         """The segments of one packet of a capture, where it is chosen."""
         if packet.frame not in self.frames:
@@ -40,7 +43,7 @@ class Chosen:
                 _note(flow.number, self._kept, self._left, facts)
 
     def _passed_by(
-        self, packet: Packet, facts: CaptureFacts, flows: Flows | HandshakeFlows
+        self, packet: Packet, facts: CaptureFacts, flows: "Flows | HandshakeFlows"
     ) -> Iterator[Segments | Anomaly]:
         if not isinstance(flows, Flows):
             return

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from scep_analyzer.model.exchanges import Header
+from scep_analyzer.model.patterns import lazily
 
 # RFC 9110 and WebDAV (RFC 4918), and what Windows hosts send on the same ports. Recognising by name keeps other line
 # protocols (SMTP, FTP, SIP, RTSP) out.
@@ -13,13 +14,13 @@ METHODS = frozenset(
     b"RDG_OUT_DATA MERGE CHECKOUT".split()
 )
 _LONGEST_METHOD = max(map(len, METHODS))
-_METHOD = re.compile(rb"(\S+)[ \t]+")
-_VERSION = re.compile(rb"[ \t]+(HTTP/\d+\.\d+)[ \t]*\Z", re.IGNORECASE)
-_CUT_VERSION = re.compile(r"[ \t]+H(?:T(?:T(?:P(?:/(?:\d\.?)?)?)?)?)?\Z", re.IGNORECASE)
+_METHOD = lazily(rb"(\S+)[ \t]+")
+_VERSION = lazily(rb"[ \t]+(HTTP/\d+\.\d+)[ \t]*\Z", re.IGNORECASE)
+_CUT_VERSION = lazily(r"[ \t]+H(?:T(?:T(?:P(?:/(?:\d\.?)?)?)?)?)?\Z", re.IGNORECASE)
 """The beginning of a version: a snaplen may end in it."""
 _LONGEST_END = 64
 """Where a version is looked for at the end of a request line: a target has up to 16 KiB."""
-_STATUS_LINE = re.compile(rb"(HTTP/\d+\.\d+)[ \t]+(\d{3})(?:[ \t]+(.*))?", re.DOTALL | re.IGNORECASE)
+_STATUS_LINE = lazily(rb"(HTTP/\d+\.\d+)[ \t]+(\d{3})(?:[ \t]+(.*))?", re.DOTALL | re.IGNORECASE)
 _STATUS_START = b"HTTP/"
 
 

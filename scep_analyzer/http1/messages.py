@@ -24,7 +24,7 @@ from scep_analyzer.model.streams import MOST_FRAMES, Data, Gap, Pieces
 Head = RequestHead | ResponseHead
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Message:
     """A message that is being read. ``start`` and ``end`` are stream offsets."""
 
@@ -55,11 +55,13 @@ class Message:
     """Anomalies met while reading: (code, detail)."""
 
 
-@dataclass(slots=True)
 class Budget:
     """How many bytes of bodies all connections together may still keep."""
 
-    left: int
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 Done = tuple[Message, ...]
@@ -149,7 +151,9 @@ class MessageParser:
         if message is None or not (message.length or message.lost or message.wanted):
             return 0, None  # the first bytes of a body tell whether it is SCEP's
         if self._step in (MessageParser._read_length, MessageParser._read_chunk):
-            return min(self._remaining - 1, _LONG), None  # what a head says may be more than any file and any of C's numbers
+            return min(
+                self._remaining - 1, _LONG
+            ), None  # what a head says may be more than any file and any of C's numbers
         return (_LONG, None) if self._step is MessageParser._read_until_close else (0, None)
 
     def _steps(self) -> Iterator[Message]:

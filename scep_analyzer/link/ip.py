@@ -90,7 +90,7 @@ def decode_v6(data: bytes, at: int) -> Datagram:
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Waiting:
     started_ns: int
     frames: list[int] = field(default_factory=list)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.remembered import remembered
 
 HIDDEN = "(redacted)"
@@ -28,7 +29,7 @@ _BY_ARC = {
 }
 """The OIDs by what they begin with: Microsoft's two differ in their last byte."""
 
-OIDS = re.compile(b"|".join(map(re.escape, SECRET_OIDS.values())))
+OIDS = lazily(b"|".join(map(re.escape, SECRET_OIDS.values())))
 
 _CERTAIN = (
     "challenge",
@@ -89,34 +90,34 @@ SECRET_WORDS = (
 )
 """Words for a password in the languages that Windows servers speak."""
 
-_NAME_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SEPARATORS = re.compile(r"[?&;#]")
+_NAME_PARTS = lazily(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SEPARATORS = lazily(r"[?&;#]")
 _SLASH = r"(?:\\?/|%(?:25)*2[fF])"
 """What parts the segments of a path, as JSON writes it and percent-encoded, too."""
 _REST = rf"(?:[^\s\"'<>?&;#/%\\]+|(?!{_SLASH})[%\\])*"
-_SEGMENT = re.compile(rf"(?::|%(?:25)*3[aA]){_SLASH}{_SLASH}{_REST}|{_SLASH}(?P<segment>{_REST})")
+_SEGMENT = lazily(rf"(?::|%(?:25)*3[aA]){_SLASH}{_SLASH}{_REST}|{_SLASH}(?P<segment>{_REST})")
 """A segment of a path; a scheme and a host give none."""
-_GLUED = re.compile(r"([A-Za-z][A-Za-z0-9%]{2,63})[-_.:~,+!](?=\D*\d)(.{3,})", re.DOTALL)
+_GLUED = lazily(r"([A-Za-z][A-Za-z0-9%]{2,63})[-_.:~,+!](?=\D*\d)(.{3,})", re.DOTALL)
 """A word and a value in one segment: ``otp-4711``."""
-_ORDINARY_SEGMENT = re.compile(
+_ORDINARY_SEGMENT = lazily(
     r"m?scep(?:\.dll|_admin)?|certsrv|pkiclient|cgi-bin|ejbca|publicweb|apply|api|realms|protocol|v\d{1,2}|[a-z]*enroll?(?:ment)?"
     r"|[a-z]*re(?:new(?:al)?|quests?|set)|validate|verify|change|generate|new|login|get\w{0,20}|profiles?|ca|ra|est|cert(?:ificate)?s?"
     r"|\w{1,30}\.(?:exe|dll|aspx?|jsp|php|cgi|html?|do)",
     re.IGNORECASE,
 )
 """What stands in the paths of services: behind such a segment no secret is looked for until the next word for one."""
-_PASSED_ON = re.compile(r"pass-?through", re.IGNORECASE)
+_PASSED_ON = lazily(r"pass-?through", re.IGNORECASE)
 """No password: the gateway of Microsoft Cloud PKI has it in its path."""
-_ENDS = re.compile(r"[\s\"'<>]")
-_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:|(?<![^\s\"'<=(,]))(?://|\\/\\/|%2[fF]%2[fF])")
+_ENDS = lazily(r"[\s\"'<>]")
+_SCHEME = lazily(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:|(?<![^\s\"'<=(,]))(?://|\\/\\/|%2[fF]%2[fF])")
 """What a host follows; without a scheme ("network-path reference", RFC 3986, 4.2) only where a word begins."""
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=_\s-]")
+_NOT_BASE64 = lazily(r"[^A-Za-z0-9+/=_\s-]")
 _LONGEST_NAME = 64
 _MOST_ESCAPES = 3
-_PORT = re.compile(r"[^:]*(?::\d*)?\Z|\[[^\]]*\](?::\d*)?\Z")
-_DIGITS = re.compile(r"(?<![0-9A-Za-z-])(?!0x)[0-9A-Fa-f]{16,}(?![0-9A-Za-z-])")
-_BLOB = re.compile(r"[A-Za-z0-9+/_.~-]{16,}=*")
-_OURS = re.compile(r"(?:[A-Za-z0-9-]+ )?\(redacted, [\d,]+ characters\)")
+_PORT = lazily(r"[^:]*(?::\d*)?\Z|\[[^\]]*\](?::\d*)?\Z")
+_DIGITS = lazily(r"(?<![0-9A-Za-z-])(?!0x)[0-9A-Fa-f]{16,}(?![0-9A-Za-z-])")
+_BLOB = lazily(r"[A-Za-z0-9+/_.~-]{16,}=*")
+_OURS = lazily(r"(?:[A-Za-z0-9-]+ )?\(redacted, [\d,]+ characters\)")
 
 _WHOLE_FIELDS = frozenset({"authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info"})
 _CHALLENGE_FIELDS = frozenset({"www-authenticate", "proxy-authenticate"})
@@ -135,7 +136,7 @@ def _in_base64() -> dict[bytes, re.Pattern[bytes]]:
             ways = [base64.b64encode(bytes(before) + element + bytes([each, 0])) for each in range(0, 256, 4)]
             partial = b"" if (before + len(element)) * 8 % 6 == 0 else re.escape(bytes({each[last] for each in ways}))
             sure = ways[0][first:last]
-            forms[sure] = re.compile(re.escape(sure) + (b"[" + partial + b"]" if partial else b""))
+            forms[sure] = lazily(re.escape(sure) + (b"[" + partial + b"]" if partial else b""))
     return forms
 
 
@@ -152,7 +153,7 @@ _IN_HEX = [oid.hex().encode() for oid in SECRET_OIDS.values()]
 _DIGITS_OF_HEX = frozenset(max(re.findall(rb"\d+", each), key=len)[:14] for each in _IN_HEX)
 """Digits that they all hold, in whichever case the letters are."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
-_LINE_ENDS = re.compile(rb"\\[rnt]")
+_LINE_ENDS = lazily(rb"\\[rnt]")
 """As JSON and C write them."""
 
 

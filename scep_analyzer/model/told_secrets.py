@@ -6,16 +6,17 @@ it. In doubt it is one: a token with digits near a word for a password, a quotat
 
 import re
 
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.secrets import SECRET_WORDS, digits_hidden, is_secret_name, without_secrets
 
 WITHHELD = "(not shown: the text may hold a challenge password)"
 
 _BEFORE, _BEHIND = 40, 80
 """How many characters around the word a value is looked for in."""
-_HANDED_OUT = re.compile(r"(?<![-\w])(?!0x)(?=\w*\d)[0-9A-Fa-f]{8,}(?![-\w])")
+_HANDED_OUT = lazily(r"(?<![-\w])(?!0x)(?=\w*\d)[0-9A-Fa-f]{8,}(?![-\w])")
 """As NDES hands them out; the pieces of a GUID are none."""
-_TOKEN = re.compile(r"[^\s\"'<>(),;\[\]{}\u2018-\u201f\u00ab\u00bb`|]+")
-_ORDINARY = re.compile(
+_TOKEN = lazily(r"[^\s\"'<>(),;\[\]{}\u2018-\u201f\u00ab\u00bb`|]+")
+_ORDINARY = lazily(
     r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # a GUID
     r"|0x[0-9A-Fa-f]{1,8}"  # an HRESULT
     r"|(?:[a-z]+:)?//\S*|/\S*|(?:[\w-]+\.)+[A-Za-z]{2,}(?:[:/]\S*)?"  # URLs, paths, hosts
@@ -30,7 +31,7 @@ _NAMED_BEFORE = frozenset({
 })  # fmt: skip
 """A token with digits behind one of these is the name of something else."""
 _LEAST = 6
-_SAID = re.compile(
+_SAID = lazily(
     r"[\"'\u2018-\u201f\u00bb]?\s{0,3}"
     r"(?:(?P<mark>(?:\w{1,3}\s?)?(?:[:=\uff1a]+|->))|is\b|was\b)?\s{0,3}"
     r"(?P<quote>[\"'`\u2018-\u201f\u00ab\u00bb\u300c])?(?P<value>[^\s\"'\u2018-\u201f\u00bb\u300d]{3,})(?P<rest>[^\n]?)"
@@ -43,7 +44,7 @@ _STATES = frozenset({
 })  # fmt: skip
 
 
-_FIELD = re.compile(
+_FIELD = lazily(
     r"(?:<([\w:.-]{2,64})(?:\s[^<>]{0,200})?>|[\"']([\w.-]{2,64})[\"']\s{0,3}:\s{0,3}[\"']?)\s{0,3}([^<\"'\s,}]{3,})"
 )
 """A field of XML or JSON and the beginning of its value."""

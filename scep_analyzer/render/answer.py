@@ -1,9 +1,9 @@
 """The first screen: the verdict of one enrollment, or the table of several with their causes grouped above it."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.places import of_source, own, short, unit_of, word
 from scep_analyzer.model.words import count, span
 from scep_analyzer.render import Look
@@ -31,7 +31,7 @@ from scep_analyzer.story.verdicts import common_name, summary
 
 MARKS = {Ruling.GOOD: "✓", Ruling.BAD: "✗", Ruling.WAITING: "…", Ruling.OPEN: "?"}
 _TONES = {Ruling.GOOD: Tone.GOOD, Ruling.BAD: Tone.BAD, Ruling.WAITING: Tone.WAITING, Ruling.OPEN: Tone.WAITING}
-_LONG_ID = re.compile(r"\b([0-9A-Fa-f]{6})[0-9A-Fa-f]{12,}([0-9A-Fa-f]{6})\b")
+_LONG_ID = lazily(r"\b([0-9A-Fa-f]{6})[0-9A-Fa-f]{12,}([0-9A-Fa-f]{6})\b")
 _FILTER = 11
 """Columns of WIRESHARK."""
 _PLUGIN = "  (plugin)"

@@ -3,12 +3,12 @@
 Escape sequences are made once for each look; nothing from the wire can add one, because everything passes through ``safe``.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple, TextIO
 from zlib import crc32
 
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.render import Look
 from scep_analyzer.render.safe import safe
 from scep_analyzer.story.model import Kind, Sentence, Span, Tone
@@ -37,12 +37,12 @@ _IN_ASCII = str.maketrans(
         "×": "x",
     }
 )
-_WORD = re.compile(r"\s*\S+\s*")
-_NARROW = re.compile("[\x20-\x7e\xa0-\u02ff‐-‧‰-⁞←-⇿─-╿■-◿✓✗]*")
+_WORD = lazily(r"\s*\S+\s*")
+_NARROW = lazily("[\x20-\x7e\xa0-\u02ff‐-‧‰-⁞←-⇿─-╿■-◿✓✗]*")
 """Text whose characters take one cell each: what this program writes itself, and Latin names."""
-_PLAIN_URL = re.compile(r"https://[A-Za-z0-9./#?&=_~%()@:+,-]+")
+_PLAIN_URL = lazily(r"https://[A-Za-z0-9./#?&=_~%()@:+,-]+")
 """URLs that are ASCII without anything that could end the escape sequence around them."""
-_SECTION = re.compile(r"(RFC \d{1,5}(?:, (?:Section )?\d+(?:\.\d+)*)?)")
+_SECTION = lazily(r"(RFC \d{1,5}(?:, (?:Section )?\d+(?:\.\d+)*)?)")
 """A section of an RFC in a sentence, as (RFC 8894, 4.2)."""
 _LEAST_ROOM = 20
 """Columns that a paragraph gets, however narrow the paper is."""

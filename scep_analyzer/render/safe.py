@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Iterable
 
+from scep_analyzer.model.patterns import lazily
+
 # C0 and C1 controls, DEL, line and paragraph separators, bidirectional overrides and isolates, and what shows nothing: zero-width
 # characters, fillers, variation selectors, tags, format characters of scripts, musical and shorthand format controls, lone surrogates,
 # noncharacters. (Unicode's Default_Ignorable_Code_Point and Cc, Cs; and U+2800, a blank that is none.) Newline is among them: a value is
@@ -17,13 +19,13 @@ _UNSAFE_CHARACTERS = (
     "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_UNSAFE = re.compile(f"[{_UNSAFE_CHARACTERS}]")
+_UNSAFE = lazily(f"[{_UNSAFE_CHARACTERS}]")
 _COMBINING = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e"
     "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
 # More marks on one letter than any language has pile up over the lines above.
-_PILES = re.compile(f"(?<=[{_COMBINING}]{{3}})[{_COMBINING}]+")
+_PILES = lazily(f"(?<=[{_COMBINING}]{{3}})[{_COMBINING}]+")
 
 
 def safe(text: str) -> str:
@@ -59,13 +61,13 @@ def csv_cell(text: str) -> str:
 
 # What begins markup inside a line or at its start (CommonMark 0.31, GitHub's and GitLab's extensions). Without brackets, parentheses are
 # none; a backslash keeps the source readable.
-_MARKUP = re.compile(
+_MARKUP = lazily(
     r"[\\`*_{}\[\]<>|^]"  # emphasis, code, links, HTML, tables
     r"|^[ ]*[#=]+|^[ ]*[-+](?=[ ])|(?<=\d)[.)](?=\s)|-(?=-)"  # headings, lists, rules, front matter
 )
 # What is looked for in the text that comes out, where a character reference is no help: mentions, issues, labels, epics, formulas,
 # addresses, URLs, emoji. A zero-width space behind it ends that.
-_LINKED = re.compile(r"[@#!~%&$](?=\S)|:(?=//)|:(?=[a-z_+-][\w+-]*:|100:|1234:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+_LINKED = lazily(r"[@#!~%&$](?=\S)|:(?=//)|:(?=[a-z_+-][\w+-]*:|100:|1234:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
 
 
 def markdown(text: str) -> str:
@@ -105,8 +107,8 @@ def _escaped(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_UNNAMED = re.compile(r"[^A-Za-z0-9._-]+")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin|conout|clock)(?![A-Za-z0-9_-])", re.IGNORECASE)
+_UNNAMED = lazily(r"[^A-Za-z0-9._-]+")
+_RESERVED = lazily(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin|conout|clock)(?![A-Za-z0-9_-])", re.IGNORECASE)
 _LONGEST_PART, _LONGEST_STEM = 60, 120
 
 
@@ -140,7 +142,7 @@ def _part(text: str) -> str:
     return re.sub(r"[.-]{2,}", "-", plain).strip("-.")[:_LONGEST_PART].rstrip("-.")
 
 
-_DIAGRAM = re.compile(r"[^\w ./,()✗×…–“”]|(?<!\w)end(?!\w)", re.IGNORECASE)
+_DIAGRAM = lazily(r"[^\w ./,()✗×…–“”]|(?<!\w)end(?!\w)", re.IGNORECASE)
 
 
 def mermaid(text: str) -> str:

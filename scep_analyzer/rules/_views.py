@@ -13,6 +13,7 @@ from scep_analyzer.model.content import Csr
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header, path_of, without_secrets
 from scep_analyzer.model.findings import Fact
 from scep_analyzer.model.packets import CaptureFacts, Notices
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.places import SOURCES
 from scep_analyzer.model.scep import (
     Bystander,
@@ -56,7 +57,7 @@ _OPERATIONS: dict[str | None, Trait] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Scene:
     """What the capture holds beside the exchanges; grows while it is read."""
 
@@ -514,7 +515,7 @@ _MONTHS = {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1
     )
 }
-_FIXDATE = re.compile(rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_FIXDATE = lazily(rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 """The form of a date that RFC 9110 asks for; servers use no other, but for the odd ones."""
 
 SKEW = timedelta(minutes=5)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from scep_analyzer.model.findings import Evidence
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.products import FRONTS, SERVERS
 from scep_analyzer.rules._rule import Advice, Page
 from scep_analyzer.rules.products import Recognised
@@ -13,29 +14,23 @@ _USUAL = ("ndes", "step-ca", "ejbca", "scepman", "ios-ca")
 """The servers met most often: what an unknown one may be, where no mark says more."""
 _LIKELY = 2
 _SERVERS_AND_FRONTS = frozenset({*SERVERS, *FRONTS})
-_TELLS: dict[str, re.Pattern[str]] = {
-    "ndes": re.compile(
-        r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv|\bevents? \d|W3SVC|NetworkDeviceEnrollment|\bIntune policy module\b"
-        r"|application pool|iisreset",
-        re.IGNORECASE,
-    ),
-    **{
-        key: re.compile(rf"\b{re.escape(name)}\b")
-        for key, name in SERVERS.items()
-        if key not in ("ndes", "intune", "entra-app-proxy")
-    },
-}
+_NDES = lazily(
+    r"\bNDES\b|\bIIS\b|mscep|CEP Encryption|Exchange Enrollment|certsrv|\bevents? \d|W3SVC|NetworkDeviceEnrollment|\bIntune policy module\b"
+    r"|application pool|iisreset",
+    re.IGNORECASE,
+)
+_TELLS = {key: name for key, name in SERVERS.items() if key not in ("ndes", "intune", "entra-app-proxy")}
 """Words by which a sentence speaks of a product."""
-_TELLS_CLIENT: dict[str, re.Pattern[str]] = {
-    "ios-client": re.compile(r"\bCisco\b|\bIOS\b"),
-    "cisco-asa": re.compile(r"\bCisco\b|\bASA\b"),
-    "cisco-wlc": re.compile(r"\bCisco\b|\bWLC\b"),
-    "ftd": re.compile(r"\bCisco\b|\bFMC\b"),
-    "apple": re.compile(r"\bApple\b|\biPhone\b"),
-    "sscep": re.compile(r"\bsscep\b"),
-    "jscep": re.compile(r"\bjscep\b"),
-    "certmonger": re.compile(r"\bcertmonger\b"),
-    "strongswan": re.compile(r"\bstrongSwan\b"),
+_TELLS_CLIENT = {
+    "ios-client": ("Cisco", "IOS"),
+    "cisco-asa": ("Cisco", "ASA"),
+    "cisco-wlc": ("Cisco", "WLC"),
+    "ftd": ("Cisco", "FMC"),
+    "apple": ("Apple", "iPhone"),
+    "sscep": ("sscep",),
+    "jscep": ("jscep",),
+    "certmonger": ("certmonger",),
+    "strongswan": ("strongSwan",),
 }
 """The same for clients."""
 
@@ -112,9 +107,15 @@ def _fits(key: str, spoken_of: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)  # pages say the same for every finding
 def _servers_in(text: str) -> frozenset[str]:
-    return frozenset(key for key, pattern in _TELLS.items() if pattern.search(text))
+    named = [key for key, name in _TELLS.items() if _says(text, name)]
+    return frozenset(("ndes", *named) if _NDES.search(text) else named)
 
 
 @lru_cache(maxsize=4096)
 def _clients_in(text: str) -> frozenset[str]:
-    return frozenset(key for key, pattern in _TELLS_CLIENT.items() if pattern.search(text))
+    return frozenset(key for key, names in _TELLS_CLIENT.items() if any(_says(text, name) for name in names))
+
+
+def _says(text: str, name: str) -> bool:
+    """Whether the name is in the text as a word; most texts have most names nowhere."""
+    return name in text and re.search(rf"\b{re.escape(name)}\b", text) is not None

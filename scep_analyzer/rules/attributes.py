@@ -2,10 +2,10 @@
 
 import base64
 import hashlib
-import re
 
 from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, read
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import MessageType, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
@@ -34,7 +34,7 @@ _NAMES = {
     codes.MESSAGE_DIGEST: "messageDigest",
     codes.SIGNING_TIME: "signingTime",
 }
-_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
+_PRINTABLE = lazily(r"[A-Za-z0-9 '()+,\-./:=?]*")
 _SPELT = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256"}
 _OF_NOTHING = {hashlib.new(name, usedforsecurity=False).hexdigest(): name for name in ("md5", "sha1", "sha256")}
 _DRAFTS = {1: "a type of an early draft", 2: "a type of an early draft", 18: "UpdateReq of draft-gutmann-scep"}

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from scep_analyzer.model.content import ChallengePassword, Content, Csr
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import Bystander, FailInfo, MessageType
 from scep_analyzer.rules._rule import ERROR, INFERRED, INFO, POSSIBLE, WARNING, Found, rule
@@ -16,11 +17,11 @@ from scep_analyzer.rules._views import CaptureView, View, answer_frame
 from scep_analyzer.rules._words import count, long, quoted, shown
 from scep_analyzer.rules.requester import is_renewal
 
-_PLACEHOLDERS = re.compile(
+_PLACEHOLDERS = lazily(
     r"\{\{.*?\}\}|\$\(?\w*[A-Z_]{3,}|%[A-Za-z]+%|<[A-Za-z _-]+>|\$[{(]\w+[})]",
     re.IGNORECASE,
 )
-_USUAL_WORDS = re.compile(r"(?:cisco|password|challenge|changeme|secret)$", re.IGNORECASE)
+_USUAL_WORDS = lazily(r"(?:cisco|password|challenge|changeme|secret)$", re.IGNORECASE)
 """Each of these may be a placeholder, or a password that somebody chose."""
 _QUOTES = "\"'`“”‘’"
 _BLOB = 256

@@ -3,13 +3,14 @@
 import re
 
 from scep_analyzer.model.findings import Evidence, Severity
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.scep import PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
 from scep_analyzer.rules._words import count, shown
 from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
-_ESCAPED_AGAIN = re.compile(r"%25(?:2[BbFf]|3[Dd]|0[AaDd])")
+_ESCAPED_AGAIN = lazily(r"%25(?:2[BbFf]|3[Dd]|0[AaDd])")
 _CUTS = (1024, 2048, 4096, 8192, 16384)
 
 

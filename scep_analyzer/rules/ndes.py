@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from scep_analyzer.model.exchanges import HttpExchange, header, secrets_in
 from scep_analyzer.model.findings import Evidence, Fact, Severity
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.places import called
 from scep_analyzer.model.scep import (
     AdminPage,
@@ -29,9 +30,9 @@ from scep_analyzer.rules.http_status import is_scep_path, status_fact
 
 _RPC_PORTS = frozenset({135, 445, 593})
 _RPC_DYNAMIC = range(49152, 65536)
-_OLD_IIS = re.compile(r"microsoft-iis/(?:5|6|7|8)\.")
+_OLD_IIS = lazily(r"microsoft-iis/(?:5|6|7|8)\.")
 _WEAK_CIPHERS = ("des-cbc", "rc2", "rc4")
-_HANDSHAKE = re.compile(r"(?:NTLM|Negotiate) \S{8,}", re.IGNORECASE)
+_HANDSHAKE = lazily(r"(?:NTLM|Negotiate) \S{8,}", re.IGNORECASE)
 """A login that goes on: the server's part of it, not its end."""
 _NEAR_NS = 120 * 1_000_000_000
 

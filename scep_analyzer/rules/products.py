@@ -14,6 +14,7 @@ from scep_analyzer.cms.extensions import holds
 from scep_analyzer.model.exchanges import Response, header, path_of
 from scep_analyzer.model.findings import Strength
 from scep_analyzer.model.packets import Endpoint
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.products import PRODUCTS
 from scep_analyzer.model.scep import Bystander, CaCapabilities, CaCertificates, PkiMessage, PkiStatus, ScepExchange
 from scep_analyzer.rules import product_marks as marks
@@ -21,7 +22,7 @@ from scep_analyzer.rules.product_marks import L, Mark, P, S
 
 K = TypeVar("K")
 _MOST_PLACES = 10_000
-_IIS = re.compile(r"^Microsoft-IIS/([\d.]+)", re.IGNORECASE)
+_IIS = lazily(r"^Microsoft-IIS/([\d.]+)", re.IGNORECASE)
 _ENOUGH = 64
 """Exchanges of a place that are looked at one by one."""
 _WORTH = {P: 4, L: 2, S: 1}

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 from scep_analyzer.model.findings import Evidence, Fact, NotChecked, Severity
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.scep import MessageType, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFO, WARNING, Found, rule
 from scep_analyzer.rules._views import View
@@ -12,7 +13,7 @@ from scep_analyzer.rules._words import certificate_words, day, long, shown
 _TOLERANCE = timedelta(minutes=5)
 _BOOT_YEARS = range(1970, 2003)
 """Devices without a battery-backed clock start in 1970, 1993 (Cisco IOS: March 1993), 2000 or 2002."""
-_GUID = re.compile(r"CN=\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", re.IGNORECASE)
+_GUID = lazily(r"CN=\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", re.IGNORECASE)
 _GENERIC = (
     "scep signer",
     "scep client",

@@ -1,9 +1,8 @@
 """What the server itself names as the cause, in words, and wrong names in the URL (rules/server_words.py holds the table)."""
 
-import re
-
 from scep_analyzer.model.exchanges import path_of
 from scep_analyzer.model.findings import Evidence, Fact
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.scep import FailInfo, PkiMessage
 from scep_analyzer.rules._rule import ERROR, INFERRED, Found, rule
 from scep_analyzer.rules._views import View
@@ -11,7 +10,7 @@ from scep_analyzer.rules._words import shown
 from scep_analyzer.rules.http_status import status_fact
 from scep_analyzer.rules.server_words import Heard, heard
 
-_PORT_IN_PATH = re.compile(r"/[^/?]*:(\d{2,5})(?=[/?]|$)")
+_PORT_IN_PATH = lazily(r"/[^/?]*:(\d{2,5})(?=[/?]|$)")
 
 
 _USUAL = ("aes", "des-ede3")

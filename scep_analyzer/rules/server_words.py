@@ -7,7 +7,6 @@ Sources: the products' source text, manuals and issues. Fragments are matched wi
 
 import re
 from functools import cache, lru_cache
-from http import HTTPStatus
 from typing import NamedTuple
 
 from scep_analyzer.model.scep import ScepExchange
@@ -228,12 +227,15 @@ _ROWS: tuple[tuple[str, Meaning], ...] = (
 """Fragment → meaning; the first that fits counts, so what names one thing comes before what names a kind."""
 
 _QUOTED = 160
-_REASONS = frozenset(each.phrase.lower() for each in HTTPStatus) | {
-    "",
-    "ok",
-    "internal server error",
-    "object not found",
-}
+
+
+@cache
+def _reasons() -> frozenset[str]:
+    """Reason phrases that say no more than the status."""
+    from http import HTTPStatus
+
+    usual = ("", "ok", "internal server error", "object not found")
+    return frozenset((*usual, *(each.phrase.lower() for each in HTTPStatus)))
 
 
 @cache
@@ -267,7 +269,7 @@ def spoken(exchange: ScepExchange) -> list[tuple[str, str]]:
     said = []
     if reply is not None and reply.fail_info_text:
         said.append(("failInfoText", reply.fail_info_text))
-    if response is not None and response.status >= 201 and response.reason.strip().lower() not in _REASONS:
+    if response is not None and response.status >= 201 and response.reason.strip().lower() not in _reasons():
         said.append(("reason phrase", response.reason.strip()))
     if exchange.body_text:
         said.append(("body", exchange.body_text))

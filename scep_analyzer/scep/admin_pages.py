@@ -3,12 +3,13 @@
 import re
 
 from scep_analyzer.model.exchanges import Response
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.scep import AdminPage
 from scep_analyzer.scep.markup import without_tags
 
-_THUMBPRINT = re.compile(r"\b((?:[0-9A-F]{8}[ :]?){4,5}|(?:[0-9A-F]{2}[ :]){15,31}[0-9A-F]{2})\b", re.IGNORECASE)
-_CHALLENGE = re.compile(r"\b([0-9A-F]{8,64})\b")
-_MINUTES = re.compile(r"within\s+(\d{1,6})\s+minutes", re.IGNORECASE)
+_THUMBPRINT = lazily(r"\b((?:[0-9A-F]{8}[ :]?){4,5}|(?:[0-9A-F]{2}[ :]){15,31}[0-9A-F]{2})\b", re.IGNORECASE)
+_CHALLENGE = lazily(r"\b([0-9A-F]{8,64})\b")
+_MINUTES = lazily(r"within\s+(\d{1,6})\s+minutes", re.IGNORECASE)
 _MOST = 65_536
 
 

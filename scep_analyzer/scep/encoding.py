@@ -4,13 +4,15 @@ import binascii
 import re
 from urllib.parse import unquote_to_bytes
 
+from scep_analyzer.model.patterns import lazily
+
 Notes = list[tuple[str, str]]
 
-_ESCAPED_AGAIN = re.compile(rb"%(?:2[BbFf]|3[Dd]|0[AaDd])")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
-_FORM = re.compile(rb"(?:[A-Za-z_]{1,32}=[^&\s]{0,256}&){0,8}message=([^&\s]+)")
-_WHITESPACE = re.compile(rb"[\r\n\t ]+")
-_PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END|\Z)", re.DOTALL)
+_ESCAPED_AGAIN = lazily(rb"%(?:2[BbFf]|3[Dd]|0[AaDd])")
+_BASE64 = lazily(rb"[A-Za-z0-9+/]*")
+_FORM = lazily(rb"(?:[A-Za-z_]{1,32}=[^&\s]{0,256}&){0,8}message=([^&\s]+)")
+_WHITESPACE = lazily(rb"[\r\n\t ]+")
+_PEM = lazily(rb"-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END|\Z)", re.DOTALL)
 
 
 def decode_get_message(value: str) -> tuple[bytes, Notes]:

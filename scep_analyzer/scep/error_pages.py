@@ -1,13 +1,12 @@
 """The words of a response that is not SCEP: error pages and Go's plain error texts, which often name the cause."""
 
-import re
-
 from scep_analyzer.model.exchanges import Response, header
+from scep_analyzer.model.patterns import lazily
 from scep_analyzer.model.told_secrets import WITHHELD, withheld_in_doubt
 from scep_analyzer.scep.markup import told_once
 
 _LONGEST = 400
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
+_NO_TEXT = lazily("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 
 
 def text_of_page(response: Response, path: str) -> str | None:

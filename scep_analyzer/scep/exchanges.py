@@ -2,8 +2,7 @@
 
 from collections import ChainMap, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from scep_analyzer.cms.signed import read_signed
@@ -65,8 +64,7 @@ def content_type(headers: tuple[tuple[str, str], ...]) -> str | None:
     return value.split(";")[0].strip().lower() or None if value is not None else None
 
 
-@dataclass(slots=True)
-class _Read:
+class _Read(NamedTuple):
     """What was read of one message, and the anomalies met on the way."""
 
     content: ResponseContent | None

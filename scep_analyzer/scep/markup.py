@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator
 
-_UNREAD = re.compile(r"<(script|style)\b", re.IGNORECASE)
-_HEADING = re.compile(r"<(title|h[1-6])\b", re.IGNORECASE)
+from scep_analyzer.model.patterns import lazily
+
+_UNREAD = lazily(r"<(script|style)\b", re.IGNORECASE)
+_HEADING = lazily(r"<(title|h[1-6])\b", re.IGNORECASE)
 _ENDS = {
-    each: re.compile(rf"</{each}\s*>", re.IGNORECASE)
+    each: lazily(rf"</{each}\s*>", re.IGNORECASE)
     for each in ("script", "style", "title", "h1", "h2", "h3", "h4", "h5", "h6")
 }
 
 
-_INSIDE_WORDS = re.compile(r"</?(?:a|b|i|u|em|strong|span|font|small|big|code|tt|mark|sub|sup|wbr)\b", re.IGNORECASE)
+_INSIDE_WORDS = lazily(r"</?(?:a|b|i|u|em|strong|span|font|small|big|code|tt|mark|sub|sup|wbr)\b", re.IGNORECASE)
 """Tags that may stand inside a word (phrasing content that a browser does not set apart)."""
 
 

@@ -6,8 +6,9 @@ from scep_analyzer.cms.ber import ASN1_ERRORS, children_of, claimed_length
 from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.cms.requests import read_request
 from scep_analyzer.model.anomalies import DecodeError
+from scep_analyzer.model.patterns import lazily
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_PEM = lazily(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _STARTS = (
     (b"<?xml", "XML"),
     (b"<!DOCTYPE plist", "a property list"),

@@ -52,7 +52,7 @@ _REQUESTS = frozenset({MessageType.PKCSReq, MessageType.RenewalReq, MessageType.
 _PRELUDE_OPERATIONS = frozenset({"GetCACaps", "GetCACert", "GetCACertChain", "GetNextCACert"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Open:
     """A transaction that may still grow. ``pki`` are its PKIOperations, ``exchanges`` all."""
 

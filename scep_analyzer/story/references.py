@@ -3,15 +3,17 @@
 import re
 from functools import cache
 
-_RFC = re.compile(
+from scep_analyzer.model.patterns import lazily
+
+_RFC = lazily(
     r"RFC (?P<number>\d{1,5})(?:, (?:(?:Sections? )?(?P<section>\d+(?:\.\d+)*)(?:(?:,| and) [\d., ]+(?: and [\d.]+)?)?"
     r"|Appendix (?P<appendix>[A-Z](?:\.\d+)*)))?"
 )
-_DRAFT = re.compile(r"(?P<name>draft-[a-z0-9-]+)(?:, Section (?P<section>\d+(?:\.\d+)*))?")
-_ISSUE = re.compile(r"(?P<repository>[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100})#(?P<number>\d{1,7})")
-_REPOSITORY = re.compile(r"(?P<repository>[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100})(?:, README)?")
-_KB = re.compile(r"(?:support|learn)\.microsoft\.com, KB(?P<number>\d{6,8})")
-_CERT = re.compile(r"CERT VU#(?P<number>\d{3,8})")
+_DRAFT = lazily(r"(?P<name>draft-[a-z0-9-]+)(?:, Section (?P<section>\d+(?:\.\d+)*))?")
+_ISSUE = lazily(r"(?P<repository>[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100})#(?P<number>\d{1,7})")
+_REPOSITORY = lazily(r"(?P<repository>[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100})(?:, README)?")
+_KB = lazily(r"(?:support|learn)\.microsoft\.com, KB(?P<number>\d{6,8})")
+_CERT = lazily(r"CERT VU#(?P<number>\d{3,8})")
 
 _TITLES = {
     "IANA, SCEP message types": "https://www.iana.org/assignments/scep/scep.xhtml",
