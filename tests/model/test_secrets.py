@@ -1,5 +1,9 @@
 """Secrets in text, by rule."""
 
+import base64
+import random
+from urllib.parse import quote
+
 import pytest
 
 from scep_analyzer.model.secrets import (
@@ -111,3 +115,28 @@ def test_texts() -> None:
     )
     assert text_is_secret("le mot de passe : x".encode("utf-16"))
     assert not text_is_secret(b"404 page not found")
+
+
+def _message(octets: int, chance: random.Random) -> str:
+    """A DER SEQUENCE of so many random bytes, in base64."""
+    length = octets.to_bytes((octets.bit_length() + 7) // 8)
+    return base64.b64encode(bytes([0x30, 0x80 + len(length)]) + length + chance.randbytes(octets)).decode()
+
+
+@pytest.mark.parametrize("safe", ["", "/", "/+="])
+@pytest.mark.parametrize("octets", [128, 255, 256, 1999, 2000, 2001, 70_000])
+def test_a_message_is_no_path(octets: int, safe: str) -> None:
+    """Of such messages one in 25 had words like "pin" between two of its slashes, and was shown with a hole."""
+    chance = random.Random(octets)
+    for _ in range(10):
+        target = f"/scep?operation=PKIOperation&message={quote(_message(octets, chance), safe=safe)}"
+        assert without_secrets(target) == target
+        assert without_secrets(f"{target}&challenge=4711") == f"{target}&challenge=(redacted)"
+        assert without_secrets(f"/pin/4711{target}") == f"/pin/(redacted){target}"
+
+
+@pytest.mark.parametrize("behind", ["/challenge/4711", "%2Fchallenge%2F4711", "AAAA/pin/4711abc"])
+def test_what_is_behind_a_message_is_not_of_it(behind: str) -> None:
+    message = _message(2000, random.Random(1)).rstrip("=")
+    shown = without_secrets(f"/scep?operation=PKIOperation&message={message}{behind}")
+    assert "4711" not in shown
