@@ -1,8 +1,9 @@
 """X.509 certificates, read leniently: a field that cannot be read is None, the rest stays (RFC 5280)."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from asn1crypto import x509
@@ -10,6 +11,7 @@ from asn1crypto import x509
 from scep_analyzer.cms import algorithms, names
 from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, loaded, read
 from scep_analyzer.cms.challenge import shown
+from scep_analyzer.cms.plain import Extension, oids_in, read_plain
 from scep_analyzer.cms.values import dotted, time_of
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.certificates import Certificate, PublicKey
@@ -81,13 +83,64 @@ def read_certificate(encoded: bytes) -> Certificate:
 
 @remembered(1024, 4096)
 def _read(encoded: bytes) -> Certificate:
+    plain = read_plain(encoded)
+    return _typed(encoded) if plain is None else _told(*plain)
+
+
+def _told(certificate: Certificate, extensions: dict[str, Extension]) -> Certificate:
+    """A certificate of the usual form, and what its extensions say."""
+    if not extensions:
+        return certificate
+    values = {oid: each.value for oid, each in extensions.items()}
+    usage, constraints, purposes = values.get(_USAGE), values.get(_CONSTRAINTS), values.get(_PURPOSES)
+    oids = oids_in(purposes) if purposes is not None else None
+    usual = (usage is None or _is_usual(usage)) and constraints in _IS_CA and (purposes is None or oids is not None)
+    if not usual or _ALT_NAMES in values:
+        needed = [oid for oid in _TOLD if oid in extensions]
+        told = _of_extensions(
+            {oid: or_none(partial(loaded, x509.Extension, extensions[oid].encoded)) for oid in needed}
+        )
+    else:
+        bits = or_none(partial(_usage_in, usage)) if usage is not None else None
+        told = {
+            "is_ca": _IS_CA[constraints] or (bits is not None and "keyCertSign" in bits),
+            "key_usage": bits,
+            "extended_key_usage": _purposes(oids) if oids is not None else None,
+        }
+    critical = tuple(EXTENSIONS.get(oid, oid) for oid, each in extensions.items() if each.critical)
+    return certificate._replace(**told, critical_extensions=critical)
+
+
+def _is_usual(bits: bytes) -> bool:
+    """Whether it is a BIT STRING of one or two octets."""
+    return bits[:2] in (b"\x03\2", b"\x03\3") and len(bits) == 2 + bits[1] and bits[2] < 8
+
+
+_IS_CA = {None: False, b"\x30\0": False, b"\x30\x03\x01\x01\xff": True}
+"""The usual values of basicConstraints."""
+_USAGE, _ALT_NAMES, _CONSTRAINTS, _PURPOSES = _TOLD = ("2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37")
+"""The extensions whose contents are fields of a certificate."""
+
+
+def _of_extensions(extensions: dict[str, Any]) -> dict[str, Any]:
+    """The fields that extensions tell, by asn1crypto's."""
+    usage = or_none(lambda: key_usage_of(extensions[_USAGE]))
+    constraints = extensions.get(_CONSTRAINTS)
+    is_ca = bool(constraints is not None and or_none(lambda: constraints["extn_value"].parsed["ca"].native))
+    return {
+        "is_ca": is_ca or (usage is not None and "keyCertSign" in usage),
+        "key_usage": usage,
+        "extended_key_usage": or_none(lambda: extended_key_usage_of(extensions[_PURPOSES])),
+        "subject_alt_names": or_none(lambda: alt_names_of(extensions[_ALT_NAMES])) or (),
+    }
+
+
+def _typed(encoded: bytes) -> Certificate:
+    """Any certificate, by asn1crypto's types."""
     certificate = loaded(x509.Certificate, encoded)
     body = certificate["tbs_certificate"]
     subject, issuer = names.name_of(body["subject"]), names.name_of(body["issuer"])
     extensions = or_none(lambda: {oid_in(each["extn_id"]): each for each in body["extensions"] or ()}) or {}
-    usage = or_none(lambda: key_usage_of(extensions["2.5.29.15"]))
-    constraints = extensions.get("2.5.29.19")
-    is_ca = bool(constraints is not None and or_none(lambda: constraints["extn_value"].parsed["ca"].native))
     return Certificate(
         subject=subject,
         issuer=issuer,
@@ -100,11 +153,8 @@ def _read(encoded: bytes) -> Certificate:
         ),
         fingerprint_sha256=hashlib.sha256(encoded).hexdigest(),
         fingerprint_sha1=hashlib.sha1(encoded, usedforsecurity=False).hexdigest(),
-        is_ca=is_ca or (usage is not None and "keyCertSign" in usage),
         self_issued=subject == issuer,
-        key_usage=usage,
-        extended_key_usage=or_none(lambda: extended_key_usage_of(extensions["2.5.29.37"])),
-        subject_alt_names=or_none(lambda: alt_names_of(extensions["2.5.29.17"])) or (),
+        **_of_extensions(extensions),
         critical_extensions=tuple(
             EXTENSIONS.get(oid, oid)
             for oid, each in extensions.items()
@@ -163,7 +213,11 @@ def public_key_of(info: Any) -> PublicKey | None:
 
 def key_usage_of(extension: Any) -> tuple[str, ...]:
     """The names of the bits that are set."""
-    bits = read(extension["extn_value"].contents).content  # first octet: unused bits
+    return _usage_in(extension["extn_value"].contents)
+
+
+def _usage_in(value: bytes) -> tuple[str, ...]:
+    bits = read(value).content  # first octet: unused bits
     return tuple(
         name for at, name in enumerate(KEY_USAGES) if at // 8 + 1 < len(bits) and bits[at // 8 + 1] & 0x80 >> at % 8
     )
@@ -171,7 +225,11 @@ def key_usage_of(extension: Any) -> tuple[str, ...]:
 
 def extended_key_usage_of(extension: Any) -> tuple[str, ...]:
     """The purposes by name, unknown ones by OID."""
-    return tuple(EXTENDED_KEY_USAGES.get(oid, oid) for oid in map(oid_in, extension["extn_value"].parsed))
+    return _purposes(map(oid_in, extension["extn_value"].parsed))
+
+
+def _purposes(oids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(EXTENDED_KEY_USAGES.get(oid, oid) for oid in oids)
 
 
 def alt_names_of(extension: Any) -> tuple[str, ...]:
