@@ -208,9 +208,9 @@ def _common_time(text: str) -> int | None:
         year, hour, minute, second = rest[:13].split(":")
         zone = timedelta(hours=int(rest[15:17]), minutes=int(rest[17:19]))
         when = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    except (ValueError, KeyError):
+        return int((when - zone if rest[14] == "+" else when + zone).timestamp()) * _SECOND
+    except (ValueError, KeyError, OverflowError):  # no time, or one that UTC's calendar lacks
         return None
-    return int((when - zone if rest[14] == "+" else when + zone).timestamp()) * _SECOND
 
 
 def _exchange(

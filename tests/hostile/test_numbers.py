@@ -8,7 +8,7 @@ import pytest
 
 from scep_analyzer.model.values import decimal
 from tests.builders.scene import ENCRYPTER
-from tests.conftest import Result
+from tests.conftest import ROOT, Result
 from tests.hostile.recipes import answer, capture
 
 Program = Callable[..., Result]
@@ -85,3 +85,44 @@ def test_bytes_that_look_like_what_tshark_says_of_a_gap() -> None:
 
     assert _MISSING.fullmatch(b"[1460 bytes missing in capture file].\0") is not None
     assert _MISSING.fullmatch(b"[" + b"9" * 5000 + b" bytes missing in capture file]") is None
+
+
+@pytest.mark.parametrize(
+    "time", ["31/Dec/9999:23:59:59 -0100", "01/Jan/0001:00:00:00 +0100", "31/Feb/2026:00:00:00 +0000"]
+)
+def test_a_log_beyond_the_calendar(time: str, scep_analyzer: Program, tmp_path: Path) -> None:
+    line = '192.0.2.2 - - [{}] "GET /scep?operation=GetCACaps HTTP/1.1" 200 17\n'
+    path = tmp_path / "access.log"
+    path.write_text(line.format("02/Mar/2026:09:00:00 +0000") + line.format(time), encoding="ascii")
+    result = scep_analyzer("timeline", path, "-f", "json")
+    assert (result.code, result.err) == (0, "")
+    assert len(result.json["exchanges"]) == 1
+
+
+@pytest.mark.parametrize("seconds", [253402300799, 0, -62135596800])
+def test_a_capture_at_the_ends_of_the_calendar(seconds: int, scep_analyzer: Program, tmp_path: Path) -> None:
+    """The same packets, in a pcapng whose offset of time (if_tsoffset) moves them to the year 1 and to 9999."""
+    source = (ROOT / "captures" / "scenarios" / "ndes-get-enrollment.pcap").read_bytes()
+    options = struct.pack("<HHqHH", 14, 8, seconds, 0, 0)
+    blocks = [_block(0x0A0D0D0A, struct.pack("<IHHQ", 0x1A2B3C4D, 1, 0, 2**64 - 1))]
+    blocks.append(_block(1, struct.pack("<HHI", 1, 0, 65535) + options))
+    at = 24
+    while at < len(source):
+        length, wire = struct.unpack_from("<II", source, at + 8)
+        data = source[at + 16 : at + 16 + length]
+        blocks.append(_block(6, struct.pack("<IIIII", 0, 0, 0, length, wire) + data + bytes(-length % 4)))
+        at += 16 + length
+    path = tmp_path / "time.pcapng"
+    path.write_bytes(b"".join(blocks))
+    for words in (
+        ["diagnose", "--all", "--fail-on", "never"],
+        ["timeline", "-f", "json"],
+        ["report", "-o", "-", "--all"],
+        ["list"],
+    ):
+        result = scep_analyzer(
+            *words, path, "--key", ROOT / "captures" / "keys" / "ra-encryption.pem", "--engine", "builtin"
+        )
+        assert (result.code, result.err) == (0, "")
+        assert "please report" not in result.out
+    assert len(scep_analyzer("timeline", path, "-f", "json").json["exchanges"]) == 2
