@@ -13,7 +13,7 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import Body, Header, HttpExchange, Request, Response
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
-from scep_analyzer.model.values import decimal
+from scep_analyzer.model.values import address_in, decimal
 
 UNRECORDED = "recording"
 """What cut a message short whose body was not recorded."""
@@ -130,8 +130,11 @@ def _of_w3c(fields: dict[str, str], number: int) -> HttpExchange | None:
     headers = [("Host", value("cs-host")), ("User-Agent", (value("cs(User-Agent)") or "").replace("+", " ") or None)]
     return _exchange(
         number=number,
-        client=Endpoint(value("c-ip") or "client", 0),
-        server=Endpoint(value("s-ip") or value("s-computername") or SOMEONE, decimal(value("s-port"), 5) or 0),
+        client=Endpoint(address_in(value("c-ip")) or "client", 0),
+        server=Endpoint(
+            address_in(value("s-ip")) or address_in(value("s-computername")) or SOMEONE,
+            decimal(value("s-port"), 5) or 0,
+        ),
         method=method,
         target=target,
         version=value("cs-version") or "",
