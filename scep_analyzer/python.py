@@ -300,18 +300,16 @@ def _named(events: Iterator[Event], names: dict[str, str]) -> Iterator[Event]:
 
 
 def _private_keys(keys: Iterable[Key]) -> "list[PrivateKey]":
-    found = []
+    found: list[PrivateKey] = []
     if isinstance(keys, str | bytes | PathLike):
         keys = [keys]
     for each in keys:
-        from scep_analyzer.cms.keys import read_private_key
+        from scep_analyzer.cms.keys import keys_in, read_private_key
 
         key, password = each if isinstance(each, tuple) else (each, None)
         secret = password.encode() if isinstance(password, str) else password
-        if isinstance(key, bytes):
-            found.append(read_private_key(key, "key", secret))
-        else:
-            found.append(read_private_key(_read(key, BOUNDS.key_file_bytes), fsdecode(key), secret))
+        content, name = (key, "key") if isinstance(key, bytes) else (_read(key, BOUNDS.key_file_bytes), fsdecode(key))
+        found += (read_private_key(one, name, secret) for one in keys_in(content))
     return found
 
 

@@ -72,6 +72,13 @@ def _no_such_word(word: str, *, alone: bool) -> tuple[str, int] | None:
     return f"no file and no command is called {word}; {hint}", INPUT
 
 
+def _command_among(captures: Sequence[str]) -> str | None:
+    """The command that stands behind an option, where it was read as the name of a capture: ``--utc timeline CAPTURE``."""
+    import os.path
+
+    return next((each for each in captures if each in COMMANDS and not os.path.exists(each)), None)  # noqa: PTH110  # any name
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; gives the exit code of the contract."""
     if arguments is None:  # a process of its own
@@ -159,7 +166,8 @@ def _told(line: str, code: int) -> int:
 
 
 def _run(words: list[str], closed: frozenset[int]) -> int:
-    if words and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version"):
+    implied = bool(words) and words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")
+    if implied:
         wrong = _no_such_word(words[0], alone=len(words) == 1)
         if wrong is not None:
             return _told(*wrong)
@@ -171,5 +179,7 @@ def _run(words: list[str], closed: frozenset[int]) -> int:
         module.add_arguments(by_name[name])
         words = getattr(module, "completed", list)(words)
     options = parser.parse_args(words)
+    if implied and (late := _command_among(options.capture)) is not None:
+        return _told(f"no file is called {late}; the command comes first: `scep-analyzer {late} …`", USAGE)
     environment.check(options, closed)
     return int(module.run(options)) if module is not None else OK

@@ -14,6 +14,7 @@ from scep_analyzer.cms.extensions import extensions_of
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.content import Content
 from scep_analyzer.model.scep import CaCertificates, Envelope, PkiMessage
+from scep_analyzer.model.told_secrets import withheld_in_doubt
 from scep_analyzer.pasted.pieces import Found
 from scep_analyzer.pasted.readers import LIMIT, read_pasted
 from scep_analyzer.render import json_v1, tree
@@ -51,8 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what the input holds."""
     keys = keys_of(options)
-    name = "standard input" if options.input == "-" else options.input[:80]
-    data = _read(options.input)
+    name, data = _read(options.input)
     if data.startswith(tuple(READERS)):
         raise InputError(
             f"{name}: a capture; read it with `scep-analyzer timeline`, or `scep-analyzer show` for every field of its messages"
@@ -86,24 +86,26 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(given: str) -> bytes:
+def _read(given: str) -> tuple[str, bytes]:
+    """What an input is called and its bytes. One that is no file is not repeated: it may hold a password."""
     if given == "-":
-        return sys.stdin.buffer.read(LIMIT)
+        return "standard input", sys.stdin.buffer.read(LIMIT)
     path = Path(given)
     try:
         if path.exists():
             with path.open("rb") as stream:
-                return stream.read(LIMIT)
+                return given[:80], stream.read(LIMIT)
     except OSError as error:
         if "message=" not in given:  # a URL is too long for a file name
             raise InputError(
-                f"{given[:80]}: cannot be read ({error.strerror}); give a file, a URL, or - for stdin"
+                f"{withheld_in_doubt(given[:80])}: cannot be read ({error.strerror}); give a file, a URL, or - for stdin"
             ) from error
     except ValueError:
         pass
     if "=" in given or given.startswith("MI") or given.lower().startswith("308"):
-        return given.encode("utf-8", "surrogateescape")
-    raise InputError(f"{given[:80]}: no such file; give a file, a URL with message=, or - for standard input")
+        return "the argument", given.encode("utf-8", "surrogateescape")
+    shown = "the argument" if "\n" in given else withheld_in_doubt(given[:80])
+    raise InputError(f"{shown}: no such file; give a file, a URL with message=, or - for standard input")
 
 
 def _lines(found: Found, value: Anything, number: int, *, secrets: bool) -> Iterator[detail.Line]:

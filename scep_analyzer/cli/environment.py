@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def prepared(*, own_process: bool) -> frozenset[int]:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # until the end
     for stream in (sys.stdout, sys.stderr):
         _write_all(stream)
+    if not sys.warnoptions:  # what libraries tell their users is nothing that ours can act on, and stderr is one line
+        warnings.simplefilter("ignore")
     _on_signals(_interrupted)
     sys.unraisablehook = _interrupt_again
     return closed

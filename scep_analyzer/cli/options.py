@@ -144,15 +144,19 @@ def keys_of(options: argparse.Namespace) -> "list[PrivateKey]":
         options.passwords = [
             _read(each).split(b"\n")[0].rstrip(b"\r") for each in dict.fromkeys(options.key_password_file)
         ]
-    found, wrong = [], []
-    for path in options.key:
+    found, wrong = [], dict[str, None]()
+    for path in dict.fromkeys(options.key):
         try:
-            found.append(_key(path, options.passwords, ask=first))
+            for data in _keys_in(path):
+                try:
+                    found.append(_key(data, path, options.passwords, ask=first))
+                except AnalyzerError as error:
+                    wrong[str(error)] = None
         except AnalyzerError as error:
-            wrong.append(str(error))
+            wrong[str(error)] = None
     if not found:
         more = f" (and {len(wrong) - 1} more that cannot be read)" if len(wrong) > 1 else ""
-        raise AnalyzerError(wrong[0] + more)
+        raise AnalyzerError(next(iter(wrong)) + more)
     for each in wrong if first else ():
         from scep_analyzer.render.safe import safe
 
@@ -160,11 +164,16 @@ def keys_of(options: argparse.Namespace) -> "list[PrivateKey]":
     return found
 
 
-def _key(path: str, passwords: list[bytes], *, ask: bool) -> "PrivateKey":
+def _keys_in(path: str) -> list[bytes]:
+    from scep_analyzer.cms.keys import keys_in
+
+    return keys_in(_read(path))
+
+
+def _key(data: bytes, path: str, passwords: list[bytes], *, ask: bool) -> "PrivateKey":
     """One key, with whichever of the passwords opens it."""
     from scep_analyzer.cms.keys import LockedKeyError, read_private_key
 
-    data = _read(path)
     locked = LockedKeyError("")
     for each in passwords or (None,):
         try:
@@ -199,6 +208,8 @@ def secrets_of(options: argparse.Namespace) -> "Secrets":
 
     content = None
     if options.keylog is not None:
+        if _is_pipe(options.keylog):
+            raise AnalyzerError(f"{options.keylog}: a pipe; tshark reads the key log too: save it to a file first")
         content = _read(options.keylog, BOUNDS.key_log_bytes)
         if not _KEY_LOG.search(content):
             raise AnalyzerError(
@@ -206,6 +217,14 @@ def secrets_of(options: argparse.Namespace) -> "Secrets":
             )
     pem = tuple(str(Path(each).resolve()) for each in options.key if _is_plain_pem(each))
     return Secrets(options.keylog, content, pem)
+
+
+def _is_pipe(path: str) -> bool:
+    """Whether a file can be read once; bash's ``<(…)`` is one."""
+    try:
+        return Path(path).is_fifo()
+    except (OSError, ValueError):  # said where it is read
+        return False
 
 
 def _is_plain_pem(path: str) -> bool:

@@ -36,6 +36,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*words, **{"formatter_class": _Help, **options})
 
     _given: Sequence[str] = ()
+    _in_any_order = False
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and exit with the code for wrong usage."""
@@ -58,8 +59,18 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse; what this parser does not know is an error here, where its options are known, not in the parser above."""
+        if self._in_any_order:
+            return super().parse_known_args(args, namespace)
         self._given = list(args or ())
         options, rest = super().parse_known_args(args, namespace)
+        if rest and self._subparsers is None:
+            # argparse takes all positional arguments where it meets the first: `show CAPTURE --bytes 1` leaves the 1. Read it again, the
+            # options first; where nothing is left that is what was meant. (Python 3.11 comes here from within that.)
+            self._in_any_order = True
+            try:
+                options, rest = self.parse_known_intermixed_args(args)
+            finally:
+                self._in_any_order = False
         if rest:
             unknown = next((each for each in rest if each.startswith("-") and each != "-"), None)
             self.error(self._unknown(unknown) if unknown is not None else f"unexpected argument: {rest[0]}")

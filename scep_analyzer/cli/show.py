@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("capture", metavar="CAPTURE", help="the capture, or - for standard input")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
+    parser.add_argument(
         "exchange",
         nargs="?",
         type=_which,
         metavar="EXCHANGE",
         help="the exchange's number in the timeline, or '#3' for all exchanges of transaction 3; none lists the exchanges",
     )
-    which.add_argument("--frame", type=_frame, metavar="N", help="the exchange that frame N belongs to")
+    parser.add_argument("--frame", type=_frame, metavar="N", help="the exchange that frame N belongs to")
     add_detail_arguments(parser)
     add_common_arguments(parser, idle=("--min-severity", "--all", "--quiet", "--verbose"))
 
@@ -65,6 +64,8 @@ def _is_number(text: str, least: int) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print exchanges, or their list."""
+    if options.frame is not None and options.exchange is not None:
+        raise AnalyzerError("give an exchange or --frame, not both")
     with Spool() as spool:
         report = report_of([options.capture], options, keep=spool.keep if options.bytes else None)
         _print(report, _wanted(report, options), options)

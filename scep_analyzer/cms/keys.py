@@ -6,6 +6,8 @@ from typing import Any
 from scep_analyzer.cms.ber import children_of
 from scep_analyzer.model.anomalies import AnalyzerError, DecodeError
 
+_PRIVATE = b"PRIVATE KEY-----"
+
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
@@ -27,6 +29,13 @@ def read_private_key(data: bytes, source: str, password: bytes | None = None) ->
     private = _load(data, source, password)
     public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PrivateKey(source, private, public)
+
+
+def keys_in(data: bytes) -> list[bytes]:
+    """The private keys of a file, each alone: a PEM file may hold several (RFC 7468, Section 2), any other is one."""
+    begin = b"-----BEGIN "
+    blocks = [begin + each for each in data.split(begin)[1:] if each.partition(b"\n")[0].rstrip().endswith(_PRIVATE)]
+    return blocks if len(blocks) > 1 else [data]
 
 
 def _load(data: bytes, source: str, password: bytes | None) -> Any:

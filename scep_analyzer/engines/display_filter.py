@@ -12,17 +12,25 @@ from scep_analyzer.engines import tshark_rows
 from scep_analyzer.engines.tshark_rows import StoppedError
 from scep_analyzer.model.anomalies import AnalyzerError
 
+_LONGEST = 30_000
+"""Characters of a filter: Windows gives a program 32,767 for all its arguments, Linux 131,071 bytes for one."""
+_SHOWN = 120
+
 
 def chosen_frames(paths: list[str], display_filter: str) -> frozenset[int]:
     """The frames that a display filter chooses, numbered through all files; AnalyzerError with tshark's words where it cannot tell."""
     tshark_rows.refuse_pipes(paths)
     tshark = tshark_rows.usable()
+    shown = repr(display_filter if len(display_filter) <= _SHOWN else f"{display_filter[:_SHOWN]}…")
+    if len(display_filter) > _LONGEST or "\0" in display_filter:
+        why = f"has more than {_LONGEST:,} characters" if len(display_filter) > _LONGEST else "has a NUL"
+        raise AnalyzerError(f"the display filter {shown} cannot be given to tshark: it {why}")
     with tshark_rows.one_file(paths) as path:
         try:
             return frozenset(_frames(tshark, path, display_filter))
-        except StoppedError as error:
+        except (StoppedError, UnicodeError) as error:
             raise AnalyzerError(
-                f"the display filter {display_filter!r} cannot be used (tshark: {error}); its language is man wireshark-filter's"
+                f"the display filter {shown} cannot be used (tshark: {error}); its language is man wireshark-filter's"
             ) from error
 
 
@@ -62,6 +70,7 @@ class _Tshark:
     """What pyshark uses of a process: ``stdout``, which is this as well."""
 
     def __init__(self, command: list[str]) -> None:
+        self._ended = True
         self._running = tshark_rows.started(command)
         self._ended = False
 

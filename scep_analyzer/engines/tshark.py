@@ -22,7 +22,7 @@ from scep_analyzer.model.streams import Closed, Connection, Data, Direction, Gap
 from scep_analyzer.model.tls import NO_SECRETS, Alert, Handshake, Secrets
 
 OPAQUE = "tls-not-decrypted"
-_MISSING = re.compile(rb"\[(\d+) bytes missing in capture file\]\.?\0?")
+_MISSING = re.compile(rb"\[(\d{1,18}) bytes missing in capture file\]\.?\0?")
 _RSA_SUITES = frozenset(
     {0x0001, 0x0002, 0x0004, 0x0005, 0x000A, 0x002F, 0x0035, 0x003C, 0x003D, 0x0041, 0x0084, 0x0096, 0x009C, 0x009D}
     | set(range(0xC09C, 0xC0A4))

@@ -163,7 +163,11 @@ class Running(NamedTuple):
 def started(command: list[str], feed: int = subprocess.DEVNULL) -> Running:
     """Start a tshark, in a session of its own: Ctrl-C is for us."""
     said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by rows_of
-    child = subprocess.Popen(command, stdin=feed, stdout=subprocess.PIPE, stderr=said, start_new_session=os.name != "nt")  # noqa: S603  # the program found on PATH, options of ours  # fmt: skip
+    try:
+        child = subprocess.Popen(command, stdin=feed, stdout=subprocess.PIPE, stderr=said, start_new_session=os.name != "nt")  # noqa: S603  # the program found on PATH, options of ours  # fmt: skip
+    except BaseException:
+        said.close()
+        raise
     return Running(child, said)
 
 

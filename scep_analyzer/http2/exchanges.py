@@ -30,6 +30,7 @@ from scep_analyzer.model.streams import (
     Repeat,
     StreamEvent,
 )
+from scep_analyzer.model.values import decimal
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 VERSION = "HTTP/2"
@@ -240,10 +241,10 @@ class Http2(Stage[StreamEvent, HttpExchange]):
             stream.request = _begun(head, packets)
             stream.request.wanted = stream.request.kept = looks_like_scep(head)
         elif direction is Direction.FROM_SERVER and stream.response is None:
-            status = pseudo.get(":status", "")
-            if not status.isdecimal() or int(status) < 200:  # an interim answer (RFC 9113, Section 8.1)
+            status = decimal(pseudo.get(":status"), 3)
+            if status is None or status < 200:  # an interim answer (RFC 9113, Section 8.1)
                 return
-            head = ResponseHead(int(status), "", VERSION, tuple(headers))
+            head = ResponseHead(status, "", VERSION, tuple(headers))
             stream.response = _begun(head, packets)
             asked = stream.request is not None and stream.request.wanted
             stream.response.wanted = stream.response.kept = asked or looks_like_scep(head)

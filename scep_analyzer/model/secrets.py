@@ -20,8 +20,13 @@ SECRET_OIDS = {
     "1.2.840.113549.1.9.7": bytes.fromhex("2a864886f70d010907"),
     "1.3.6.1.4.1.311.21.35": bytes.fromhex("2b0601040182371523"),
     "1.3.6.1.4.1.311.21.40": bytes.fromhex("2b0601040182371528"),
+    "1.2.840.113546.1.9.7": bytes.fromhex("2a864886f70a010907"),
+    "1.2.840.15233.9.7": bytes.fromhex("2a864886f7010907"),
 }
-"""challengePassword (RFC 2985, Section 5.4.1); Microsoft's ENROLL_SCEP_CHALLENGE_ANSWER and ENROLL_SCEP_SERVER_SECRET."""
+"""challengePassword (RFC 2985, Section 5.4.1); Microsoft's ENROLL_SCEP_CHALLENGE_ANSWER and ENROLL_SCEP_SERVER_SECRET.
+
+The last two are challengePassword in bytes that a program took for text: its 0x0D became a line feed, or was left out.
+"""
 
 _BY_ARC = {
     arc: tuple(oid for oid in SECRET_OIDS.values() if oid.startswith(arc))

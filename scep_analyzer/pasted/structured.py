@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from scep_analyzer.model.values import decimal
 from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import Piece, Then
 from scep_analyzer.pasted.wire import mangled
@@ -229,7 +230,8 @@ def _hex(text: str | None) -> bytes:
 def _iso(text: str) -> str:
     """A number of seconds since 1970 in ISO 8601, anything else as it is."""
     seconds, _, fraction = text.partition(".")
-    if not seconds.isdigit() or len(seconds) > 11 or not (fraction or "0").isdigit():
+    whole = decimal(seconds, 11)
+    if whole is None or not (fraction or "0").isdigit():
         return text
-    when = datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    when = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{when}.{fraction[:9].rstrip('0')}Z" if fraction.rstrip("0") else f"{when}Z"

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from scep_analyzer.cms.ber import claimed_length
 from scep_analyzer.model.limits import BOUNDS
+from scep_analyzer.model.told_secrets import withheld_in_doubt
 from scep_analyzer.pasted.lines import lines_of
 from scep_analyzer.pasted.pieces import DOTS, SHORTENED, Notes, Piece, Then
 from scep_analyzer.scep.codes import OPERATIONS
@@ -125,7 +126,11 @@ def _told(line: bytes, operation: str, *, is_post: bool) -> bytes:
     match = _MESSAGE.search(line)
     parameter = read_query("?message=" + match[1].decode("latin-1")).message if match is not None else None
     named = unquote_to_bytes(parameter)[:_MOST_SHOWN] if parameter else b""
-    return f"{operation} (CA identifier {named.decode('latin-1')})".encode("latin-1") if named else operation.encode()
+    return (
+        f"{operation} (CA identifier {withheld_in_doubt(named.decode('latin-1'))})".encode("latin-1")
+        if named
+        else operation.encode()
+    )
 
 
 def _unescaped(line: bytes) -> bytes:

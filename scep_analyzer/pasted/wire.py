@@ -13,6 +13,7 @@ from scep_analyzer.link.decode import Decoder
 from scep_analyzer.model.anomalies import Anomaly, DecodeError
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
 from scep_analyzer.model.packets import Packet, Segments
+from scep_analyzer.model.told_secrets import withheld_in_doubt
 from scep_analyzer.pasted.dumps import read_dumps
 from scep_analyzer.pasted.pieces import Piece, Then
 from scep_analyzer.scep.capabilities import is_capability_list
@@ -157,16 +158,20 @@ def _told(each: Alone, operation: str | None) -> str:
     body = message.body.content or b""
     if isinstance(message, Response):
         if operation is None and "x-pki" not in (header(message.headers, "content-type") or ""):
-            return f"the HTTP response {message.status} {message.reason}".rstrip()
+            return _status(message)
         if is_capability_list(body):
-            return "the response to GetCACaps: " + ", ".join(body.decode("latin-1").split())
-        return f"the HTTP response {message.status} {message.reason}".rstrip() + mangled(body)
+            return "the response to GetCACaps: " + withheld_in_doubt(", ".join(body.decode("latin-1").split()))
+        return _status(message) + mangled(body)
     if operation is None:
         return ""
     parameter = read_query(message.target).message
     if operation != "PKIOperation":
-        return operation + (f" (CA identifier {parameter})" if parameter else "")
+        return operation + (f" (CA identifier {withheld_in_doubt(parameter)})" if parameter else "")
     return f"{message.method} PKIOperation" + (mangled(body) or " without its body")
+
+
+def _status(message: Response) -> str:
+    return f"the HTTP response {message.status} {withheld_in_doubt(message.reason)}".rstrip()
 
 
 def mangled(body: bytes) -> str:

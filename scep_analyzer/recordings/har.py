@@ -18,6 +18,7 @@ from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.exchanges import Body, Header, HttpExchange, Request, Response
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
+from scep_analyzer.model.values import address_in
 from scep_analyzer.recordings.logs import SOMEONE, UNRECORDED
 
 _MILLISECOND = 1_000_000
@@ -74,7 +75,7 @@ def _exchange(entry: Any, number: int) -> HttpExchange | None:
     target = url.path or "/"
     target += f"?{url.query}" if url.query else ""
     address = entry.get("serverIPAddress")
-    server = Endpoint(address.strip("[]") if isinstance(address, str) and address else host, port)
+    server = Endpoint(address_in(address) or host, port)
     request_body = _body(_dict(asked, "postData"), asked.get("bodySize"), method)
     request = Request(
         method=method,

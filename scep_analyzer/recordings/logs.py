@@ -13,6 +13,7 @@ from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import Body, Header, HttpExchange, Request, Response
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
+from scep_analyzer.model.values import address_in, decimal
 
 UNRECORDED = "recording"
 """What cut a message short whose body was not recorded."""
@@ -108,15 +109,15 @@ def _of_w3c(fields: dict[str, str], number: int) -> HttpExchange | None:
         found = fields.get(name, "-")
         return None if found == "-" else found
 
-    status, method, stem = value("sc-status"), value("cs-method"), value("cs-uri-stem")
-    if status is None or not status.isdigit() or method is None or stem is None:
+    status, method, stem = decimal(value("sc-status"), 3), value("cs-method"), value("cs-uri-stem")
+    if status is None or method is None or stem is None:
         return None
     ended = _w3c_time(value("date"), value("time"))
-    took = value("time-taken")
+    took = decimal(value("time-taken"), 12)
     start = ended
-    if ended is not None and took is not None and took.isdigit():
+    if ended is not None and took is not None:
         # The log's time is that of the end, in whole seconds: what took less began in the same second, after the lines before.
-        taken = int(took[:12]) * _MILLISECOND
+        taken = took * _MILLISECOND
         start = ended - taken // _SECOND * _SECOND
         ended = start + taken
     query = value("cs-uri-query")
@@ -127,22 +128,23 @@ def _of_w3c(fields: dict[str, str], number: int) -> HttpExchange | None:
     if is_cut:
         target = target.removesuffix("...")
     headers = [("Host", value("cs-host")), ("User-Agent", (value("cs(User-Agent)") or "").replace("+", " ") or None)]
-    port = value("s-port") or ""
-    substatus = value("sc-substatus") or ""
     return _exchange(
         number=number,
-        client=Endpoint(value("c-ip") or "client", 0),
-        server=Endpoint(value("s-ip") or value("s-computername") or SOMEONE, int(port) if port.isdigit() else 0),
+        client=Endpoint(address_in(value("c-ip")) or "client", 0),
+        server=Endpoint(
+            address_in(value("s-ip")) or address_in(value("s-computername")) or SOMEONE,
+            decimal(value("s-port"), 5) or 0,
+        ),
         method=method,
         target=target,
         version=value("cs-version") or "",
         headers=tuple((name, text) for name, text in headers if text is not None),
         asked_ns=start,
         answered_ns=ended,
-        status=int(status),
+        status=status,
         size=value("sc-bytes"),
         cut=is_cut,
-        substatus=int(substatus) if substatus.isdigit() else None,
+        substatus=decimal(value("sc-substatus"), 5),
     )
 
 
@@ -209,9 +211,9 @@ def _common_time(text: str) -> int | None:
         year, hour, minute, second = rest[:13].split(":")
         zone = timedelta(hours=int(rest[15:17]), minutes=int(rest[17:19]))
         when = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    except (ValueError, KeyError):
+        return int((when - zone if rest[14] == "+" else when + zone).timestamp()) * _SECOND
+    except (ValueError, KeyError, OverflowError):  # no time, or one that UTC's calendar lacks
         return None
-    return int((when - zone if rest[14] == "+" else when + zone).timestamp()) * _SECOND
 
 
 def _exchange(
@@ -249,7 +251,7 @@ def _exchange(
         reason="",
         version=version,
         headers=(),
-        body=Body(None, int(size) if size is not None and size.isdigit() else 0, complete=False),
+        body=Body(None, decimal(size) or 0, complete=False),
         frames=(number,),
         time_ns=answered_ns,
         complete=False,

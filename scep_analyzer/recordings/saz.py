@@ -14,6 +14,7 @@ from scep_analyzer.model.anomalies import Anomaly, InputError
 from scep_analyzer.model.exchanges import HttpExchange, Request, Response, header
 from scep_analyzer.model.limits import BOUNDS
 from scep_analyzer.model.packets import CaptureFacts, Endpoint
+from scep_analyzer.model.values import address_in, decimal
 from scep_analyzer.recordings.har import time_of, whole
 from scep_analyzer.recordings.logs import SOMEONE, UNRECORDED
 
@@ -98,7 +99,7 @@ def _exchange(contents: dict[str, bytes], number: int) -> HttpExchange | None:
     if asked is None and answered is None:
         return None
     start = time_of(times.get("ClientBeginRequest"))
-    request, server, tls = None, Endpoint(flags.get("x-hostIP") or SOMEONE, 0), False
+    request, server, tls = None, Endpoint(address_in(flags.get("x-hostIP")) or SOMEONE, 0), False
     if asked is not None and isinstance(asked.message, Request):
         request, server, tls = _request(asked.message, server)
         request = request._replace(
@@ -114,10 +115,9 @@ def _exchange(contents: dict[str, bytes], number: int) -> HttpExchange | None:
             cut_by=None if answered.message.complete else UNRECORDED,
             complete=answered.message.complete and whole,
         )
-    port = flags.get("x-clientport", "")
     client = Endpoint(
-        flags.get("x-clientIP") or flags.get("x-clientip") or "client",
-        int(port) if port.isdigit() and len(port) < 6 else 0,
+        address_in(flags.get("x-clientIP") or flags.get("x-clientip")) or "client",
+        decimal(flags.get("x-clientport"), 5) or 0,
     )
     return HttpExchange(
         connection=-1,

@@ -15,24 +15,34 @@ from scep_analyzer.model.patterns import lazily
 # noncharacters. (Unicode's Default_Ignorable_Code_Point and Cc, Cs; and U+2800, a blank that is none.) Newline is among them: a value is
 # one line.
 _UNSAFE_CHARACTERS = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
-    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _UNSAFE = lazily(f"[{_UNSAFE_CHARACTERS}]")
-_COMBINING = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e"
-    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
-)
-# More marks on one letter than any language has pile up over the lines above.
-_PILES = lazily(f"(?<=[{_COMBINING}]{{3}})[{_COMBINING}]+")
+_MAY_PILE = lazily("[\u0300-\u1fff\u20d0-\u20ff\u2c00-\U0010ffff]{4}")
+"""Four characters of blocks that have combining marks: what has none of these is not looked at letter by letter."""
+_MOST_MARKS = 3
+"""Marks on one letter. More than any language has pile up over the lines above."""
 
 
 def safe(text: str) -> str:
     r"""Write what a terminal would obey or swallow as an escape: ``\x1b``, ``\u202e``."""
     if text.isascii() and text.isprintable():
         return text
-    return _PILES.sub(_all_escaped, _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text))
+    plain = _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text)
+    return plain if _MAY_PILE.search(plain) is None else _without_piles(plain)
+
+
+def _without_piles(text: str) -> str:
+    """The text with what piles up on a letter (categories Mn and Me of Unicode) written out behind the first marks."""
+    from unicodedata import category
+
+    shown, marks = [], 0
+    for each in text:
+        marks = marks + 1 if each > "\u02ff" and category(each) in ("Mn", "Me") else 0
+        shown.append(each if marks <= _MOST_MARKS else _escaped(ord(each)))
+    return "".join(shown)
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
@@ -50,13 +60,14 @@ def json_escaped(text: str) -> str:
     return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""The wide ones are Japanese spreadsheets'."""
 
 
 def csv_cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula (OWASP, CSV Injection), and no terminal obeys. Quotes are the csv module's."""
     shown = safe(text)
-    return f"'{shown}" if shown.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else shown
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) or text.startswith(_FORMULA) else shown
 
 
 # What begins markup inside a line or at its start (CommonMark 0.31, GitHub's and GitLab's extensions). Without brackets, parentheses are
@@ -67,7 +78,9 @@ _MARKUP = lazily(
 )
 # What is looked for in the text that comes out, where a character reference is no help: mentions, issues, labels, epics, formulas,
 # addresses, URLs, emoji. A zero-width space behind it ends that.
-_LINKED = lazily(r"[@#!~%&$](?=\S)|:(?=//)|:(?=[a-z_+-][\w+-]*:|100:|1234:)|(?<=\bwww)(?=\.)", re.IGNORECASE)
+_LINKED = lazily(
+    r"[@#!%&](?=\S)|[~$]|:(?=//)|:(?=[a-z_+-][\w+-]*:|100:|1234:)|(?<=\bwww)(?=\.)|(?<=\bgh)(?=-\d)", re.IGNORECASE
+)
 
 
 def markdown(text: str) -> str:
@@ -97,10 +110,6 @@ def _escaped_markup(match: "re.Match[str]") -> str:
 def _referenced(match: "re.Match[str]") -> str:
     """The characters as numeric references."""
     return "".join(f"&#{ord(each)};" for each in match[0])
-
-
-def _all_escaped(match: "re.Match[str]") -> str:
-    return "".join(_escaped(ord(character)) for character in match[0])
 
 
 def _escaped(code: int) -> str:

@@ -27,6 +27,7 @@ from scep_analyzer.model.scep import (
 )
 from scep_analyzer.model.streams import ConnectionFacts
 from scep_analyzer.model.tls import Handshake
+from scep_analyzer.model.values import decimal
 from scep_analyzer.rules._memory import Capabilities, Ending, Identity, Leg, Memory, Offer, host_of, leg_of
 from scep_analyzer.rules._words import certificate_words
 from scep_analyzer.rules.products import Product, Recognised, together
@@ -208,8 +209,11 @@ class View:
     def dated(self) -> datetime | None:
         """The response's Date; a cache adds how old it is (RFC 9111, Section 5.1)."""
         found = http_date(self.response_header("date"))
-        age = (self.response_header("age") or "").strip()
-        return found + timedelta(seconds=int(age)) if found is not None and age.isdigit() and len(age) < 9 else found
+        age = decimal((self.response_header("age") or "").strip(), 8)
+        try:
+            return found + timedelta(seconds=age or 0) if found is not None else None
+        except OverflowError:  # in the year 9999
+            return found
 
     def by_the_capture_alone(self, valid_at: Callable[[datetime], bool]) -> bool:
         """Whether something is out of its time by the clock of the capturing host only: the server's Date finds it valid."""

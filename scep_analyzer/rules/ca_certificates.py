@@ -368,7 +368,7 @@ def cacert_not_yet_valid(view: View, offer: CaCertificates) -> Found:
         if (
             view.answered is not None
             and each.not_before is not None
-            and each.not_before > view.answered + timedelta(seconds=60)
+            and each.not_before - view.answered > timedelta(seconds=60)
         ):
             yield Evidence(
                 f"{certificate_words(each)} is valid from {day(each.not_before)}, {long(each.not_before - view.answered)} after this response.",

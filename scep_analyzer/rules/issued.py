@@ -158,13 +158,13 @@ def issued_validity_odd(view: View, reply: PkiMessage) -> Found:
     if issued is None or now is None or issued.not_before is None or issued.not_after is None:
         return
     signing = view.request.signing_time if view.request is not None else None
-    if issued.not_before > now + _TOLERANCE:
+    if issued.not_before - now > _TOLERANCE:
         yield Evidence(
             f"The issued certificate is valid from {day(issued.not_before)}, {long(issued.not_before - now)} after the response.",
             (view.a("certificate.notBefore", day(issued.not_before)),),
             title="The issued certificate is not valid yet",
         )
-    elif signing is not None and issued.not_before > signing + timedelta(minutes=5):
+    elif signing is not None and issued.not_before - signing > timedelta(minutes=5):
         yield Evidence(
             f"The issued certificate is valid from {day(issued.not_before)}; the client's clock says {day(signing)}.",
             (view.a("certificate.notBefore", day(issued.not_before)), view.q("signedAttrs.signingTime", day(signing))),

@@ -432,7 +432,7 @@ def clock_skew(view: View) -> Found:
         and signer is not None
         and signer.self_issued
         and signer.not_before is not None
-        and signer.not_before > now + SKEW
+        and signer.not_before - now > SKEW
     ):
         times["the client"] = (signer.not_before, view.q("signer.notBefore", day(signer.not_before)))
     apart = {

@@ -52,13 +52,13 @@ def signer_clock_odd(view: View, message: PkiMessage) -> Found:
     if signer is None or now is None or not signer.self_issued:
         return
     start, end = signer.not_before, signer.not_after
-    if start is not None and start > now + _TOLERANCE:
+    if start is not None and start - now > _TOLERANCE:
         yield Evidence(
             f"The requester's certificate starts on {day(start)}, {long(start - now)} after the packet: the client's clock is ahead.",
             (view.q("signer.notBefore", day(start)), view.q("frame.time", day(now))),
             title=f"The client's clock is wrong: its certificate starts {start:%Y-%m-%d}",
         )
-    elif end is not None and end < now - _TOLERANCE:
+    elif end is not None and now - end > _TOLERANCE:
         never_set = start is not None and start.year in _BOOT_YEARS
         yield Evidence(
             f"The requester's certificate ended on {day(end)}, {long(now - end)} before the packet: the client's clock "

@@ -9,7 +9,7 @@ import pytest
 from asn1crypto import cms, core
 
 from scep_analyzer.cms.enveloped import read_envelope
-from scep_analyzer.cms.keys import PrivateKey, read_private_key
+from scep_analyzer.cms.keys import PrivateKey, keys_in, read_private_key
 from scep_analyzer.cms.message_data import read_message_data
 from scep_analyzer.cms.opening import open_envelope
 from scep_analyzer.model.anomalies import AnalyzerError, DecodeError
@@ -140,6 +140,15 @@ def test_a_key_in_pkcs12(password: str, recipient: Path) -> None:
     if password:
         with pytest.raises(AnalyzerError, match="--key-password-file"):
             read_private_key(data, "k.p12", b"wrong")
+
+
+def test_every_key_of_a_pem_file_is_read(recipient: Path) -> None:
+    """As the RA's two keys are kept in one file, with their certificates, which are none."""
+    curve = _openssl("ecparam", "-name", "prime256v1", "-genkey")  # with the curve's parameters before it
+    file = recipient.read_bytes() + curve + b"Bag Attributes\r\n" + _openssl("rsa", "-in", str(KEY_FILE))
+    found = [read_private_key(each, "k.pem") for each in keys_in(file)]
+    assert [each.public for each in found] == [read_private_key(curve, "c").public, _key().public]
+    assert keys_in(b"\x30\x03-----BEGIN PRIVATE KEY-----") == [b"\x30\x03-----BEGIN PRIVATE KEY-----"]
 
 
 def test_an_elliptic_curve_key_is_read_and_opens_nothing() -> None:

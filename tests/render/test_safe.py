@@ -2,6 +2,7 @@
 
 import html
 import json
+import unicodedata
 
 import pytest
 from markdown_it import MarkdownIt
@@ -44,6 +45,24 @@ def test_what_shows_nothing_is_written_out(code: int) -> None:
     assert chr(code) not in json_text(f"a{chr(code)}b")
 
 
+def test_every_control_and_format_character_of_unicode_is_written_out() -> None:
+    kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    left = [
+        code for code in range(0x110000) if unicodedata.category(chr(code)) in kinds and safe(chr(code)) == chr(code)
+    ]
+    assert left == []
+
+
+@pytest.mark.parametrize("mark", ["\u0335", "\u0eb4", "\u0f71", "\u0e31", "\ua66f", "\u20dd", "\u0941", "\U0001e944"])
+def test_no_mark_of_any_script_piles_up(mark: str) -> None:
+    assert safe("z" + mark * 40 + "a" + mark).count(mark) == 4
+
+
+def test_texts_of_scripts_with_marks_stay_as_they_are() -> None:
+    for text in ("กรุงเทพมหานคร", "प्रमाणपत्र", "ສະບາຍດີ", "တောင်ကြီး", "Việt Nam", "བོད་སྐད་", "証明書", "🔑"):
+        assert safe(text) == text
+
+
 def test_marks_pile_up_no_higher_than_a_language_needs() -> None:
     assert safe("e\u0301\u0323") == "e\u0301\u0323"
     assert safe("z" + "\u0335" * 40).count("\u0335") == 3
@@ -57,6 +76,9 @@ def test_marks_pile_up_no_higher_than_a_language_needs() -> None:
         (" =1", "' =1"),
         ("-1", "'-1"),
         ("\t=1", "'\\x09=1"),
+        ("＝1+1", "'＝1+1"),
+        ("＠SUM(A1)", "'＠SUM(A1)"),
+        ("\u00a0\u3000=1", "'\u00a0\u3000=1"),
         ("CN=a", "CN=a"),
     ],
 )
@@ -91,6 +113,15 @@ def test_markdown_is_the_text_and_nothing_else(text: str) -> None:
     inside = rendered.strip().removeprefix("<p>").removesuffix("</p>")
     assert "<" not in inside, rendered
     assert html.unescape(inside).replace("\u200b", "") == text
+
+
+def test_what_two_values_make_together_is_no_markup() -> None:
+    """Signs that open at the end of one value and close at the end of another, and a reference to an issue by GitHub's old name."""
+    line = f"“{markdown('a.~~')}” and “{markdown('b.~~')}” cost {markdown('.$')}(5){markdown('$')}"
+    assert "<s>" not in MarkdownIt("gfm-like").render(line)
+    assert "$" not in line
+    assert "GH-12" not in markdown("see GH-12")
+    assert "gh-12" not in markdown("gh-12")
 
 
 @pytest.mark.parametrize(
