@@ -50,7 +50,7 @@ class Analysis:
         if isinstance(engine, str):
             # Neither keys nor the bytes of messages travel between processes.
             through = partial(decoded, limits=limits) if not keys and keep is None else None
-            reading = Reading(paths, on_bytes, secrets, limits, frames=frames, through=through)
+            reading = Reading(paths, on_bytes, secrets=secrets, limits=limits, frames=frames, through=through)
             engine = open_capture(engine, reading)
         self.engine: Engine = engine
         self._secrets, self._limits = secrets, limits

@@ -75,7 +75,7 @@ def serve_another() -> None:
 @remembered(1024, 4096)
 def _certificate(*fields: Any) -> Certificate:
     """A certificate that came over the pipe: the same again, where it came before."""
-    return Certificate(*fields)
+    return Certificate._make(fields)
 
 
 _WRITTEN = {**copyreg.dispatch_table, Certificate: lambda each: (_certificate, tuple(each))}
