@@ -41,6 +41,11 @@ Judge.strict = True
 """A rule that fails stops the test; for users it is an anomaly."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take long come first."""
+    items.sort(key=lambda each: each.get_closest_marker("long") is None)
+
+
 class Result(NamedTuple):
     """What a run of the program gave."""
 

@@ -326,9 +326,17 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, list[bytes]]
     return every
 
 
-def _streams(capture: Path) -> list[str]:
+def _followed(capture: Path, form: str) -> bytes:
+    """Every stream followed, in one run."""
     rows = run("tshark", "-n", "-r", str(capture), "-T", "fields", "-e", "tcp.stream").decode().split()
-    return sorted(set(rows), key=int)
+    return run(
+        "tshark",
+        "-n",
+        "-q",
+        "-r",
+        str(capture),
+        *(f"-zfollow,tcp,{form},{each}" for each in sorted(set(rows), key=int)),
+    )
 
 
 VIEWS: dict[str, Callable[[Path], bytes]] = {
@@ -336,12 +344,8 @@ VIEWS: dict[str, Callable[[Path], bytes]] = {
     "tshark -x": lambda capture: run("tshark", "-n", "-r", str(capture), "-x"),
     "tcpdump -X": lambda capture: run("tcpdump", "-n", "-r", str(capture), "-X"),
     "tcpdump -XX": lambda capture: run("tcpdump", "-n", "-r", str(capture), "-XX"),
-    "follow, raw": lambda capture: b"".join(
-        run("tshark", "-n", "-q", "-r", str(capture), "-z", f"follow,tcp,raw,{each}") for each in _streams(capture)
-    ),
-    "follow, hex": lambda capture: b"".join(
-        run("tshark", "-n", "-q", "-r", str(capture), "-z", f"follow,tcp,hex,{each}") for each in _streams(capture)
-    ),
+    "follow, raw": lambda capture: _followed(capture, "raw"),
+    "follow, hex": lambda capture: _followed(capture, "hex"),
 }
 
 

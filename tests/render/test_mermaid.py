@@ -52,6 +52,7 @@ def npm() -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_mermaids_parser_accepts_every_diagram(npm: Path) -> None:
     stories = [story(each) for each in most_captures()]
     texts = sorted({text for told in stories for each in (told, hostile(told)) for text in _diagrams(each)})

@@ -61,6 +61,7 @@ def test_most_of_the_corpus_is_one_file(corpus: Merged) -> None:
     assert len(corpus.names) > 0.95 * len((*EVERY, *FIELD))
 
 
+@pytest.mark.long
 def test_wireshark_40_shows_what_the_engine_reads(corpus: Merged) -> None:
     every = dissected(corpus.path)
     assert every.lua_errors == []
@@ -72,6 +73,7 @@ def test_wireshark_40_shows_what_the_engine_reads(corpus: Merged) -> None:
         assert newly_malformed(shown, path) == set(), path.name
 
 
+@pytest.mark.long
 def test_wireshark_44_shows_what_the_engine_reads(corpus: Merged, tmp_path: Path) -> None:
     """The near misses, whose messages are those of the faults beside them, are read by 4.0 above, and by 4.4 in `make properties`."""
     apart = shown_by_itself(corpus)
