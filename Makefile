@@ -51,7 +51,7 @@ picture: .venv/dev  ## take the picture of the page in docs/how-to/report.md and
 	$(BIN)/python docs/report_picture.py
 
 properties: .venv/dev  ## look for new counterexamples to the properties, for moments at which a signal or a kill does harm, and read the near misses too (takes some minutes)
-	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties tests/test_events.py tests/cli/test_signals.py tests/fleet/test_fleet.py tests/pasted/test_dumps.py
+	PROPERTY_DEPTH=$${PROPERTY_DEPTH:-30} $(BIN)/python -m pytest tests/properties tests/test_events.py tests/cli/test_signals.py tests/fleet/test_fleet.py tests/pasted/test_dumps.py tests/pasted/test_forms.py tests/wireshark/test_plugin.py
 
 fuzz: .venv/dev  ## look for bytes that cause a traceback, or take over 2 s or 64 MB: FUZZ_SECONDS (60) for each target; useful inputs are kept in tests/fuzz/corpus
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,11 @@ from scep_analyzer.cli import main
 from scep_analyzer.engines import ENGINES
 from scep_analyzer.engines.builtin import BuiltinEngine
 from scep_analyzer.rules.judge import Judge
+
+# The tests start the program several hundred times. Where Python may not keep what it has compiled (containers often say so), each
+# start compiles all of the program again, which takes longer than everything else that it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The same examples each time, so that a green run stays green; `make properties` looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -33,6 +39,11 @@ ENGINES["unsieved"] = lambda reading: BuiltinEngine(reading.paths, reading.on_by
 
 Judge.strict = True
 """A rule that fails stops the test; for users it is an anomaly."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take long come first."""
+    items.sort(key=lambda each: each.get_closest_marker("long") is None)
 
 
 class Result(NamedTuple):

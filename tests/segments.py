@@ -1,7 +1,13 @@
 """TCP segments and stream events in few words, for the tests of the stages."""
 
+from collections.abc import Iterable, Iterator
+
+from scep_analyzer.http1.exchanges import Pairing
+from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN, Endpoint, Segment, key_of
-from scep_analyzer.model.streams import Closed, Connection, Data, Direction
+from scep_analyzer.model.streams import Closed, Connection, ConnectionFacts, Data, Direction
+from scep_analyzer.scep.exchanges import Interpreter, Out
+from scep_analyzer.tcp.connections import Reassembler
 
 CLIENT, SERVER = Endpoint("10.0.0.1", 40000), Endpoint("10.0.0.2", 80)
 CLIENT_ISN, SERVER_ISN = 1000, 9000
@@ -53,3 +59,9 @@ def closed(side: str, how: str = "fin", frame: int = 99) -> Closed:
     """The end of a direction."""
     direction = Direction.FROM_CLIENT if side == "C" else Direction.FROM_SERVER
     return Closed(CONNECTION, direction, how, frame, frame * 1_000_000)
+
+
+def decoded(segments: Iterable[Segment | Anomaly]) -> Iterator[Out | Anomaly]:
+    """What the stages behind TCP make of segments, without the facts of connections, which are no exchanges."""
+    paired = Pairing().over(Reassembler().over(segments))
+    return Interpreter().over(each for each in paired if not isinstance(each, ConnectionFacts))

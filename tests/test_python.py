@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -48,6 +49,12 @@ def _same(report: Report) -> dict[str, Any]:
         for name in ("path", "format", "bytes", "compression"):
             del each[name]
     return document
+
+
+def _values(report: Report) -> Report:
+    """The same of the values themselves, which is more than JSON shows of them, and takes less."""
+    captures = tuple(replace(each, path="", format="", bytes=0, compression=None) for each in report.captures)
+    return replace(report, captures=captures)
 
 
 class OnlyRead:
@@ -112,14 +119,14 @@ PACKETS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("path", SEVERAL, ids=lambda path: path.stem)
 def test_every_shape_of_a_capture_gives_the_same_report(path: Path) -> None:
-    expected = _same(analyze(str(path)))
+    expected = _values(analyze(str(path)))
     for name, shape in FILES.items():
-        assert _same(analyze(shape(path))) == expected, name
+        assert _values(analyze(shape(path))) == expected, name
     cut = any(wire > len(data) for data, wire in _lengths(path))
     for name, shape in PACKETS.items():
         if cut and "scapy" not in name:  # only scapy tells how long the packets had been
             continue
-        assert _same(analyze(shape(path))) == expected, name
+        assert _values(analyze(shape(path))) == expected, name
 
 
 def _lengths(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -142,6 +142,7 @@ analyze("a.pcap").nothing
     assert re.findall(r"(\w+)\.py:(\d+): error", said) == [("wrong", "4"), ("wrong", "5"), ("wrong", "6")]
 
 
+@pytest.mark.long
 def test_the_notebook_runs(folder: Path) -> None:
     """docs/notebook.ipynb, with the outputs that it was stored with."""
     for name in ("nbclient", "nbformat", "ipykernel", "pandas"):

@@ -140,6 +140,7 @@ def test_a_run_that_is_killed_goes_on(
     assert not (killed / "staging").exists()
 
 
+@pytest.mark.long
 def test_at_whatever_step_a_run_ends_nothing_is_lost_or_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every rename, and every removal, is the last thing that an ended run has done."""
     source = _some(tmp_path / "in", 2)

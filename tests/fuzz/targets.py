@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scep_analyzer.analysis import Analysis
-from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.model.anomalies import DecodeError, InputError
 from scep_analyzer.model.findings import Severity
 from scep_analyzer.model.packets import ACK, FIN, RST, SYN
@@ -22,14 +21,12 @@ from scep_analyzer.report import Files
 from scep_analyzer.rules.judge import Judge
 from scep_analyzer.scep.anything import read_anything
 from scep_analyzer.scep.ca_certificates import read_ca_certificates
-from scep_analyzer.scep.exchanges import Interpreter
 from scep_analyzer.scep.messages import read_message, salvage_message
 from scep_analyzer.sieve.flows import Flows
 from scep_analyzer.story.narrator import story_of
-from scep_analyzer.tcp.connections import Reassembler
 from tests import files
 from tests.builders import wire
-from tests.segments import segment
+from tests.segments import decoded, segment
 
 Judge.strict = True
 _MEMORY = Path("/dev/shm")  # a file system in memory; only the name of a folder in it is used
@@ -92,7 +89,7 @@ def segments(data: bytes) -> None:
         made.append(one._replace(flags=flags[head[0] >> 1 & 7], acknowledgment=int.from_bytes(head[3:5], "big") + 1000))
         at += 7 + size
     for sieve in (True, False):
-        list(Interpreter().over(Pairing().over(Reassembler().over(Flows(sieve=sieve).over(made)))))
+        list(decoded(Flows(sieve=sieve).over(made)))
 
 
 def http(data: bytes) -> None:

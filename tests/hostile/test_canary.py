@@ -11,6 +11,8 @@ import pytest
 from asn1crypto import core
 
 from scep_analyzer import analyze
+from scep_analyzer.analysis import Analysis
+from scep_analyzer.report import Report
 from scep_analyzer.tables import TABLES
 from tests import talk
 from tests.builders import pki
@@ -215,6 +217,24 @@ def _comments(data: bytes) -> bytes:
     return b"\n".join(found)
 
 
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands share one report of the capture, where they read it in the same way: what is tried is what they write of it."""
+    reports: dict[tuple[str, ...], Report] = {}
+    read = Analysis.report
+
+    def report(analysis: Analysis) -> Report:
+        if analysis._keep is not None:
+            return read(analysis)
+        paths = tuple(analysis._paths)
+        if paths not in reports:
+            reports[paths] = read(analysis)
+        return reports[paths]
+
+    monkeypatch.setattr(Analysis, "report", report)
+
+
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize("name", CAPTURES)
 def test_no_output_of_a_capture_holds_it(name: str, scep_analyzer: Program, tmp_path: Path) -> None:
     path = tmp_path / "canary.pcap"

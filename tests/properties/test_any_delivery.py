@@ -7,16 +7,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scep_analyzer.http1.exchanges import Pairing
 from scep_analyzer.model.anomalies import Anomaly
 from scep_analyzer.model.exchanges import HttpExchange
 from scep_analyzer.model.packets import Segment
 from scep_analyzer.model.scep import ScepExchange
-from scep_analyzer.scep.exchanges import Interpreter
-from scep_analyzer.tcp.connections import Reassembler
 from tests import talk
 from tests.conftest import DEPTH
-from tests.segments import handshake, segment
+from tests.segments import decoded, handshake, segment
 
 REQUESTS = [
     b"GET /scep?operation=GetCACaps HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -55,7 +52,7 @@ def _segments(chance: random.Random, most: int, *, disorder: bool, repeat: bool)
 
 
 def _read(segments: list[Segment]) -> tuple[list[Any], list[Anomaly]]:
-    items = list(Interpreter().over(Pairing().over(Reassembler().over(segments))))
+    items = list(decoded(segments))
     exchanges = [each for each in items if isinstance(each, ScepExchange)]
     return [_values(each) for each in exchanges], [each for each in items if isinstance(each, Anomaly)]
 
@@ -97,9 +94,7 @@ def test_what_is_missing_is_always_a_named_gap(seed: int, lost: int) -> None:
     whole = _segments(chance, 400, disorder=False, repeat=False)
     with_data = [each for each in whole if each.payload]
     gone = {each.frame for each in chance.sample(with_data, min(lost, len(with_data) - 1))}
-    items = list(
-        Interpreter().over(Pairing().over(Reassembler().over([each for each in whole if each.frame not in gone])))
-    )
+    items = list(decoded([each for each in whole if each.frame not in gone]))
     exchanges = [each for each in items if isinstance(each, ScepExchange)]
     assert len(exchanges) <= 2
     holes = [each for each in items if isinstance(each, Anomaly) and each.code == "gap"]
@@ -130,4 +125,4 @@ def test_any_segments_are_survived(segments: list[tuple[str, str, int, bytes, in
         segment(at, side, flags, offset, payload, acked)
         for at, (side, flags, offset, payload, acked) in enumerate(segments, 1)
     ]
-    list(Interpreter().over(Pairing().over(Reassembler().over(chaos))))
+    list(decoded(chaos))

@@ -13,6 +13,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,24 +58,18 @@ class Exchange:
         self.status = int(answered[8])
 
 
+@cache
+def _rows(capture: Path) -> list[list[str]]:
+    fields = [part for each in FIELDS for part in ("-e", each)]
+    command = ["tshark", "-n", "-r", str(capture), "-Y", "http", "-T", "fields", *fields]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.split("\t") for line in said.splitlines()]
+
+
 def exchanges_of(capture: Path) -> list[Exchange]:
-    command = [
-        "tshark",
-        "-n",
-        "-r",
-        str(capture),
-        "-Y",
-        "http",
-        "-T",
-        "fields",
-        *[part for each in FIELDS for part in ("-e", each)],
-    ]
-    rows = [
-        line.split("\t")
-        for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    ]
+    """Made for each caller, because some change them."""
     found, waiting = [], {}
-    for row in rows:
+    for row in _rows(capture):
         if row[7]:
             waiting[row[0]] = row
         elif row[8] and row[0] in waiting:

@@ -166,6 +166,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "many.html"
 
 
+@pytest.mark.long
 def test_500_transactions_fit_into_4_megabytes_and_the_others_are_counted(many: Path) -> None:
     text = many.read_text(encoding="utf-8")
     assert text.count('class="tx"') == 500
@@ -428,6 +429,7 @@ _FILTERED = """word => { const field = document.getElementById('words');
     field.value = word; field.dispatchEvent(new Event('input')); }"""
 
 
+@pytest.mark.long
 def test_a_page_of_500_transactions_can_be_used_at_once(browser: Any, many: Path) -> None:
     """The least of three, where the machine has other work. With 74,000 elements they were 1.4 and 0.4."""
 
@@ -454,6 +456,7 @@ def test_a_page_of_500_transactions_can_be_used_at_once(browser: Any, many: Path
     assert min(filters) < _FILTERS, filters
 
 
+@pytest.mark.long
 def test_filters_with_500_transactions(opened: Callable[..., Any], many: Path) -> None:
     page = opened(many)
     page.evaluate(
