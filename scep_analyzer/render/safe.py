@@ -20,8 +20,8 @@ _UNSAFE_CHARACTERS = (
     "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _UNSAFE = lazily(f"[{_UNSAFE_CHARACTERS}]")
-_MAY_PILE = lazily("[\u0300-\u1fff\u20d0-\u20ff\u2c00-\U0010ffff]{4}")
-"""Four characters of blocks that have combining marks: what has none of these is not looked at letter by letter."""
+_FIRST_MARK = "\u0300"
+"""Combining marks begin here."""
 _MOST_MARKS = 3
 """Marks on one letter. More than any language has pile up over the lines above."""
 
@@ -31,7 +31,7 @@ def safe(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     plain = _UNSAFE.sub(lambda match: _escaped(ord(match[0])), text)
-    return plain if _MAY_PILE.search(plain) is None else _without_piles(plain)
+    return plain if max(plain) < _FIRST_MARK else _without_piles(plain)
 
 
 def _without_piles(text: str) -> str:
@@ -40,7 +40,7 @@ def _without_piles(text: str) -> str:
 
     shown, marks = [], 0
     for each in text:
-        marks = marks + 1 if each > "\u02ff" and category(each) in ("Mn", "Me") else 0
+        marks = marks + 1 if each >= _FIRST_MARK and category(each) in ("Mn", "Me") else 0
         shown.append(each if marks <= _MOST_MARKS else _escaped(ord(each)))
     return "".join(shown)
 
