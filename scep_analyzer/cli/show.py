@@ -65,7 +65,7 @@ def _is_number(text: str, least: int) -> bool:
 def run(options: argparse.Namespace) -> int:
     """Read the capture and print exchanges, or their list."""
     if options.frame is not None and options.exchange is not None:
-        raise AnalyzerError("give an exchange or --frame, not both")
+        raise AnalyzerError("--frame is not allowed with an exchange: give one of both")
     with Spool() as spool:
         report = report_of([options.capture], options, keep=spool.keep if options.bytes else None)
         _print(report, _wanted(report, options), options)

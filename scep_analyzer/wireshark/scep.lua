@@ -142,7 +142,9 @@ local OTHER_ATTRIBUTES = {
     ["1.3.6.1.4.1.311.21.42"] = "ENROLL_SCEP_SIGNER_HASH",
 }
 local SECRET_ATTRIBUTES = {
+    ["1.2.840.113546.1.9.7"] = true,
     ["1.2.840.113549.1.9.7"] = true,
+    ["1.2.840.15233.9.7"] = true,
     ["1.3.6.1.4.1.311.21.35"] = true,
     ["1.3.6.1.4.1.311.21.40"] = true,
 }
