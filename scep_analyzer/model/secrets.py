@@ -112,7 +112,7 @@ _ORDINARY_SEGMENT = lazily(
 )
 """What stands in the paths of services: behind such a segment no secret is looked for until the next word for one."""
 _MESSAGE = lazily(r"[?&]message=((?:[A-Za-z0-9+/]++|%2[BbFf])++(?:=|%3[Dd]){0,2}+)(?=[&#]|\Z)")
-"""A message of a PKIOperation by GET (RFC 8894, Section 4.1.1), percent-encoded once at most."""
+"""A message of a PKIOperation by GET (RFC 8894, Section 4.1), percent-encoded once at most."""
 _PASSED_ON = lazily(r"pass-?through", re.IGNORECASE)
 """No password: the gateway of Microsoft Cloud PKI has it in its path."""
 _ENDS = lazily(r"[\s\"'<>]")
