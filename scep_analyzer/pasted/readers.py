@@ -190,17 +190,22 @@ class _Reading:
         pieces = self._pieces(data)
         had = False
         for piece in sorted(pieces, key=lambda piece: piece.start):
-            direction = piece.direction or within.direction
-            time = piece.time or within.time
-            if within.is_text and piece.then is not Then.TOLD:
-                time = time or within.times.at(piece.start) or time_before(data, piece.start)
-                direction = direction or direction_before(data, piece.start)
-            form, notes = joined(piece.form, within.form), (*within.notes, *piece.notes)
             if piece.then is Then.TOLD:
                 if piece.content and len(self.told) < _MOST_TOLD:
                     self.told.append(piece.content.decode("latin-1"))
                     had = True
-            elif piece.then in (Then.AGAIN, Then.TEXT):
+                continue
+            goes_on = piece.then in (Then.AGAIN, Then.TEXT)
+            named = piece.then is Then.MESSAGE and not (not within.is_text and piece.form in wire.FORMS)
+            if not (goes_on or named or _can_be(piece.content)):
+                continue
+            direction = piece.direction or within.direction
+            time = piece.time or within.time
+            if within.is_text:
+                time = time or within.times.at(piece.start) or time_before(data, piece.start)
+                direction = direction or direction_before(data, piece.start)
+            form, notes = joined(piece.form, within.form), (*within.notes, *piece.notes)
+            if goes_on:
                 inside = _Within(
                     form=form,
                     direction=None if piece.then is Then.TEXT else direction,
@@ -211,9 +216,7 @@ class _Reading:
                 )
                 if layers < _MOST_LAYERS:
                     had |= self.read(piece.content, inside, layers + 1)
-            elif (piece.then is Then.MESSAGE and not (not within.is_text and piece.form in wire.FORMS)) or _can_be(
-                piece.content
-            ):
+            else:
                 message = Found(
                     form=form,
                     encoded=piece.content,
