@@ -54,7 +54,7 @@ def json_text(value: object, *, indent: int | None = None) -> str:
 
 def json_escaped(text: str) -> str:
     """The same for JSON that is written already."""
-    if text.isascii() and text.isprintable():  # the usual case, and a hundred times as fast
+    if text.isascii() and text.replace("\n", "").isprintable():  # the usual case, and a hundred times as fast
         return text
     # Newlines outside strings are JSON's own; inside them json has escaped every C0 control already.
     return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
