@@ -5,6 +5,7 @@ guides ``tests/fuzz/run.py``; this finds what is behind a length or a name that 
 """
 
 import contextlib
+import copy
 import io
 import os
 import random
@@ -97,9 +98,13 @@ def written(tree: Tree, chance: random.Random, indefinite: float = 0.0) -> bytes
     return b"".join(pieces)
 
 
+_MOST_NODES = 100_000
+"""Elements that are made at most by repeating one."""
+
+
 def _nodes(tree: Tree) -> list[tuple[Tree, int]]:
     """Every element as its siblings and its place among them; some were put into each other deeper than functions may call themselves."""
-    found = []
+    found: list[tuple[Tree, int]] = []
     waiting = [tree]
     while waiting:
         siblings = waiting.pop()
@@ -123,10 +128,11 @@ def mutated(tree: Tree, others: list[Tree], chance: random.Random) -> None:
     elif what == 2:
         del siblings[at]
     elif what == 3:
-        siblings[at:at] = [siblings[at]] * (1 << chance.randrange(12))
+        times = 1 << chance.randrange(12)  # what is repeated within what was repeated grows beyond memory
+        siblings[at:at] = [siblings[at]] * min(times, _MOST_NODES // len(nodes))
     elif what == 4:
         other, place = chance.choice(_nodes(chance.choice(others)))
-        siblings[at] = other[place]
+        siblings[at] = copy.deepcopy(other[place])  # or it could come to hold itself
     elif what == 5:
         for _ in range(1 << chance.randrange(8)):
             siblings[at] = chance.choice((0x30, 0x31, 0xA0, 0x24)), [siblings[at]]
