@@ -42,9 +42,8 @@ _END_OF_OPTIONS = b"\0\0\0\0"
 _UNKNOWN_LENGTH = 0xFFFF_FFFF_FFFF_FFFF
 _KINDS = {False: "pcapng file", True: "pcap file"}
 _ABOUT = re.compile(rb"on the (pcap file|pcapng file) with SHA-256 ([0-9a-f]{64})")
-_SECTION_LENGTH = re.compile(
-    r"\[section length ([0-9]{1,20})\]"
-)  # 64 bits; any digits in a comment that only looks like ours
+_SECTION_LENGTH = re.compile(r"\[section length ([0-9]{1,20})\]")
+"""64 bits. A comment that only looks like ours may hold any digits."""
 _USER_APPLICATION, _TIME_RESOLUTION = 4, 9
 
 

@@ -169,6 +169,12 @@ def oid_of(encoded: bytes) -> str:
     return dotted(read(encoded).content)
 
 
+def serial_in(encoded: bytes) -> str:
+    """A serial number in hex as its INTEGER holds it, without the sign octet; sscep's have 33 octets, too many for decimals."""
+    content = read(encoded).content
+    return (content[1:] if len(content) > 1 and content[0] == 0 else content).hex()
+
+
 def header_of(data: bytes, at: int, end: int) -> tuple[int, int | None]:
     """Where the content of the element at ``at`` begins, and its length, None for the indefinite form."""
     start = at + 1

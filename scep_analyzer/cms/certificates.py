@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from asn1crypto import x509
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, loaded, read
+from scep_analyzer.cms.ber import ASN1_ERRORS, element_length, loaded, read, serial_in
 from scep_analyzer.cms.challenge import shown
 from scep_analyzer.cms.plain import Extension, oids_in, read_plain
 from scep_analyzer.cms.values import dotted, time_of
@@ -173,14 +173,8 @@ def or_none(read_field: Callable[[], T]) -> T | None:
 
 
 def serial(number: Any) -> str:
-    """A serial number in hex as its INTEGER holds it, without the sign octet; sscep's have 33 octets, too many for decimals."""
+    """An asn1crypto serial number, as :func:`serial_in` writes it."""
     return serial_in(number.dump())
-
-
-def serial_in(encoded: bytes) -> str:
-    """The same for the DER of an INTEGER."""
-    content = read(encoded).content
-    return (content[1:] if len(content) > 1 and content[0] == 0 else content).hex()
 
 
 def oid_in(value: Any) -> str:

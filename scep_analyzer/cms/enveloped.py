@@ -3,8 +3,16 @@
 import re
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, OCTET_STRING, algorithm_of, children, children_of, oid_of, read
-from scep_analyzer.cms.certificates import serial_in
+from scep_analyzer.cms.ber import (
+    ASN1_ERRORS,
+    OCTET_STRING,
+    algorithm_of,
+    children,
+    children_of,
+    oid_of,
+    read,
+    serial_in,
+)
 from scep_analyzer.cms.challenge import shown
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.scep import Envelope, Recipient

@@ -4,8 +4,8 @@ import itertools
 from collections import deque
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, algorithm_of, children, children_of, oid_of, read
-from scep_analyzer.cms.certificates import or_none, serial_in
+from scep_analyzer.cms.ber import ASN1_ERRORS, INTEGER, algorithm_of, children, children_of, oid_of, read, serial_in
+from scep_analyzer.cms.certificates import or_none
 from scep_analyzer.cms.requests import in_sequence, lacks_sequence, read_request
 from scep_analyzer.cms.signed import certificates_in
 from scep_analyzer.cms.values import GENERALIZED_TIME, UTC_TIME, integer, time_of

@@ -8,7 +8,7 @@ import hashlib
 from typing import NamedTuple
 
 from scep_analyzer.cms import algorithms
-from scep_analyzer.cms.ber import children_of, guarded, oid_of, read
+from scep_analyzer.cms.ber import children_of, guarded, oid_of, read, serial_in
 from scep_analyzer.cms.names import name_in
 from scep_analyzer.cms.values import time_of
 from scep_analyzer.model.anomalies import DecodeError
@@ -49,17 +49,14 @@ def read_plain(encoded: bytes) -> Plain | None:
         number, _, issuer, validity, subject, key = _of(fields, _INTEGER, *[_SEQUENCE] * 5)
         not_before, not_after = [read(each) for each in children_of(validity) if each[0] in _TIMES]
         names = name_in(subject), name_in(issuer)
-        digits = read(number).content
-        if algorithm[-2:] != _NULL:
-            return None
         certificate = Certificate(
             subject=names[0],
             issuer=names[1],
-            serial_number=(digits[1:] if len(digits) > 1 and digits[0] == 0 else digits).hex(),
+            serial_number=serial_in(number),
             not_before=time_of(not_before.tag, not_before.content),
             not_after=time_of(not_after.tag, not_after.content),
             public_key=_key(key),
-            signature_algorithm=algorithms.name_of(oid_of(_parts(algorithm, _OID, _NULL[0])[0])),
+            signature_algorithm=algorithms.name_of(_usual_algorithm(algorithm)),
             fingerprint_sha256=hashlib.sha256(encoded).hexdigest(),
             fingerprint_sha1=hashlib.sha1(encoded, usedforsecurity=False).hexdigest(),
             is_ca=False,
@@ -85,6 +82,13 @@ def _of(found: list[bytes], *firsts: int) -> list[bytes]:
 def _parts(encoded: bytes, *firsts: int) -> list[bytes]:
     _of([encoded], _SEQUENCE)
     return _of(list(children_of(encoded)), *firsts)
+
+
+def _usual_algorithm(encoded: bytes) -> str:
+    """The OID of an AlgorithmIdentifier whose parameters are NULL."""
+    if encoded[-2:] != _NULL:
+        raise ValueError("of another form")
+    return oid_of(_parts(encoded, _OID, _NULL[0])[0])
 
 
 def _extensions(tagged: bytes) -> dict[str, Extension]:

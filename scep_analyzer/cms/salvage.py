@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scep_analyzer.cms import algorithms, names
-from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children_of, oid_of, read
-from scep_analyzer.cms.certificates import read_certificate, serial_in
+from scep_analyzer.cms.ber import ASN1_ERRORS, Element, children_of, oid_of, read, serial_in
+from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.cms.tree import read_tree
 from scep_analyzer.model.anomalies import DecodeError
 from scep_analyzer.model.asn1 import Node

@@ -16,8 +16,9 @@ from scep_analyzer.cms.ber import (
     is_indefinite,
     oid_of,
     read,
+    serial_in,
 )
-from scep_analyzer.cms.certificates import read_certificate, serial_in
+from scep_analyzer.cms.certificates import read_certificate
 from scep_analyzer.cms.values import integer
 from scep_analyzer.cms.verification import check_attributes, check_digest, check_signature
 from scep_analyzer.model.anomalies import DecodeError

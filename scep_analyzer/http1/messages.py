@@ -151,9 +151,8 @@ class MessageParser:
         if message is None or not (message.length or message.lost or message.wanted):
             return 0, None  # the first bytes of a body tell whether it is SCEP's
         if self._step in (MessageParser._read_length, MessageParser._read_chunk):
-            return min(
-                self._remaining - 1, _LONG
-            ), None  # what a head says may be more than any file and any of C's numbers
+            # What a head says may be more than any file and any of C's numbers.
+            return min(self._remaining - 1, _LONG), None
         return (_LONG, None) if self._step is MessageParser._read_until_close else (0, None)
 
     def _steps(self) -> Iterator[Message]:
