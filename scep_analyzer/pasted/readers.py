@@ -196,7 +196,7 @@ class _Reading:
                     had = True
                 continue
             goes_on = piece.then in (Then.AGAIN, Then.TEXT)
-            named = piece.then is Then.MESSAGE and not (not within.is_text and piece.form in wire.FORMS)
+            named = piece.then is Then.MESSAGE and (within.is_text or piece.form not in wire.FORMS)
             if not (goes_on or named or _can_be(piece.content)):
                 continue
             direction = piece.direction or within.direction
